@@ -1,0 +1,82 @@
+using Levee.Operations;
+
+namespace Levee.Eviction;
+
+/// <summary>
+/// Decides which resident leaves when room is needed. A policy owns the order of nodes and nothing else: memory, keys and values are its owner's.
+/// One owner, one call at a time; every call is O(1).
+/// <para>
+/// Weights and capacity are in one unit of the owner's choice (the replay: entries; a partition: 8-byte granules). An arrival goes:
+/// <see cref="Arrive"/>, then <see cref="Forget"/> until it has nothing left to forget, then <see cref="Evict"/> while <see cref="IsOver"/>
+/// (and as much longer as the owner lacks memory), then <see cref="Admit"/>.
+/// </para>
+/// <para>
+/// A node that <see cref="Evict"/> returns has left the residents. Where its <see cref="Node.Home"/> is not 0 it stays on as a ghost and its owner keeps it
+/// in the index; else its owner drops it. A node that <see cref="Forget"/> returns is dropped.
+/// </para>
+/// </summary>
+internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
+{
+    /// <summary>The nodes that the policy orders.</summary>
+    protected NodeTable Nodes { get; } = nodes;
+
+    /// <summary>What all residents together may weigh.</summary>
+    public long Capacity { get; } = capacity;
+
+    /// <summary>The policy's name, in lower case, as options spell it.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What all residents together weigh.</summary>
+    public abstract long ResidentWeight { get; }
+
+    /// <summary>The weight of the node between <see cref="Arrive"/> and <see cref="Admit"/>; 0 where none is arriving.</summary>
+    public int ArrivingWeight { get; protected set; }
+
+    /// <summary>Whether the residents and the arrival weigh more than the capacity.</summary>
+    public bool IsOver => ResidentWeight + ArrivingWeight > Capacity;
+
+    /// <summary>Whether a node is resident, and not a ghost or on no list.</summary>
+    public abstract bool IsResident(int node);
+
+    /// <summary>A resident has been used. The hot path.</summary>
+    public abstract void Hit(int node);
+
+    /// <summary>
+    /// A node is about to become resident: a fresh one, or a ghost, which leaves its list here. The policy learns from it and says by <see cref="Forget"/>
+    /// which ghosts must go. Sets the node's weight; it must be from 1 to <see cref="Capacity"/>.
+    /// </summary>
+    public abstract void Arrive(int node, int weight);
+
+    /// <summary>Takes the next ghost that is over the policy's bound off its list.</summary>
+    /// <returns>The node, which its owner drops; <see cref="NodeTable.None"/> where the ghosts are within bound.</returns>
+    public abstract int Forget();
+
+    /// <summary>Takes any one ghost off its list, the one of least worth, because its owner lacks memory for nodes.</summary>
+    /// <returns>The node, which its owner drops; <see cref="NodeTable.None"/> where there is no ghost.</returns>
+    public abstract int ForgetAny();
+
+    /// <summary>Takes the next victim off the residents.</summary>
+    /// <returns>The node, now a ghost or on no list; <see cref="NodeTable.None"/> where there is no resident.</returns>
+    public abstract int Evict();
+
+    /// <summary>The arrived node becomes resident.</summary>
+    public abstract void Admit(int node);
+
+    /// <summary>The arrival is given up before it was admitted; its node is on no list and its owner drops it.</summary>
+    public void Abandon() => ArrivingWeight = 0;
+
+    /// <summary>A resident or ghost leaves for another reason than eviction (removal, expiration, invalidation).</summary>
+    public abstract void Remove(int node);
+
+    /// <summary>A resident changes its weight, after <see cref="Hit"/>. The owner evicts while <see cref="IsOver"/> and forgets afterwards.</summary>
+    public abstract void Resize(int node, int weight);
+
+    /// <summary>The lists, in the policy's own order; weights in the owner's unit times <paramref name="unitBytes"/>.</summary>
+    public abstract IReadOnlyList<ListStatistics> Lists(int unitBytes);
+
+    /// <summary>The adaptive target, in the owner's unit; 0 where the policy has none.</summary>
+    public virtual long Target => 0;
+
+    /// <summary>Recounts everything and throws where an invariant of the policy does not hold. For tests: O(n).</summary>
+    public abstract void CheckInvariants();
+}

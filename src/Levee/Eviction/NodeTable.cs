@@ -1,0 +1,150 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Levee.Memory;
+
+namespace Levee.Eviction;
+
+/// <summary>
+/// What the index and the eviction policy know of an entry, or of its ghost: 24 bytes, linked by node numbers.
+/// <code>
+///  0 Tag    high 32 bits of the index hash        8 Prev  towards the list's least recent end    16 Slot   where the record lies; unused in ghosts
+///  4 Chain  next node of the bucket, -1 at its end 12 Next  towards the most recent end           20 Meta  weight (24 bits), home (8 bits)
+/// </code>
+/// A node keeps its number as long as its entry is present, whatever its policy or its memory do: scans rely on that.
+/// </summary>
+[StructLayout(LayoutKind.Sequential, Pack = 4)]
+internal struct Node
+{
+    /// <summary>Size of a node in bytes.</summary>
+    public const int Bytes = 24;
+
+    /// <summary>The heaviest weight that a node can carry.</summary>
+    public const int MaxWeight = (1 << 24) - 1;
+
+    public uint Tag;
+    public int Chain;
+    public int Prev;
+    public int Next;
+    public uint Slot;
+    private uint meta;
+
+    /// <summary>What the entry weighs, in the units of the policy's capacity; of a ghost: what it weighed. 0 to <see cref="MaxWeight"/>.</summary>
+    public int Weight
+    {
+        readonly get => (int)(meta >> 8);
+        set => meta = ((uint)value << 8) | (meta & 0xff);
+    }
+
+    /// <summary>The policy's list that the node is on; 0 where it is on none. Policies give the numbers their meaning.</summary>
+    public byte Home
+    {
+        readonly get => (byte)meta;
+        set => meta = (meta & ~0xffu) | value;
+    }
+}
+
+/// <summary>Nodes by number, in pages; free numbers are used again, the latest first. One owner, one call at a time.</summary>
+internal sealed unsafe class NodeTable(PageShare share)
+{
+    /// <summary>No node.</summary>
+    public const int None = -1;
+
+    private const int NodesPerPage = PageArena.PageBytes / Node.Bytes;
+
+    private nint[] pages = new nint[4];
+    private int pageCount;
+    private int free = None;
+
+    /// <summary>Node numbers are below this.</summary>
+    public int Capacity { get; private set; }
+
+    /// <summary>Nodes in use.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Memory held, in bytes.</summary>
+    public long HeldBytes => (long)pageCount * PageArena.PageBytes;
+
+    /// <summary>The node with a number.</summary>
+    public ref Node this[int node]
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get
+        {
+            var page = (uint)node / NodesPerPage;
+            return ref ((Node*)pages[page])[(uint)node - (page * NodesPerPage)];
+        }
+    }
+
+    /// <summary>A fresh node on no list, with weight 0.</summary>
+    /// <returns><see cref="None"/> when the share has no page left for it.</returns>
+    public int TryAllocate()
+    {
+        if (free == None && !TryGrow())
+        {
+            return None;
+        }
+
+        var node = free;
+        ref var fresh = ref this[node];
+        free = fresh.Next;
+        fresh = default;
+        fresh.Chain = fresh.Prev = fresh.Next = None;
+        Count++;
+        return node;
+    }
+
+    /// <summary>Whether a fresh node can be had without another page.</summary>
+    public bool HasFree => free != None;
+
+    /// <summary>Gives a node back; it must be on no list and in no chain.</summary>
+    public void Free(int node)
+    {
+        ref var freed = ref this[node];
+        freed = default;
+        freed.Next = free;
+        free = node;
+        Count--;
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    public void Release()
+    {
+        for (var i = 0; i < pageCount; i++)
+        {
+            share.Return((byte*)pages[i]);
+        }
+
+        pageCount = 0;
+        Capacity = 0;
+        Count = 0;
+        free = None;
+    }
+
+    private bool TryGrow()
+    {
+        var page = share.TryRent();
+        if (page == null)
+        {
+            return false;
+        }
+
+        if (pageCount == pages.Length)
+        {
+            Array.Resize(ref pages, pages.Length * 2);
+        }
+
+        pages[pageCount++] = (nint)page;
+        var first = Capacity;
+        Capacity += NodesPerPage;
+        // Lower numbers are handed out first: scans then walk densely used pages.
+        for (var i = Capacity - 1; i >= first; i--)
+        {
+            ref var node = ref this[i];
+            node = default;
+            node.Next = free;
+            free = i;
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,58 @@
+using Levee.Memory;
+using Levee.Partitions;
+
+namespace Levee.Operations;
+
+/// <summary>A look at one entry where it lies. Decodes on demand; copies nothing.</summary>
+public readonly ref struct EntryView
+{
+    private readonly ReadOnlySpan<byte> record;
+
+    internal EntryView(ReadOnlySpan<byte> record, LargeValue? large)
+    {
+        this.record = record;
+        Large = large;
+    }
+
+    /// <summary>Whether there is no entry to see.</summary>
+    public bool IsEmpty => record.IsEmpty;
+
+    /// <summary>The key.</summary>
+    public ReadOnlySpan<byte> Key => EntryRecord.Key(record);
+
+    /// <summary>The value where it is stored inline; empty where <see cref="Large"/> holds it.</summary>
+    public ReadOnlySpan<byte> Value => EntryRecord.InlineValue(record);
+
+    /// <summary>The value where it is large. A reader that outlives the answer takes a reference of its own.</summary>
+    public LargeValue? Large { get; }
+
+    /// <summary>The value's length in bytes, inline or large.</summary>
+    public int ValueLength => EntryRecord.ValueLength(record);
+
+    /// <summary>The version: Unix milliseconds of the write in the high 48 bits, a counter in the low 16.</summary>
+    public ulong Version => EntryRecord.Version(record);
+
+    /// <summary>When the entry expires, in Unix milliseconds; <see cref="Limits.Never"/> where it does not.</summary>
+    public long ExpiresAt => EntryRecord.ExpiresAt(record);
+
+    /// <summary>The sliding TTL in milliseconds, 0 where the expiry is fixed.</summary>
+    public long SlidingMs => EntryRecord.Sliding(record);
+
+    /// <summary>The caller's flags.</summary>
+    public uint Flags => EntryRecord.Flags(record);
+
+    /// <summary>What the value is.</summary>
+    public EntryKind Kind => EntryRecord.Kind(record);
+
+    /// <summary>The content type, ASCII; empty where none was given.</summary>
+    public ReadOnlySpan<byte> ContentType => EntryRecord.ContentType(record);
+
+    /// <summary>The tags, packed; see <see cref="TagList"/>.</summary>
+    public ReadOnlySpan<byte> Tags => EntryRecord.Tags(record);
+
+    /// <summary>What the entry takes of the memory budget, in bytes, with its share of the index.</summary>
+    public int SizeBytes => EntryRecord.ChargedBytes(record);
+
+    /// <summary>When the entry was last written, in Unix milliseconds.</summary>
+    public long WrittenAt => (long)(Version >> 16);
+}

@@ -1,0 +1,106 @@
+namespace Levee.Operations;
+
+/// <summary>Counters of a partition, or their sum over several. Counts are since the start; sizes are now.</summary>
+public sealed record PartitionStatistics
+{
+    /// <summary>Entries, expired ones that are not reclaimed yet included.</summary>
+    public long Entries { get; init; }
+
+    /// <summary>Reads that found an entry.</summary>
+    public long Hits { get; init; }
+
+    /// <summary>Reads that found none.</summary>
+    public long Misses { get; init; }
+
+    /// <summary>Writes that were stored.</summary>
+    public long Stores { get; init; }
+
+    /// <summary>Entries that left because the caller asked.</summary>
+    public long Removals { get; init; }
+
+    /// <summary>Entries that left for want of memory.</summary>
+    public long Evictions { get; init; }
+
+    /// <summary>Entries that left because their time was over.</summary>
+    public long Expirations { get; init; }
+
+    /// <summary>Entries that left because their tag was invalidated.</summary>
+    public long Invalidations { get; init; }
+
+    /// <summary>Writes that were refused, too large or out of memory.</summary>
+    public long Refusals { get; init; }
+
+    /// <summary>Loads from lower tiers under way.</summary>
+    public long PendingLoads { get; init; }
+
+    /// <summary>What keys, values and metadata take, in bytes, before rounding to slots.</summary>
+    public long PayloadBytes { get; init; }
+
+    /// <summary>Memory held: entries, index, ghosts and free slots, in bytes.</summary>
+    public long HeldBytes { get; init; }
+
+    /// <summary>Part of <see cref="HeldBytes"/> in nodes and buckets.</summary>
+    public long IndexBytes { get; init; }
+
+    /// <summary>Part of <see cref="HeldBytes"/> in large values.</summary>
+    public long LargeBytes { get; init; }
+
+    /// <summary>Part of <see cref="HeldBytes"/> in slab pages, free slots included.</summary>
+    public long SlabBytes { get; init; }
+
+    /// <summary>What the partition may hold, in bytes.</summary>
+    public long CapacityBytes { get; init; }
+
+    /// <summary>The eviction policy's name.</summary>
+    public string Policy { get; init; } = "";
+
+    /// <summary>The policy's lists, in its own order, for example T1, T2, B1, B2.</summary>
+    public IReadOnlyList<ListStatistics> Lists { get; init; } = [];
+
+    /// <summary>The policy's adaptive target for its recency list, in bytes; 0 where it has none.</summary>
+    public long TargetBytes { get; init; }
+
+    /// <summary>Adds two sets of counters; the lists are added by position.</summary>
+    public static PartitionStatistics operator +(PartitionStatistics left, PartitionStatistics right) => new()
+    {
+        Entries = left.Entries + right.Entries,
+        Hits = left.Hits + right.Hits,
+        Misses = left.Misses + right.Misses,
+        Stores = left.Stores + right.Stores,
+        Removals = left.Removals + right.Removals,
+        Evictions = left.Evictions + right.Evictions,
+        Expirations = left.Expirations + right.Expirations,
+        Invalidations = left.Invalidations + right.Invalidations,
+        Refusals = left.Refusals + right.Refusals,
+        PendingLoads = left.PendingLoads + right.PendingLoads,
+        PayloadBytes = left.PayloadBytes + right.PayloadBytes,
+        HeldBytes = left.HeldBytes + right.HeldBytes,
+        IndexBytes = left.IndexBytes + right.IndexBytes,
+        LargeBytes = left.LargeBytes + right.LargeBytes,
+        SlabBytes = left.SlabBytes + right.SlabBytes,
+        CapacityBytes = left.CapacityBytes + right.CapacityBytes,
+        Policy = left.Policy.Length == 0 ? right.Policy : left.Policy,
+        TargetBytes = left.TargetBytes + right.TargetBytes,
+        Lists = left.Lists.Count == 0 ? right.Lists
+            : right.Lists.Count == 0 ? left.Lists
+            : [.. left.Lists.Zip(right.Lists, (a, b) => a + b)],
+    };
+
+    /// <summary>Adds two sets of counters.</summary>
+    public static PartitionStatistics Add(PartitionStatistics left, PartitionStatistics right) => left + right;
+}
+
+/// <summary>One list of an eviction policy.</summary>
+/// <param name="Name">Its name in the policy's paper.</param>
+/// <param name="Count">Nodes on it.</param>
+/// <param name="Bytes">Their weight in bytes; for ghosts, what their entries weighed.</param>
+/// <param name="IsGhost">Whether it remembers evicted entries instead of holding some.</param>
+public readonly record struct ListStatistics(string Name, long Count, long Bytes, bool IsGhost)
+{
+    /// <summary>Adds two lists of the same name.</summary>
+    public static ListStatistics operator +(ListStatistics left, ListStatistics right) =>
+        left with { Count = left.Count + right.Count, Bytes = left.Bytes + right.Bytes };
+
+    /// <summary>Adds two lists of the same name.</summary>
+    public static ListStatistics Add(ListStatistics left, ListStatistics right) => left + right;
+}
