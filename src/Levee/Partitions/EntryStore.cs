@@ -401,9 +401,9 @@ internal sealed class EntryStore
         parts.Write(record, node);
         nodes[node].Slot = slot;
         PayloadBytes += Payload(record);
-        if (parts.ExpiresAt != Limits.Never)
+        if (parts.Expiry.At != Limits.Never)
         {
-            slab.NoteExpiry(slot, parts.ExpiresAt);
+            slab.NoteExpiry(slot, parts.Expiry.At);
         }
     }
 

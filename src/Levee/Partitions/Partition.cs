@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using Levee.Eviction;
 using Levee.Keys;
 using Levee.Memory;
@@ -321,16 +320,8 @@ public sealed class Partition
             Flags = operation.Flags,
             ContentType = operation.ContentType,
             Tags = operation.Tags,
+            Expiry = operation.KeepTtl && node != NodeTable.None ? Expiry.Of(store.Record(node)) : ExpiryOf(operation),
         };
-        if (operation.KeepTtl && node != NodeTable.None)
-        {
-            KeepExpiry(ref parts, store.Record(node));
-        }
-        else
-        {
-            SetExpiry(ref parts, operation);
-        }
-
         Write(node, ref parts, tag, sink, ticket);
     }
 
@@ -366,15 +357,15 @@ public sealed class Partition
 
         var record = Copy(store.Record(node));
         var parts = RecordParts.Of(record, store.Large(record));
-        var before = parts.ExpiresAt;
-        SetExpiry(ref parts, operation);
-        if (!Allows(operation.ExpireCondition, before, parts.ExpiresAt))
+        var before = parts.Expiry.At;
+        parts.Expiry = ExpiryOf(operation);
+        if (!Allows(operation.ExpireCondition, before, parts.Expiry.At))
         {
             sink.Answer(ticket, new Answer(Outcome.ConditionFailed, store.View(node)));
             return;
         }
 
-        if (parts.ExpiresAt <= clock)
+        if (parts.Expiry.At <= clock)
         {
             sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
             store.Remove(node);
@@ -390,7 +381,7 @@ public sealed class Partition
         var node = FindLive(operation.Key, tag);
         var length = operation.Value.Length;
         var parts = new RecordParts { Key = operation.Key, Value = operation.Value };
-        SetExpiry(ref parts, operation);
+        parts.Expiry = ExpiryOf(operation);
         if (node != NodeTable.None)
         {
             var record = store.Record(node);
@@ -424,11 +415,12 @@ public sealed class Partition
     private void Increment(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
     {
         var node = FindLive(operation.Key, tag);
-        var parts = new RecordParts { Key = operation.Key };
-        var present = default(ReadOnlySpan<byte>);
+        Span<byte> text = stackalloc byte[Numbers.MaxTextBytes];
+        scoped var parts = new RecordParts { Key = operation.Key, Value = text };
+        scoped ReadOnlySpan<byte> present;
         if (node == NodeTable.None)
         {
-            SetExpiry(ref parts, operation);
+            parts.Expiry = ExpiryOf(operation);
             present = "0"u8;
         }
         else
@@ -444,7 +436,6 @@ public sealed class Partition
             present = parts.Large is null ? parts.Value : default;
         }
 
-        Span<byte> text = stackalloc byte[Numbers.MaxTextBytes];
         var outcome = operation.Kind == OperationKind.Increment
             ? Numbers.Add(present, operation.Number, text, out var sum, out var length)
             : Numbers.Add(present, operation.Addend, text, out sum, out length);
@@ -530,7 +521,7 @@ public sealed class Partition
         Flags = result.Flags,
         ContentType = result.ContentType,
         Tags = result.Tags,
-        ExpiresAt = result.ExpiresAt,
+        Expiry = new Expiry(result.ExpiresAt),
         Version = result.Version,
     };
 
@@ -586,30 +577,20 @@ public sealed class Partition
         && (!condition.HasFlag(ExpireCondition.IfLater) || (before != Limits.Never && after > before))
         && (!condition.HasFlag(ExpireCondition.IfEarlier) || after < before);
 
-    private static void KeepExpiry(ref RecordParts parts, ReadOnlySpan<byte> record)
+    private Expiry ExpiryOf(scoped in Operation operation)
     {
-        parts.ExpiresAt = EntryRecord.ExpiresAt(record);
-        parts.SlidingMs = EntryRecord.Sliding(record);
-        parts.SlidingCap = parts.SlidingMs > 0 ? EntryRecord.SlidingCap(record) : 0;
-    }
-
-    private void SetExpiry(ref RecordParts parts, scoped in Operation operation)
-    {
-        parts.SlidingMs = operation.SlidingMs;
-        parts.ExpiresAt = operation.ExpiresAt;
         if (operation.SlidingMs > 0)
         {
-            parts.SlidingCap = operation.ExpiresAt == 0 ? Limits.Never : operation.ExpiresAt;
-            parts.ExpiresAt = Slide(operation.SlidingMs, parts.SlidingCap);
+            var cap = operation.ExpiresAt == 0 ? Limits.Never : operation.ExpiresAt;
+            return new Expiry(Slide(operation.SlidingMs, cap), operation.SlidingMs, cap);
         }
-        else if (operation.ExpiresAt == 0)
+
+        if (operation.ExpiresAt == 0)
         {
-            parts.ExpiresAt = options.DefaultTtlMs == 0 ? Limits.Never : clock + options.DefaultTtlMs - Jitter(options.DefaultTtlJitterMs);
+            return new Expiry(options.DefaultTtlMs == 0 ? Limits.Never : clock + options.DefaultTtlMs - Jitter(options.DefaultTtlJitterMs));
         }
-        else if (operation.JitterMs > 0 && operation.ExpiresAt != Limits.Never)
-        {
-            parts.ExpiresAt -= Jitter(operation.JitterMs);
-        }
+
+        return new Expiry(operation.ExpiresAt == Limits.Never ? Limits.Never : operation.ExpiresAt - Jitter(operation.JitterMs));
     }
 
     private long Slide(long slidingMs, long cap) => slidingMs < cap - clock ? clock + slidingMs : cap;

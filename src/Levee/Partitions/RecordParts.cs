@@ -16,9 +16,7 @@ internal ref struct RecordParts
     public uint Flags;
     public ReadOnlySpan<byte> ContentType;
     public ReadOnlySpan<byte> Tags;
-    public long ExpiresAt;
-    public long SlidingMs;
-    public long SlidingCap;
+    public Expiry Expiry;
     public ulong Version;
 
     /// <summary>The parts of a record as it lies. They borrow it: copy the record first where it is to be moved.</summary>
@@ -32,15 +30,13 @@ internal ref struct RecordParts
         Flags = EntryRecord.Flags(record),
         ContentType = EntryRecord.ContentType(record),
         Tags = EntryRecord.Tags(record),
-        ExpiresAt = EntryRecord.ExpiresAt(record),
-        SlidingMs = Sliding(record),
-        SlidingCap = Sliding(record) > 0 ? EntryRecord.SlidingCap(record) : 0,
+        Expiry = Expiry.Of(record),
         Version = EntryRecord.Version(record),
     };
 
     public readonly Traits Traits =>
-        (ExpiresAt != Limits.Never ? Traits.Expiry : 0)
-        | (SlidingMs > 0 ? Traits.Sliding : 0)
+        (Expiry.At != Limits.Never ? Traits.Expiry : 0)
+        | (Expiry.SlidingMs > 0 ? Traits.Sliding : 0)
         | (Large is not null ? Traits.Large : 0)
         | (Flags != 0 ? Traits.Flags : 0)
         | (ContentType.IsEmpty ? 0 : Traits.ContentType)
@@ -78,14 +74,14 @@ internal ref struct RecordParts
         var offset = HeadBytes;
         if ((traits & Traits.Expiry) != 0)
         {
-            BinaryPrimitives.WriteInt64LittleEndian(record[offset..], ExpiresAt);
+            BinaryPrimitives.WriteInt64LittleEndian(record[offset..], Expiry.At);
             offset += 8;
         }
 
         if ((traits & Traits.Sliding) != 0)
         {
-            BinaryPrimitives.WriteInt64LittleEndian(record[offset..], SlidingMs);
-            BinaryPrimitives.WriteInt64LittleEndian(record[(offset + 8)..], SlidingCap);
+            BinaryPrimitives.WriteInt64LittleEndian(record[offset..], Expiry.SlidingMs);
+            BinaryPrimitives.WriteInt64LittleEndian(record[(offset + 8)..], Expiry.Cap);
             offset += 16;
         }
 
