@@ -302,6 +302,12 @@ public sealed class Partition
         var node = FindLive(operation.Key, tag);
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
+            if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
+            {
+                sink.Answer(ticket, new Answer(Outcome.WrongKind, store.View(node)));
+                return;
+            }
+
             sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
         }
 
@@ -335,6 +341,12 @@ public sealed class Partition
         }
 
         var view = store.View(node);
+        if (operation.RequiresKind && view.Kind != operation.EntryKind)
+        {
+            sink.Answer(ticket, new Answer(Outcome.WrongKind, view));
+            return;
+        }
+
         if (!Allows(operation, node))
         {
             sink.Answer(ticket, new Answer(Outcome.ConditionFailed, view));

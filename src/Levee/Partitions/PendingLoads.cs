@@ -127,6 +127,7 @@ internal sealed class Waiter
     private readonly ExpireCondition expireCondition;
     private readonly bool keepTtl;
     private readonly bool returnsPrevious;
+    private readonly bool requiresKind;
     private readonly uint flags;
     private readonly ulong hash;
     private readonly ulong version;
@@ -151,6 +152,7 @@ internal sealed class Waiter
         expireCondition = operation.ExpireCondition;
         keepTtl = operation.KeepTtl;
         returnsPrevious = operation.ReturnsPrevious;
+        requiresKind = operation.RequiresKind;
         flags = operation.Flags;
         hash = operation.Hash;
         version = operation.Version;
@@ -182,6 +184,7 @@ internal sealed class Waiter
         JitterMs = jitterMs,
         KeepTtl = keepTtl,
         ReturnsPrevious = returnsPrevious,
+        RequiresKind = requiresKind,
         Condition = condition,
         ExpireCondition = expireCondition,
         Version = version,

@@ -1,16 +1,15 @@
 using System.Buffers.Text;
 using System.Globalization;
-using Levee.Operations;
 
-namespace Levee.Partitions;
+namespace Levee.Operations;
 
 /// <summary>Arithmetic on values that are decimal text.</summary>
-internal static class Numbers
+public static class Numbers
 {
     /// <summary>The longest text that a sum has.</summary>
     public const int MaxTextBytes = 352;
 
-    /// <summary>Adds to a 64-bit integer. The text must be what an integer prints as: no spaces, no plus sign, no leading zeros.</summary>
+    /// <summary>Adds to a 64-bit integer; writes the sum's text. The text must be what an integer prints as: no spaces, no plus sign, no leading zeros.</summary>
     public static Outcome Add(ReadOnlySpan<byte> present, long addend, Span<byte> text, out long sum, out int length)
     {
         sum = 0;
@@ -30,7 +29,7 @@ internal static class Numbers
         return Outcome.Stored;
     }
 
-    /// <summary>Adds to a decimal number. Within 28 digits the sum is exact in decimal; beyond that it is that of IEEE doubles. Never in exponent form.</summary>
+    /// <summary>Adds to a decimal number; writes the sum's text. Within 28 digits the sum is exact in decimal; beyond that it is that of IEEE doubles. Never in exponent form.</summary>
     public static Outcome Add(ReadOnlySpan<byte> present, double addend, Span<byte> text, out long sum, out int length)
     {
         sum = 0;
