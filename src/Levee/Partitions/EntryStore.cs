@@ -294,10 +294,10 @@ internal sealed class EntryStore
 
     private bool TryReplacePinned(int node, scoped ref RecordParts parts)
     {
-        var keepsLarge = parts.Large is not null && ReferenceEquals(Large(Record(node)), parts.Large);
-        if (parts.Large is not null && !keepsLarge)
+        var addsLarge = parts.Large is not null && !parts.KeepsLarge;
+        if (addsLarge)
         {
-            parts.LargeNumber = larges.Add(parts.Large);
+            parts.LargeNumber = larges.Add(parts.Large!);
         }
 
         var sizeClass = SizeClass.Of(parts.Length);
@@ -305,7 +305,7 @@ internal sealed class EntryStore
         var moves = slab.ClassOf(slot) != sizeClass;
         if (moves && (slot = AllocateSlot(sizeClass)) == Slab.None)
         {
-            if (parts.Large is not null && !keepsLarge)
+            if (addsLarge)
             {
                 larges.Detach(parts.LargeNumber);
             }
@@ -313,7 +313,7 @@ internal sealed class EntryStore
             return false;
         }
 
-        Forsake(node, keepsLarge, freesSlot: moves);
+        Forsake(node, parts.KeepsLarge, freesSlot: moves);
         Place(node, slot, ref parts);
         policy.Resize(node, Weight(sizeClass, parts.Large));
         while (policy.IsOver && EvictOne())
