@@ -86,8 +86,7 @@ public sealed class Partition
                 Scan(operation, sink, ticket);
                 return;
             case OperationKind.RemoveByTag:
-                RemoveByTag(operation.Key);
-                sink.Answer(ticket, new Answer(Outcome.Done));
+                RemoveByTag(operation.Key, sink, ticket);
                 return;
             case OperationKind.Clear:
                 sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
@@ -391,7 +390,7 @@ public sealed class Partition
                 return;
             }
 
-            length += EntryRecord.ValueLength(record);
+            length = store.Large(record) is null ? length + EntryRecord.ValueLength(record) : int.MaxValue;
             if (length <= Limits.MaxInlineBytes)
             {
                 var copy = Copy(record);
@@ -451,7 +450,7 @@ public sealed class Partition
 
     private void Scan(scoped in Operation operation, IAnswerSink sink, long ticket)
     {
-        var node = (int)Math.Min(operation.Number, int.MaxValue);
+        var node = (int)Math.Clamp(operation.Number, 0, int.MaxValue);
         var end = Math.Min((long)store.Nodes.Capacity, node + (long)Math.Clamp(operation.Count, 1, 1024));
         for (; node < end; node++)
         {
@@ -464,12 +463,19 @@ public sealed class Partition
         sink.Answer(ticket, new Answer(Outcome.Done, node < store.Nodes.Capacity ? node : 0));
     }
 
-    private void RemoveByTag(ReadOnlySpan<byte> tag)
+    private void RemoveByTag(ReadOnlySpan<byte> tag, IAnswerSink sink, long ticket)
     {
+        if (tag.Length > Limits.MaxTagBytes)
+        {
+            sink.Answer(ticket, new Answer(Outcome.BadKey, Limits.MaxTagBytes));
+            return;
+        }
+
         var version = NextVersion();
         tags.Add(tag, version);
         tags.BeginSweep(version);
         CancelLoads();
+        sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
     private long Clear()
@@ -582,7 +588,8 @@ public sealed class Partition
         if (operation.SlidingMs > 0)
         {
             var cap = operation.ExpiresAt == 0 ? Limits.Never : operation.ExpiresAt;
-            return new Expiry(Slide(operation.SlidingMs, cap), operation.SlidingMs, cap);
+            var at = Slide(operation.SlidingMs, cap);
+            return at == Limits.Never ? new Expiry(Limits.Never) : new Expiry(at, operation.SlidingMs, cap);
         }
 
         if (operation.ExpiresAt == 0)
@@ -595,7 +602,7 @@ public sealed class Partition
 
     private long Slide(long slidingMs, long cap) => slidingMs < cap - clock ? clock + slidingMs : cap;
 
-    private long Jitter(long maxMs) => maxMs == 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
+    private long Jitter(long maxMs) => maxMs <= 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
 
     private void Write(int node, scoped ref RecordParts parts, uint tag, IAnswerSink sink, long ticket, long number = 0)
     {
@@ -608,7 +615,7 @@ public sealed class Partition
         if (!Fits(ref parts))
         {
             refusals++;
-            sink.Answer(ticket, new Answer(Outcome.TooLarge, parts.Large is null ? Limits.MaxInlineBytes : options.MaxValueBytes));
+            sink.Answer(ticket, new Answer(Outcome.TooLarge, LongestValue(parts.Large is not null)));
             return;
         }
 
@@ -638,9 +645,11 @@ public sealed class Partition
     }
 
     private bool Fits(scoped ref RecordParts parts) =>
-        parts.Large is null
-            ? parts.Value.Length <= Math.Min(Limits.MaxInlineBytes, options.MaxValueBytes)
-            : parts.Large.Length <= options.MaxValueBytes && parts.Large.ChargedBytes < share.CapacityBytes;
+        (parts.Large?.Length ?? parts.Value.Length) <= LongestValue(parts.Large is not null);
+
+    /// <summary>A large value may take half of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
+    private long LongestValue(bool isLarge) =>
+        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 2) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
 
     private Answer Refuse()
     {
