@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Levee.Eviction;
 using Levee.Keys;
 using Levee.Memory;
@@ -156,6 +157,7 @@ internal sealed class EntryStore
     public bool TryReplace(int node, scoped ref RecordParts parts)
     {
         policy.Hit(node);
+        policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
@@ -344,20 +346,18 @@ internal sealed class EntryStore
 
     private bool EvictOne()
     {
+        if (pinned != NodeTable.None && Count == 1)
+        {
+            return false; // Only the entry that is being rewritten is left.
+        }
+
         var victim = policy.Evict();
         if (victim == NodeTable.None)
         {
             return false;
         }
 
-        if (victim == pinned)
-        {
-            // The entry being rewritten is the last one left; it stays.
-            policy.Arrive(victim, nodes[victim].Weight);
-            policy.Admit(victim);
-            return false;
-        }
-
+        Debug.Assert(victim != pinned, "The policy spares the entry that is being rewritten.");
         Evictions++;
         ReleaseRecord(victim);
         if (nodes[victim].Home == 0)
