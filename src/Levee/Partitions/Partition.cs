@@ -372,7 +372,7 @@ public sealed class Partition
             return;
         }
 
-        sink.Answer(ticket, store.TryReplace(node, ref parts) ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
+        sink.Answer(ticket, Place(node, ref parts, tag) != NodeTable.None ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
     }
 
     private void Append(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
@@ -506,7 +506,7 @@ public sealed class Partition
         var tag = store.TagOf(key);
         if (FindLive(key, tag) == NodeTable.None && Fits(ref parts))
         {
-            store.Add(ref parts, tag);
+            Place(NodeTable.None, ref parts, tag);
         }
     }
 
@@ -619,21 +619,8 @@ public sealed class Partition
             return;
         }
 
-        if (retired.Count > 0)
-        {
-            ReleaseRetired();
-        }
-
         parts.Version = NextVersion();
-        if (node == NodeTable.None)
-        {
-            node = store.Add(ref parts, tag);
-        }
-        else if (!store.TryReplace(node, ref parts))
-        {
-            node = NodeTable.None;
-        }
-
+        node = Place(node, ref parts, tag);
         if (node == NodeTable.None)
         {
             sink.Answer(ticket, Refuse());
@@ -642,6 +629,27 @@ public sealed class Partition
 
         stores++;
         sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), number));
+    }
+
+    /// <summary>Adds or replaces a record. What a cleared cache still holds is given back as far as that is needed.</summary>
+    /// <returns>The node, or <see cref="NodeTable.None"/> where no memory could be had.</returns>
+    private int Place(int node, scoped ref RecordParts parts, uint tag)
+    {
+        do
+        {
+            if (retired.Count > 0)
+            {
+                ReleaseRetired();
+            }
+
+            var placed = node == NodeTable.None ? store.Add(ref parts, tag) : store.TryReplace(node, ref parts) ? node : NodeTable.None;
+            if (placed != NodeTable.None)
+            {
+                return placed;
+            }
+        }
+        while (retired.Count > 0);
+        return NodeTable.None;
     }
 
     private bool Fits(scoped ref RecordParts parts) =>
