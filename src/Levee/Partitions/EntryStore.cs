@@ -282,6 +282,14 @@ internal sealed class EntryStore
             }
         }
 
+        while (index.IsCrowded && !index.TryGrow())
+        {
+            if (!TryMakeRoom(ref evictions))
+            {
+                break;
+            }
+        }
+
         while (!index.TryInsert(node, tag))
         {
             if (!TryMakeRoom(ref evictions))
