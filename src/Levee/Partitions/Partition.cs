@@ -30,7 +30,7 @@ public sealed class Partition
     private readonly IndexHash hash;
     private readonly PendingLoads loads = new();
     private readonly List<Effect> effects = [];
-    private readonly TagInvalidations tags = new();
+    private readonly TagInvalidations tags;
     private readonly Queue<EntryStore> retired = new();
     private EntryStore store;
     private ulong random;
@@ -57,6 +57,7 @@ public sealed class Partition
         ArgumentNullException.ThrowIfNull(options);
         this.share = share;
         this.options = options;
+        tags = new TagInvalidations(forgets: !options.HasLowerTiers);
         random = options.Seed | 1;
         hash = new IndexHash(NextRandom(), NextRandom());
         store = new EntryStore(share, options.Policy, hash);
@@ -471,9 +472,7 @@ public sealed class Partition
             return;
         }
 
-        var version = NextVersion();
-        tags.Add(tag, version);
-        tags.BeginSweep(version);
+        tags.Add(tag, NextVersion());
         CancelLoads();
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
