@@ -15,6 +15,8 @@ namespace Levee.Partitions;
 /// <para>
 /// Ordering: operations on one key take effect in the order of the calls. While a load is under way for a key, operations on it queue behind the load;
 /// only a write that need not know the entry overtakes it, and then the load is detached: it answers those who wait, who asked before the write, and is not stored.
+/// Tag removals and clears leave the queue alone: they are checked against the version of what a load brings. So an increment that waits neither overtakes nor is
+/// overtaken, and does not lose an entry that another's tag removal did not mean.
 /// </para>
 /// </summary>
 public sealed class Partition
@@ -37,6 +39,7 @@ public sealed class Partition
     private byte[]? scratch;
     private long clock;
     private ulong lastVersion;
+    private ulong clearedVersion;
     private int expiryPage = 1;
     private long expiryPassBegan;
 
@@ -105,6 +108,7 @@ public sealed class Partition
     /// <returns>False where no load has this ticket.</returns>
     public bool Complete(long ticket, scoped in LoadResult result, long now)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(result.Value.Length, Limits.MaxInlineBytes, nameof(result));
         Advance(now);
         var load = loads.End(ticket);
         if (load is null)
@@ -112,26 +116,31 @@ public sealed class Partition
             return false;
         }
 
-        var isAlive = result.Outcome == LoadOutcome.Found && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
-        if (isAlive && !load.IsDetached)
-        {
-            Promote(load.Key, result);
-        }
-
+        var isFound = IsAlive(load, result);
+        var isPromoted = isFound && !load.IsDetached && Promote(load.Key, result);
         foreach (var waiter in load.Waiters)
         {
-            var operation = waiter.Operation;
-            if (result.Outcome == LoadOutcome.Failed && operation.Kind is not (OperationKind.Get or OperationKind.Peek))
-            {
-                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
-            }
-            else if (load.IsDetached && isAlive && operation.Kind is OperationKind.Get or OperationKind.Peek)
+            var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
+            if (isRead && isFound && !isPromoted)
             {
                 AnswerFrom(result, load.Key, waiter);
             }
+            else if (isRead && (load.IsDetached || IsUnknown(load, result)))
+            {
+                misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss));
+            }
+            else if (IsUnknown(load, result))
+            {
+                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
+            }
+            else if (isFound && !isPromoted)
+            {
+                waiter.Sink.Answer(waiter.Ticket, Refuse());
+            }
             else
             {
-                ExecuteResolved(operation, store.TagOf(operation.Key), waiter.Sink, waiter.Ticket);
+                ExecuteResolved(waiter.Operation, store.TagOf(load.Key), waiter.Sink, waiter.Ticket);
             }
         }
 
@@ -235,6 +244,11 @@ public sealed class Partition
         else if (!needsEntry && !load.HasWriter)
         {
             loads.Detach(load);
+            if (load.IsVoid)
+            {
+                return false; // Cancelled already.
+            }
+
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
             return false;
         }
@@ -473,7 +487,6 @@ public sealed class Partition
         }
 
         tags.Add(tag, NextVersion());
-        CancelLoads();
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
@@ -485,28 +498,28 @@ public sealed class Partition
         retired.Enqueue(store);
         store = new EntryStore(share, options.Policy, hash);
         tags.Clear();
-        CancelLoads();
-        NextVersion();
-        return count;
-    }
-
-    private void CancelLoads()
-    {
-        foreach (var load in loads.DetachAll())
+        clearedVersion = NextVersion();
+        foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
         }
+
+        return count;
     }
 
-    private void Promote(byte[] key, scoped in LoadResult result)
+    /// <summary>Whether a load brought an entry that is still true: neither expired nor invalidated nor cleared since it was written.</summary>
+    private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
+        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Version > clearedVersion
+        && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
+
+    /// <summary>Whether a load left it open if there is an entry.</summary>
+    private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
+
+    private bool Promote(byte[] key, scoped in LoadResult result)
     {
         var parts = PartsOf(result, key);
         lastVersion = Math.Max(lastVersion, result.Version);
-        var tag = store.TagOf(key);
-        if (FindLive(key, tag) == NodeTable.None && Fits(ref parts))
-        {
-            Place(NodeTable.None, ref parts, tag);
-        }
+        return Fits(ref parts) && Place(NodeTable.None, ref parts, store.TagOf(key)) != NodeTable.None;
     }
 
     private void AnswerFrom(scoped in LoadResult result, byte[] key, Waiter waiter)
