@@ -34,7 +34,8 @@ public static class Numbers
     {
         sum = 0;
         length = 0;
-        if (present.Length > MaxTextBytes || !double.TryParse(present, NumberStyles.Float & ~NumberStyles.AllowLeadingWhite & ~NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var value))
+        const NumberStyles style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        if (present.Length > MaxTextBytes || !double.TryParse(present, style, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value))
         {
             return Outcome.NotANumber;
         }
@@ -47,13 +48,20 @@ public static class Numbers
 
         const double decimalRange = 1e27;
         if (Math.Abs(value) < decimalRange && Math.Abs(addend) < decimalRange
-            && decimal.TryParse(present, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact))
+            && decimal.TryParse(present, style, CultureInfo.InvariantCulture, out var exact))
         {
-            exact += (decimal)addend;
+            exact += Exactly(addend, text);
             return exact.TryFormat(text, out length, "0.############################", CultureInfo.InvariantCulture) ? Outcome.Stored : Outcome.Overflow;
         }
 
         return approximate.TryFormat(text, out length, "F0", CultureInfo.InvariantCulture) ? Outcome.Stored : Outcome.Overflow;
+    }
+
+    /// <summary>The decimal number that a double prints as. The conversion operator rounds to 15 digits; a double has up to 17.</summary>
+    private static decimal Exactly(double number, Span<byte> buffer)
+    {
+        number.TryFormat(buffer, out var length, "R", CultureInfo.InvariantCulture);
+        return decimal.Parse(buffer[..length], NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 
     private static bool IsCanonical(ReadOnlySpan<byte> text)
