@@ -20,6 +20,9 @@ internal enum Signals
 
     /// <summary>An owner is at work (portable transport only).</summary>
     Running = 1 << 9,
+
+    /// <summary>An asynchronous send has completed (portable transport only).</summary>
+    SendCompleted = 1 << 10,
 }
 
 /// <summary>What a connection wants to hear from its socket.</summary>
@@ -96,7 +99,7 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
     /// <summary>Tells the owner; from any thread.</summary>
     public void Post(Signals signal)
     {
-        if (Interlocked.Or(ref signals, (int)signal) == 0)
+        if (TryPostFirst(signal))
         {
             Schedule();
         }
@@ -104,6 +107,12 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
 
     /// <summary>Takes the signals that were posted, leaving <paramref name="left"/> in their place.</summary>
     public Signals TakeSignals(Signals left = Signals.None) => (Signals)Interlocked.Exchange(ref signals, (int)left);
+
+    /// <summary>Posts; true when nothing was posted and nobody runs, so that the caller must see to it that somebody does.</summary>
+    protected bool TryPostFirst(Signals signal) => Interlocked.Or(ref signals, (int)signal) == 0;
+
+    /// <summary>Ends a turn that began with leaving Running in place; false when signals came meanwhile.</summary>
+    protected bool TryRest() => Interlocked.CompareExchange(ref signals, 0, (int)Signals.Running) == (int)Signals.Running;
 
     /// <summary>Acts on what happened. Owner only.</summary>
     /// <param name="happened">What happened; several at once is usual.</param>

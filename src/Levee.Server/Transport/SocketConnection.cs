@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using System.Net.Sockets;
 
 namespace Levee.Server.Transport;
@@ -10,6 +12,7 @@ namespace Levee.Server.Transport;
 /// read without waiting; what the socket does not take at once is copied and sent asynchronously, and counts as sent when that completes.
 /// </para>
 /// </summary>
+[SuppressMessage("Reliability", "CA1001", Justification = "Release disposes of the operations, on the owner's turn.")]
 internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
 {
     private const int LentBytes = 64 * 1024;
@@ -28,8 +31,8 @@ internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
     private bool isSending;
     private bool isReleased;
 
-    public SocketConnection(SocketTransport transport, Socket socket, ConnectionLedger ledger)
-        : base(ledger, socket.RemoteEndPoint)
+    public SocketConnection(SocketTransport transport, Socket socket, EndPoint? remote, ConnectionLedger ledger)
+        : base(ledger, remote)
     {
         this.transport = transport;
         this.socket = socket;
@@ -50,13 +53,20 @@ internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
             Awaited &= ~Interest.Read;
         }
 
-        if (isReleased)
+        if ((happened & Signals.SendCompleted) != 0)
         {
-            GiveBackSendCopy(happened);
+            isSending = false;
+            Awaited &= ~Interest.Write;
+            happened = (happened & ~Signals.SendCompleted) | Signals.Writable;
         }
-        else
+
+        if (!isReleased)
         {
             Handle(happened, lentByThread ??= new byte[LentBytes], ledger.Time.GetTimestamp());
+        }
+        else if (!isSending)
+        {
+            ReturnSendCopy();
         }
 
         if (!TryRest())
@@ -149,7 +159,7 @@ internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
 
     private void Completed(Signals signal)
     {
-        if (TryOwn(signal))
+        if (TryPostFirst(signal))
         {
             Execute();      // already on a pool thread: no second hop
         }
@@ -160,7 +170,7 @@ internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
         if (sending is null)
         {
             sending = new SocketAsyncEventArgs { UserToken = this };
-            sending.Completed += static (_, operation) => ((SocketConnection)operation.UserToken!).SendCompleted();
+            sending.Completed += static (_, operation) => ((SocketConnection)operation.UserToken!).Completed(Signals.SendCompleted);
         }
 
         var count = Math.Min(bytes.Length, SendCopyBytes);
@@ -175,5 +185,14 @@ internal sealed class SocketConnection : Connection, IThreadPoolWorkItem
 
         isSending = false;
         return Send(bytes);
+    }
+
+    private void ReturnSendCopy()
+    {
+        if (sendCopy is not null)
+        {
+            ArrayPool<byte>.Shared.Return(sendCopy);
+            sendCopy = null;
+        }
     }
 }

@@ -24,6 +24,11 @@ public static class Transports
         bool portable = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(loops);
+        if (portable || !OperatingSystem.IsLinux())
+        {
+            return new SocketTransport(endPoint, factory, limits, time, logger);
+        }
+
         return new EpollTransport(endPoint, factory, limits, loops == 0 ? DefaultLoops(Environment.ProcessorCount) : loops, time, logger);
     }
 
