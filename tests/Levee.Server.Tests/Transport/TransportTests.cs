@@ -176,7 +176,9 @@ public sealed class TransportTests
         }, TestContext.Current.CancellationToken)));
         for (var i = 0; i < clients; i++)
         {
+            // It ends only after the last wake, which the client does not see.
             var conversation = rig.Next();
+            Assert.Equal("closed by client", await conversation.Reason());
             Assert.Equal(requests, conversation.Continues);
             Assert.False(conversation.WasShared);
         }
