@@ -63,12 +63,13 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
     public abstract void Admit(int node);
 
     /// <summary>The arrival is given up before it was admitted; its node is on no list and its owner drops it.</summary>
-    public void Abandon() => ArrivingWeight = 0;
+    public virtual void Abandon() => ArrivingWeight = 0;
 
     /// <summary>A resident or ghost leaves for another reason than eviction (removal, expiration, invalidation).</summary>
     public abstract void Remove(int node);
 
-    /// <summary>A resident changes its weight, after <see cref="Hit"/>. The owner evicts while <see cref="IsOver"/> and forgets afterwards.</summary>
+    /// <summary>A resident changes its weight, after <see cref="Hit"/>; at most <see cref="Capacity"/>. The owner evicts while <see cref="IsOver"/> and forgets
+    /// afterwards. The node itself is not among those victims, as long as there is another: never while <see cref="IsOver"/>.</summary>
     public abstract void Resize(int node, int weight);
 
     /// <summary>The lists, in the policy's own order; weights in the owner's unit times <paramref name="unitBytes"/>.</summary>

@@ -33,11 +33,11 @@ public sealed unsafe class PageShare
     /// <summary>By how many bytes the owner is over its share; 0 where it is within.</summary>
     public long Overdraft => Math.Max(0, HeldBytes - CapacityBytes);
 
-    /// <summary>Rents a page within the share.</summary>
+    /// <summary>Rents a page within the share, or, where <paramref name="overdraws"/>, from the arena's reserve.</summary>
     /// <returns>Null where the share, or the arena, has none left.</returns>
-    internal byte* TryRent()
+    internal byte* TryRent(bool overdraws = false)
     {
-        if (HeldBytes + PageArena.PageBytes > CapacityBytes)
+        if (!overdraws && HeldBytes + PageArena.PageBytes > CapacityBytes)
         {
             return null;
         }

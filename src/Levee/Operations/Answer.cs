@@ -44,6 +44,9 @@ public enum Outcome : byte
 
     /// <summary>A partition-wide operation is done.</summary>
     Done = 13,
+
+    /// <summary>Refused: key, tags or content type are longer than <see cref="Limits"/> allow. Nothing changed.</summary>
+    BadKey = 14,
 }
 
 /// <summary>What a partition says to one operation. Valid during <see cref="IAnswerSink.Answer"/> only: it looks into the partition's own memory.</summary>

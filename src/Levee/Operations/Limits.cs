@@ -4,7 +4,7 @@ namespace Levee.Operations;
 public static class Limits
 {
     /// <summary>Longest key, in bytes.</summary>
-    public const int MaxKeyBytes = 32 * 1024 - 1;
+    public const int MaxKeyBytes = 4 * 1024;
 
     /// <summary>Longest value that is stored beside its key; longer ones are a <see cref="Memory.LargeValue"/>.</summary>
     public const int MaxInlineBytes = 8 * 1024;
@@ -15,8 +15,8 @@ public static class Limits
     /// <summary>Longest tag, in bytes.</summary>
     public const int MaxTagBytes = 255;
 
-    /// <summary>Most tags on an entry.</summary>
-    public const int MaxTags = 32;
+    /// <summary>Longest list of tags on an entry in packed form (<see cref="TagList"/>), in bytes.</summary>
+    public const int MaxPackedTagsBytes = 2 * 1024;
 
     /// <summary>Longest content type, in bytes.</summary>
     public const int MaxContentTypeBytes = 255;

@@ -12,13 +12,17 @@ public enum OperationKind : byte
     /// <summary>Writes an entry. Answers <see cref="Outcome.Stored"/>, <see cref="Outcome.ConditionFailed"/>, <see cref="Outcome.TooLarge"/> or <see cref="Outcome.OutOfMemory"/>.</summary>
     Set,
 
-    /// <summary>Removes an entry. Answers <see cref="Outcome.Removed"/>, <see cref="Outcome.Miss"/> or <see cref="Outcome.ConditionFailed"/>.</summary>
+    /// <summary>Removes an entry. Answers <see cref="Outcome.Removed"/> with the entry as it was, <see cref="Outcome.Miss"/> or <see cref="Outcome.ConditionFailed"/>.</summary>
     Delete,
 
     /// <summary>Changes an entry's TTL and nothing else. Answers <see cref="Outcome.Stored"/>, <see cref="Outcome.Miss"/> or <see cref="Outcome.ConditionFailed"/>.</summary>
     Expire,
 
-    /// <summary>Adds bytes at the end of a value, creating it where absent. Answers <see cref="Outcome.Stored"/> with the new length in <see cref="Answer.Number"/>.</summary>
+    /// <summary>
+    /// Adds bytes at the end of a value, creating it where absent. Answers <see cref="Outcome.Stored"/> with the new length in <see cref="Answer.Number"/>, or
+    /// <see cref="Outcome.TooLarge"/> where the result would not be inline: nothing large is copied while a partition is held, so the caller rewrites it
+    /// under <see cref="Condition.IfVersion"/>.
+    /// </summary>
     Append,
 
     /// <summary>Adds <see cref="Operation.Number"/> to a decimal 64-bit integer. Answers <see cref="Outcome.Stored"/> with the sum in <see cref="Answer.Number"/>.</summary>
@@ -99,7 +103,7 @@ public ref struct Operation
     /// <summary>What is asked.</summary>
     public OperationKind Kind { get; set; }
 
-    /// <summary>The key (1 to <see cref="Limits.MaxKeyBytes"/> bytes), or the tag of a <see cref="OperationKind.RemoveByTag"/>.</summary>
+    /// <summary>The key (0 to <see cref="Limits.MaxKeyBytes"/> bytes), or the tag of a <see cref="OperationKind.RemoveByTag"/>.</summary>
     public ReadOnlySpan<byte> Key { get; set; }
 
     /// <summary>The routing hash of <see cref="Key"/> (<see cref="Keys.KeyHash"/>); not read where <see cref="Partition"/> is what routes.</summary>
@@ -137,6 +141,9 @@ public ref struct Operation
 
     /// <summary>An overwrite keeps the expiry (and sliding TTL) that the entry has.</summary>
     public bool KeepTtl { get; set; }
+
+    /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set.</summary>
+    public bool ReturnsPrevious { get; set; }
 
     /// <summary>When a set or delete may act.</summary>
     public Condition Condition { get; set; }

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Levee.Operations;
+
+namespace Levee.Eviction;
+
+/// <summary>
+/// Least recently used: one list in order of use, whose least recent end leaves. No ghosts, nothing to learn. It is the yardstick, and the best choice where
+/// recency is all there is.
+/// <para>Invariant: the list weighs at most the capacity.</para>
+/// </summary>
+internal sealed class LruPolicy : EvictionPolicy
+{
+    private readonly NodeList residents;
+
+    /// <param name="nodes">The nodes to order.</param>
+    /// <param name="capacity">What all residents together may weigh.</param>
+    public LruPolicy(NodeTable nodes, long capacity)
+        : base(nodes, capacity) =>
+        residents = new NodeList(nodes, 1, "LRU", isGhost: false);
+
+    /// <inheritdoc/>
+    public override string Name => Policies.Lru;
+
+    /// <inheritdoc/>
+    public override long ResidentWeight => residents.Weight;
+
+    /// <summary>The residents in order of use.</summary>
+    internal NodeList Residents => residents;
+
+    /// <inheritdoc/>
+    public override bool IsResident(int node) => Nodes[node].Home == residents.Home;
+
+    /// <inheritdoc/>
+    public override void Hit(int node) => residents.Refresh(node);
+
+    /// <inheritdoc/>
+    public override void Arrive(int node, int weight)
+    {
+        Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
+        Nodes[node].Weight = weight;
+        ArrivingWeight = weight;
+    }
+
+    /// <inheritdoc/>
+    public override int Forget() => NodeTable.None;
+
+    /// <inheritdoc/>
+    public override int ForgetAny() => NodeTable.None;
+
+    /// <inheritdoc/>
+    public override int Evict() => residents.TakeLeastRecent();
+
+    /// <inheritdoc/>
+    public override void Admit(int node)
+    {
+        residents.Append(node);
+        ArrivingWeight = 0;
+    }
+
+    /// <inheritdoc/>
+    public override void Remove(int node) => residents.Remove(node);
+
+    /// <inheritdoc/>
+    public override void Resize(int node, int weight)
+    {
+        Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
+        residents.Reweigh(node, weight);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ListStatistics> Lists(int unitBytes) => [residents.Statistics(unitBytes)];
+
+    /// <inheritdoc/>
+    public override void CheckInvariants()
+    {
+        residents.CheckInvariants();
+        Invariant.Holds(ResidentWeight <= Capacity, $"LRU: {ResidentWeight} exceeds the capacity {Capacity}");
+    }
+}

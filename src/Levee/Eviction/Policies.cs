@@ -1,0 +1,32 @@
+namespace Levee.Eviction;
+
+/// <summary>The eviction policies by name.</summary>
+internal static class Policies
+{
+    /// <summary><see cref="ArcPolicy"/>.</summary>
+    public const string Arc = "arc";
+
+    /// <summary><see cref="LruPolicy"/>.</summary>
+    public const string Lru = "lru";
+
+    /// <summary>All names, the default first.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Arc, Lru];
+
+    /// <summary>A policy with nothing in it.</summary>
+    /// <param name="name">One of <see cref="Names"/>, in any case.</param>
+    /// <param name="nodes">The nodes that it will order.</param>
+    /// <param name="capacity">What all residents together may weigh; at least 1.</param>
+    /// <exception cref="ArgumentException">No policy has that name.</exception>
+    public static EvictionPolicy Create(string name, NodeTable nodes, long capacity)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(nodes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        return name.ToLowerInvariant() switch
+        {
+            Arc => new ArcPolicy(nodes, capacity),
+            Lru => new LruPolicy(nodes, capacity),
+            _ => throw new ArgumentException($"There is no policy '{name}'; allowed are {string.Join(", ", Names)}.", nameof(name)),
+        };
+    }
+}

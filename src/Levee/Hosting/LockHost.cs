@@ -1,0 +1,234 @@
+using System.Diagnostics;
+using System.Numerics;
+using System.Security.Cryptography;
+using Levee.Memory;
+using Levee.Operations;
+using Levee.Partitions;
+
+namespace Levee.Hosting;
+
+/// <summary>
+/// Runs a cache's partitions in one process: a lock per partition, effects run outside it, and one background loop that does the partitions' maintenance in slices.
+/// Safe for threads.
+/// </summary>
+public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
+{
+    private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
+
+    private readonly Slot[] slots;
+    private readonly int shift;
+    private readonly PageArena arena;
+    private readonly IEffectRunner? effects;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly SemaphoreSlim owed = new(0, 1);
+    private readonly Task maintenance;
+
+    /// <param name="options">The cache's options; validated here.</param>
+    /// <param name="time">The source of time.</param>
+    /// <param name="effects">What reaches the lower tiers; null where there are none.</param>
+    /// <param name="seed">Seed of the partitions' chance; null: random.</param>
+    /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
+    public LockHost(CacheOptions options, TimeProvider time, IEffectRunner? effects = null, ulong? seed = null, bool maintains = true)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        options.Validate();
+        Options = options;
+        this.effects = effects;
+        Clock = new MillisecondClock(time);
+        arena = new PageArena(options.MemoryBytes);
+        LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
+        slots = new Slot[options.EffectivePartitions];
+        shift = 64 - BitOperations.Log2((uint)slots.Length);
+        var secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
+        for (var i = 0; i < slots.Length; i++)
+        {
+            slots[i] = new Slot(new Partition(new PageShare(arena, options.PartitionBytes), new PartitionOptions
+            {
+                Policy = options.Policy,
+                DefaultTtlMs = (long)options.DefaultTtl.TotalMilliseconds,
+                DefaultTtlJitterMs = (long)options.DefaultTtlJitter.TotalMilliseconds,
+                MaxValueBytes = options.EffectiveMaxValueBytes,
+                HasLowerTiers = effects is not null,
+                Seed = secret + ((ulong)i * 0x9E3779B97F4A7C15),
+            }));
+        }
+
+        maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
+    }
+
+    /// <summary>The cache's options.</summary>
+    public CacheOptions Options { get; }
+
+    /// <inheritdoc/>
+    public string Name => Options.Name;
+
+    /// <inheritdoc/>
+    public int PartitionCount => slots.Length;
+
+    /// <inheritdoc/>
+    public LargeValueStore LargeValues { get; }
+
+    /// <summary>The clock that the partitions see.</summary>
+    public MillisecondClock Clock { get; }
+
+    /// <summary>Background slices that took longer than a millisecond, by what they did.</summary>
+    public PauseCounters Pauses { get; } = new();
+
+    /// <summary>Pages rented from the system for this cache, in bytes.</summary>
+    public long HeldBytes => arena.RentedPages * PageArena.PageBytes;
+
+    /// <inheritdoc/>
+    public void Submit(in Operation operation, IAnswerSink sink, long ticket)
+    {
+        var number = PartitionOf(operation);
+        var slot = slots[number];
+        Effect[]? taken = null;
+        bool owes;
+        lock (slot.Gate)
+        {
+            slot.Partition.Execute(operation, Clock.Now, sink, ticket);
+            if (slot.Partition.HasEffects)
+            {
+                taken = slot.Partition.TakeEffects();
+            }
+
+            owes = slot.Partition.OwesMemory;
+        }
+
+        if (taken is not null)
+        {
+            Run(number, taken);
+        }
+
+        if (owes)
+        {
+            HurryMaintenance();
+        }
+    }
+
+    /// <summary>Everything has been sent already.</summary>
+    public void Flush(IAnswerSink sink)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Complete(int partition, long ticket, scoped in LoadResult result)
+    {
+        var slot = slots[partition];
+        Effect[]? taken = null;
+        lock (slot.Gate)
+        {
+            slot.Partition.Complete(ticket, result, Clock.Now);
+            if (slot.Partition.HasEffects)
+            {
+                taken = slot.Partition.TakeEffects();
+            }
+        }
+
+        if (taken is not null)
+        {
+            Run(partition, taken);
+        }
+    }
+
+    /// <summary>Does one slice of maintenance in each partition.</summary>
+    /// <returns>Whether any found work.</returns>
+    public bool MaintainOnce()
+    {
+        var worked = false;
+        foreach (var slot in slots)
+        {
+            lock (slot.Gate)
+            {
+                var began = Stopwatch.GetTimestamp();
+                var work = slot.Partition.Maintain(Clock.Now);
+                if (work != MaintenanceWork.None)
+                {
+                    worked = true;
+                    Pauses.Note(work, Stopwatch.GetElapsedTime(began));
+                }
+            }
+        }
+
+        return worked;
+    }
+
+    /// <summary>Checks the invariants of all partitions. For tests.</summary>
+    public void CheckInvariants()
+    {
+        foreach (var slot in slots)
+        {
+            lock (slot.Gate)
+            {
+                slot.Partition.CheckInvariants();
+            }
+        }
+    }
+
+    /// <summary>Stops maintenance and gives all memory back. Nobody may use the host any more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await maintenance.ConfigureAwait(false);
+        stopping.Dispose();
+        owed.Dispose();
+        arena.Dispose();
+    }
+
+    private int PartitionOf(in Operation operation) => operation.Kind switch
+    {
+        OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
+        _ => slots.Length == 1 ? 0 : (int)(operation.Hash >> shift),
+    };
+
+    private void Run(int partition, Effect[] taken)
+    {
+        foreach (var effect in taken)
+        {
+            effects!.Run(this, partition, effect);
+        }
+    }
+
+    private void HurryMaintenance()
+    {
+        if (owed.CurrentCount == 0)
+        {
+            try
+            {
+                owed.Release();
+            }
+            catch (SemaphoreFullException)
+            {
+                // Another thread hurried it in the same moment.
+            }
+        }
+    }
+
+    private async Task MaintainAsync()
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            Clock.Synchronize();
+            while (MaintainOnce() && !stopping.IsCancellationRequested)
+            {
+                await Task.Yield();
+            }
+
+            try
+            {
+                await owed.WaitAsync(MaintenancePeriod, stopping.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private sealed class Slot(Partition partition)
+    {
+        public readonly Lock Gate = new();
+        public readonly Partition Partition = partition;
+    }
+}

@@ -1,0 +1,79 @@
+using Levee.Operations;
+
+namespace Levee.Partitions;
+
+/// <summary>What a partition asks its host to do. Numbers are part of the wire between partitions and tiers: append only.</summary>
+public enum EffectKind : byte
+{
+    /// <summary>Look the key up in the lower tiers and bring the result to <see cref="Partition.Complete"/>.</summary>
+    Load = 1,
+
+    /// <summary>Nobody waits for the load with this ticket any more than before, and its result will not be stored: it may be stopped. It must be completed all the same.</summary>
+    CancelLoad = 2,
+}
+
+/// <summary>Work that a partition hands to its host, to be done outside it.</summary>
+/// <param name="Kind">What to do.</param>
+/// <param name="Ticket">Names the work when it comes back.</param>
+/// <param name="Key">The key it is about; the effect owns these bytes.</param>
+/// <param name="Hash">The key's routing hash.</param>
+public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash);
+
+/// <summary>How a load ended.</summary>
+public enum LoadOutcome : byte
+{
+    /// <summary>No lower tier has the key.</summary>
+    NotFound = 0,
+
+    /// <summary>The entry was found.</summary>
+    Found = 1,
+
+    /// <summary>A tier that may have the key did not answer.</summary>
+    Failed = 2,
+}
+
+/// <summary>What a load brings back. The spans are the caller's and are valid during the call that passes it.</summary>
+public readonly ref struct LoadResult
+{
+    /// <summary>How the load ended.</summary>
+    public LoadOutcome Outcome { get; init; }
+
+    /// <summary>The value, where it is inline.</summary>
+    public ReadOnlySpan<byte> Value { get; init; }
+
+    /// <summary>What the value is.</summary>
+    public EntryKind EntryKind { get; init; }
+
+    /// <summary>The version with which the entry was written.</summary>
+    public ulong Version { get; init; }
+
+    /// <summary>When the entry expires, in Unix milliseconds; <see cref="Limits.Never"/> where it does not.</summary>
+    public long ExpiresAt { get; init; }
+
+    /// <summary>The caller's flags.</summary>
+    public uint Flags { get; init; }
+
+    /// <summary>The content type.</summary>
+    public ReadOnlySpan<byte> ContentType { get; init; }
+
+    /// <summary>The tags, packed.</summary>
+    public ReadOnlySpan<byte> Tags { get; init; }
+}
+
+/// <summary>
+/// Carries out what partitions ask for, outside them. In one process it runs beside the lock host; in the cluster beside the grain.
+/// </summary>
+public interface IEffectRunner
+{
+    /// <summary>
+    /// Takes an effect of a partition. Returns at once; the result comes back through <paramref name="host"/>, from any thread, in any order, exactly once for each load.
+    /// </summary>
+    void Run(IEffectHost host, int partition, Effect effect);
+}
+
+/// <summary>Where results of effects go.</summary>
+public interface IEffectHost
+{
+    /// <summary>Brings a load's result to the partition that asked for it.</summary>
+    void Complete(int partition, long ticket, scoped in LoadResult result);
+}

@@ -1,0 +1,447 @@
+using Levee.Eviction;
+using Levee.Keys;
+using Levee.Memory;
+using Levee.Operations;
+
+namespace Levee.Partitions;
+
+/// <summary>
+/// The memory of a partition: nodes, index, slab, large values and the eviction policy that orders them, under one share of the arena.
+/// It finds, places, moves and evicts records; it knows nothing of conditions, clocks or waiters, which are the <see cref="Partition"/>'s.
+/// <para>
+/// Memory is found in this order: a free slot of the class; a page within the share; a page won by emptying a sparse one; an eviction, and again from the start.
+/// One call evicts at most <see cref="MaxEvictionsPerCall"/> entries. If that did not do, because large values have overdrawn the share, the page comes from the
+/// arena's reserve and the share pays back on its later calls.
+/// </para>
+/// Invariants: every resident is in the index and has a slot whose record names it; every ghost is in the index without a slot.
+/// One owner, one call at a time.
+/// </summary>
+internal sealed class EntryStore
+{
+    /// <summary>Weights are counted in these, so that they fit a node: a weight of 24 bits reaches 128 MiB.</summary>
+    public const int WeightUnitBytes = 8;
+
+    /// <summary>Bounds the time of one call: about 0.2 ms of evictions.</summary>
+    private const int MaxEvictionsPerCall = 1024;
+
+    private const int MaxPaybackPerCall = 64;
+
+    private readonly PageShare share;
+    private readonly IndexHash hash;
+    private readonly NodeTable nodes;
+    private readonly EntryIndex index;
+    private readonly Slab slab;
+    private readonly LargeTable larges;
+    private readonly EvictionPolicy policy;
+    private int pinned = NodeTable.None;
+
+    public EntryStore(PageShare share, string policyName, IndexHash hash)
+    {
+        this.share = share;
+        this.hash = hash;
+        nodes = new NodeTable(share);
+        index = new EntryIndex(share, nodes);
+        slab = new Slab(share);
+        larges = new LargeTable(share);
+        policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes);
+    }
+
+    /// <summary>Entries that are resident.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Bytes of keys, values and metadata, before rounding to slots.</summary>
+    public long PayloadBytes { get; private set; }
+
+    /// <summary>Entries evicted since the start.</summary>
+    public long Evictions { get; private set; }
+
+    /// <summary>Whether large values have taken the share over its capacity.</summary>
+    public bool IsOverdrawn => share.Overdraft > 0;
+
+    public NodeTable Nodes => nodes;
+
+    public Slab Slab => slab;
+
+    public EvictionPolicy Policy => policy;
+
+    public long IndexBytes => nodes.HeldBytes + index.HeldBytes;
+
+    /// <summary>The tag under which a key is indexed.</summary>
+    public uint TagOf(ReadOnlySpan<byte> key) => (uint)(hash.Of(key) >> 32);
+
+    /// <summary>Finds the resident entry of a key.</summary>
+    /// <returns>Its node, or <see cref="NodeTable.None"/>.</returns>
+    public int Find(ReadOnlySpan<byte> key, uint tag)
+    {
+        for (var node = index.First(tag); node != NodeTable.None;)
+        {
+            ref var candidate = ref nodes[node];
+            if (candidate.Tag == tag && candidate.Slot != Slab.None && EntryRecord.Key(slab.Record(candidate.Slot)).SequenceEqual(key))
+            {
+                return node;
+            }
+
+            node = candidate.Chain;
+        }
+
+        return NodeTable.None;
+    }
+
+    /// <summary>Whether a node is resident; ghosts and free nodes are not.</summary>
+    public bool IsResident(int node) => nodes[node].Slot != Slab.None;
+
+    /// <summary>The record of a resident.</summary>
+    public Span<byte> Record(int node) => slab.Record(nodes[node].Slot);
+
+    /// <summary>A look at a resident.</summary>
+    public EntryView View(int node)
+    {
+        var record = Record(node);
+        return new EntryView(record, Large(record));
+    }
+
+    /// <summary>The large value of a record, or null where its value is inline.</summary>
+    public LargeValue? Large(ReadOnlySpan<byte> record) =>
+        (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? larges[EntryRecord.LargeNumber(record)] : null;
+
+    /// <summary>A resident has been used.</summary>
+    public void Hit(int node) => policy.Hit(node);
+
+    /// <summary>Writes a record for a key that has no resident; its ghost, if any, becomes resident.</summary>
+    /// <returns>The node, or <see cref="NodeTable.None"/> where no memory could be had.</returns>
+    public int Add(scoped ref RecordParts parts, uint tag)
+    {
+        PayBack(MaxPaybackPerCall);
+        var node = FindGhost(tag);
+        if (node == NodeTable.None && (node = TryAddNode(tag)) == NodeTable.None)
+        {
+            return NodeTable.None;
+        }
+
+        if (parts.Large is not null)
+        {
+            parts.LargeNumber = larges.Add(parts.Large);
+        }
+
+        var length = parts.Length;
+        var sizeClass = SizeClass.Of(length);
+        policy.Arrive(node, Weight(sizeClass, parts.Large));
+        ForgetGhosts();
+        while (policy.IsOver && EvictOne())
+        {
+        }
+
+        var slot = AllocateSlot(sizeClass);
+        if (slot == Slab.None)
+        {
+            policy.Abandon();
+            index.Remove(node);
+            nodes.Free(node);
+            if (parts.Large is not null)
+            {
+                larges.Detach(parts.LargeNumber);
+            }
+
+            return NodeTable.None;
+        }
+
+        Place(node, slot, ref parts);
+        policy.Admit(node);
+        Count++;
+        return node;
+    }
+
+    /// <summary>Overwrites the record of a resident; counts as its use. The parts must not borrow the record itself.</summary>
+    /// <returns>False where no memory could be had; then nothing changed.</returns>
+    public bool TryReplace(int node, scoped ref RecordParts parts)
+    {
+        policy.Hit(node);
+        pinned = node;
+        PayBack(MaxPaybackPerCall);
+        var replaced = TryReplacePinned(node, ref parts);
+        pinned = NodeTable.None;
+        return replaced;
+    }
+
+    /// <summary>Takes a resident out: removed, expired or invalidated.</summary>
+    public void Remove(int node)
+    {
+        policy.Remove(node);
+        ReleaseRecord(node);
+        index.Remove(node);
+        nodes.Free(node);
+    }
+
+    /// <summary>Evicts until large values no longer overdraw the share, up to a number of entries.</summary>
+    public void PayBack(int maxEvictions)
+    {
+        while (share.Overdraft > 0 && maxEvictions-- > 0)
+        {
+            if (!TryCompact() && !EvictOne())
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Wins a page by moving the records of a sparse one elsewhere.</summary>
+    /// <returns>False where no page can be won.</returns>
+    public bool TryCompact()
+    {
+        var page = slab.SparsePage();
+        if (page == 0)
+        {
+            return false;
+        }
+
+        slab.Isolate(page);
+        var mover = new Mover(this);
+        slab.Visit(page, ref mover);
+        return true;
+    }
+
+    /// <summary>Gives back memory in slices, after the store has been replaced by an empty one.</summary>
+    /// <returns>Whether there is more to give back.</returns>
+    public bool ReleaseSome(int pages)
+    {
+        if (larges.ReleaseSome(pages) || slab.Release(pages))
+        {
+            return true;
+        }
+
+        index.Release();
+        nodes.Release();
+        return false;
+    }
+
+    /// <summary>Recounts everything and throws where an invariant does not hold. For tests.</summary>
+    public void CheckInvariants()
+    {
+        policy.CheckInvariants();
+        index.CheckInvariants();
+        slab.CheckInvariants();
+        var residents = 0;
+        long payload = 0;
+        long large = 0;
+        for (var node = 0; node < nodes.Capacity; node++)
+        {
+            if (!IsResident(node))
+            {
+                continue;
+            }
+
+            residents++;
+            var record = Record(node);
+            Invariant.Holds(EntryRecord.NodeOf(record) == node, "a record names its node");
+            Invariant.Holds(policy.IsResident(node), "a node with a slot is resident in the policy");
+            Invariant.Holds(Find(EntryRecord.Key(record), nodes[node].Tag) == node, "a resident is found by its key");
+            Invariant.Holds(nodes[node].Weight == Weight(slab.ClassOf(nodes[node].Slot), Large(record)), "a node weighs what its record takes");
+            payload += Payload(record);
+            large += Large(record)?.ChargedBytes ?? 0;
+        }
+
+        Invariant.Holds(residents == Count, "residents are counted");
+        Invariant.Holds(payload == PayloadBytes, "payload is counted");
+        Invariant.Holds(large <= share.LargeBytesHeld, "large values are charged");
+        Invariant.Holds(index.Count == nodes.Count, "every node in use is in the index");
+    }
+
+    private static int Weight(int sizeClass, LargeValue? large)
+    {
+        var bytes = SizeClass.Bytes(sizeClass) + EntryRecord.IndexBytesPerEntry + (large?.ChargedBytes ?? 0);
+        return (int)((bytes + WeightUnitBytes - 1) / WeightUnitBytes);
+    }
+
+    private static long Payload(ReadOnlySpan<byte> record) =>
+        EntryRecord.Length(record) + ((EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? EntryRecord.ValueLength(record) : 0);
+
+    private int FindGhost(uint tag)
+    {
+        for (var node = index.First(tag); node != NodeTable.None; node = nodes[node].Chain)
+        {
+            if (nodes[node].Tag == tag && nodes[node].Slot == Slab.None)
+            {
+                return node;
+            }
+        }
+
+        return NodeTable.None;
+    }
+
+    private int TryAddNode(uint tag)
+    {
+        int node;
+        var evictions = MaxEvictionsPerCall;
+        while ((node = nodes.TryAllocate()) == NodeTable.None)
+        {
+            if (!TryMakeRoom(ref evictions) && !ForgetAnyGhost())
+            {
+                return NodeTable.None;
+            }
+        }
+
+        while (!index.TryInsert(node, tag))
+        {
+            if (!TryMakeRoom(ref evictions))
+            {
+                nodes.Free(node);
+                return NodeTable.None;
+            }
+        }
+
+        return node;
+    }
+
+    private bool TryReplacePinned(int node, scoped ref RecordParts parts)
+    {
+        var keepsLarge = parts.Large is not null && ReferenceEquals(Large(Record(node)), parts.Large);
+        if (parts.Large is not null && !keepsLarge)
+        {
+            parts.LargeNumber = larges.Add(parts.Large);
+        }
+
+        var sizeClass = SizeClass.Of(parts.Length);
+        var slot = nodes[node].Slot;
+        var moves = slab.ClassOf(slot) != sizeClass;
+        if (moves && (slot = AllocateSlot(sizeClass)) == Slab.None)
+        {
+            if (parts.Large is not null && !keepsLarge)
+            {
+                larges.Detach(parts.LargeNumber);
+            }
+
+            return false;
+        }
+
+        Forsake(node, keepsLarge, freesSlot: moves);
+        Place(node, slot, ref parts);
+        policy.Resize(node, Weight(sizeClass, parts.Large));
+        while (policy.IsOver && EvictOne())
+        {
+        }
+
+        ForgetGhosts();
+        return true;
+    }
+
+    private uint AllocateSlot(int sizeClass)
+    {
+        uint slot;
+        var evictions = MaxEvictionsPerCall;
+        while ((slot = slab.TryAllocate(sizeClass)) == Slab.None)
+        {
+            if (!TryMakeRoom(ref evictions))
+            {
+                return slab.TryAllocate(sizeClass, overdraws: true);
+            }
+        }
+
+        return slot;
+    }
+
+    private bool TryMakeRoom(ref int evictions) =>
+        TryCompact() || (evictions-- > 0 && EvictOne());
+
+    private bool EvictOne()
+    {
+        var victim = policy.Evict();
+        if (victim == NodeTable.None)
+        {
+            return false;
+        }
+
+        if (victim == pinned)
+        {
+            // The entry being rewritten is the last one left; it stays.
+            policy.Arrive(victim, nodes[victim].Weight);
+            policy.Admit(victim);
+            return false;
+        }
+
+        Evictions++;
+        ReleaseRecord(victim);
+        if (nodes[victim].Home == 0)
+        {
+            Drop(victim);
+        }
+
+        return true;
+    }
+
+    private void ForgetGhosts()
+    {
+        int ghost;
+        while ((ghost = policy.Forget()) != NodeTable.None)
+        {
+            Drop(ghost);
+        }
+    }
+
+    private bool ForgetAnyGhost()
+    {
+        var ghost = policy.ForgetAny();
+        if (ghost == NodeTable.None)
+        {
+            return false;
+        }
+
+        Drop(ghost);
+        return true;
+    }
+
+    private void Drop(int node)
+    {
+        index.Remove(node);
+        nodes.Free(node);
+    }
+
+    private void Place(int node, uint slot, scoped ref RecordParts parts)
+    {
+        var record = slab.Record(slot);
+        parts.Write(record, node);
+        nodes[node].Slot = slot;
+        PayloadBytes += Payload(record);
+        if (parts.Expiry.At != Limits.Never)
+        {
+            slab.NoteExpiry(slot, parts.Expiry.At);
+        }
+    }
+
+    /// <summary>Lets go of what a resident's record holds before the record is written anew.</summary>
+    private void Forsake(int node, bool keepsLarge, bool freesSlot)
+    {
+        var slot = nodes[node].Slot;
+        var record = slab.Record(slot);
+        PayloadBytes -= Payload(record);
+        if (!keepsLarge && (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0)
+        {
+            larges.Release(EntryRecord.LargeNumber(record));
+        }
+
+        if (freesSlot)
+        {
+            slab.Free(slot);
+        }
+    }
+
+    private void ReleaseRecord(int node)
+    {
+        Forsake(node, keepsLarge: false, freesSlot: true);
+        nodes[node].Slot = Slab.None;
+        Count--;
+    }
+
+    /// <summary>Moves the records of an isolated page into other pages of their class.</summary>
+    private readonly struct Mover(EntryStore store) : ISlotVisitor
+    {
+        public void Visit(uint slot)
+        {
+            var record = store.slab.Record(slot);
+            var target = store.slab.TryAllocate(store.slab.ClassOf(slot));
+            record.CopyTo(store.slab.Record(target));
+            store.nodes[EntryRecord.NodeOf(record)].Slot = target;
+            store.slab.NoteExpiry(target, EntryRecord.ExpiresAt(record));
+            store.slab.FreeIsolated(slot);
+        }
+    }
+}

@@ -1,0 +1,759 @@
+using Levee.Eviction;
+using Levee.Keys;
+using Levee.Memory;
+using Levee.Operations;
+
+namespace Levee.Partitions;
+
+/// <summary>
+/// A slice of a cache's key space: a single-threaded state machine without I/O, threads or clock. <see cref="Execute"/> takes an operation and the time and
+/// answers into a sink; what needs a lower tier waits, and leaves an <see cref="Effect"/> for the host, whose result <see cref="Complete"/> brings back.
+/// <para>
+/// The host serialises all calls and runs effects outside them. Time is in Unix milliseconds; the partition's own clock never goes back, whatever it is told.
+/// Every write has a version above all versions before it: that clock in the high 48 bits, a counter in the low 16.
+/// </para>
+/// <para>
+/// Ordering: operations on one key take effect in the order of the calls. While a load is under way for a key, operations on it queue behind the load;
+/// only a write that need not know the entry overtakes it, and then the load is detached: it answers those who wait, who asked before the write, and is not stored.
+/// </para>
+/// </summary>
+public sealed class Partition
+{
+    private const int RetiredPagesPerCall = 64;
+    private const int SweepNodesPerSlice = 1024;
+    private const int PaybackPerSlice = 512;
+    private const int PagesLookedAtPerSlice = 1024;
+    private const long ExpiryPassMs = 1000;
+
+    private readonly PageShare share;
+    private readonly PartitionOptions options;
+    private readonly IndexHash hash;
+    private readonly PendingLoads loads = new();
+    private readonly List<Effect> effects = [];
+    private readonly TagInvalidations tags = new();
+    private readonly Queue<EntryStore> retired = new();
+    private EntryStore store;
+    private ulong random;
+    private byte[]? scratch;
+    private long clock;
+    private ulong lastVersion;
+    private int expiryPage = 1;
+    private long expiryPassBegan;
+
+    private long hits;
+    private long misses;
+    private long stores;
+    private long removals;
+    private long expirations;
+    private long invalidations;
+    private long refusals;
+    private long retiredEvictions;
+
+    /// <param name="share">The memory that the partition may use.</param>
+    /// <param name="options">Checked options.</param>
+    public Partition(PageShare share, PartitionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(share);
+        ArgumentNullException.ThrowIfNull(options);
+        this.share = share;
+        this.options = options;
+        random = options.Seed | 1;
+        hash = new IndexHash(NextRandom(), NextRandom());
+        store = new EntryStore(share, options.Policy, hash);
+    }
+
+    /// <summary>Whether the host has effects to fetch.</summary>
+    public bool HasEffects => effects.Count > 0;
+
+    /// <summary>Whether <see cref="Maintain"/> has urgent work: memory that is owed to others.</summary>
+    public bool OwesMemory => store.IsOverdrawn || retired.Count > 0;
+
+    /// <summary>Hands over the effects and forgets them.</summary>
+    public Effect[] TakeEffects()
+    {
+        Effect[] taken = [.. effects];
+        effects.Clear();
+        return taken;
+    }
+
+    /// <summary>Acts on one operation. The answer goes into <paramref name="sink"/> under <paramref name="ticket"/>, now or when a load has come back.</summary>
+    public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
+    {
+        Advance(now);
+        switch (operation.Kind)
+        {
+            case OperationKind.Scan:
+                Scan(operation, sink, ticket);
+                return;
+            case OperationKind.RemoveByTag:
+                RemoveByTag(operation.Key);
+                sink.Answer(ticket, new Answer(Outcome.Done));
+                return;
+            case OperationKind.Clear:
+                sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
+                return;
+            case OperationKind.Statistics:
+                sink.Answer(ticket, new Answer(GetStatistics()));
+                return;
+            default:
+                ExecuteOnKey(operation, sink, ticket);
+                return;
+        }
+    }
+
+    /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
+    /// <returns>False where no load has this ticket.</returns>
+    public bool Complete(long ticket, scoped in LoadResult result, long now)
+    {
+        Advance(now);
+        var load = loads.End(ticket);
+        if (load is null)
+        {
+            return false;
+        }
+
+        var isAlive = result.Outcome == LoadOutcome.Found && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
+        if (isAlive && !load.IsDetached)
+        {
+            Promote(load.Key, result);
+        }
+
+        foreach (var waiter in load.Waiters)
+        {
+            var operation = waiter.Operation;
+            if (result.Outcome == LoadOutcome.Failed && operation.Kind is not (OperationKind.Get or OperationKind.Peek))
+            {
+                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
+            }
+            else if (load.IsDetached && isAlive && operation.Kind is OperationKind.Get or OperationKind.Peek)
+            {
+                AnswerFrom(result, load.Key, waiter);
+            }
+            else
+            {
+                ExecuteResolved(operation, store.TagOf(operation.Key), waiter.Sink, waiter.Ticket);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Does one slice of background work, well under a millisecond: gives back retired memory, pays back overdrawn memory, sweeps invalidated entries, reclaims expired ones.
+    /// </summary>
+    /// <returns>What was done; <see cref="MaintenanceWork.None"/> when there is nothing to do for now.</returns>
+    public MaintenanceWork Maintain(long now)
+    {
+        Advance(now);
+        if (retired.Count > 0)
+        {
+            ReleaseRetired();
+            return MaintenanceWork.Clear;
+        }
+
+        if (store.IsOverdrawn)
+        {
+            store.PayBack(PaybackPerSlice);
+            return store.IsOverdrawn && store.Count == 0 ? MaintenanceWork.None : MaintenanceWork.Payback;
+        }
+
+        if (tags.SweepPosition != NodeTable.None)
+        {
+            SweepTags();
+            return MaintenanceWork.Tags;
+        }
+
+        return ReclaimExpired() ? MaintenanceWork.Expiry : MaintenanceWork.None;
+    }
+
+    /// <summary>Recounts everything and throws where an invariant does not hold. For tests: O(n).</summary>
+    public void CheckInvariants()
+    {
+        store.CheckInvariants();
+        Invariant.Holds(options.HasLowerTiers || loads.Count == 0, "only a partition with lower tiers loads");
+    }
+
+    /// <summary>The partition's counters now.</summary>
+    public PartitionStatistics GetStatistics() => new()
+    {
+        Entries = store.Count,
+        Hits = hits,
+        Misses = misses,
+        Stores = stores,
+        Removals = removals,
+        Evictions = retiredEvictions + store.Evictions,
+        Expirations = expirations,
+        Invalidations = invalidations,
+        Refusals = refusals,
+        PendingLoads = loads.Count,
+        PayloadBytes = store.PayloadBytes,
+        HeldBytes = share.HeldBytes,
+        IndexBytes = store.IndexBytes,
+        LargeBytes = share.LargeBytesHeld,
+        SlabBytes = store.Slab.HeldBytes,
+        CapacityBytes = share.CapacityBytes,
+        Policy = store.Policy.Name,
+        Lists = store.Policy.Lists(EntryStore.WeightUnitBytes),
+        TargetBytes = store.Policy.Target * EntryStore.WeightUnitBytes,
+    };
+
+    private void Advance(long now) => clock = Math.Max(clock, now);
+
+    private ulong NextVersion() => lastVersion = Math.Max(lastVersion + 1, (ulong)clock << 16);
+
+    private void ExecuteOnKey(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        if (operation.Key.Length > Limits.MaxKeyBytes)
+        {
+            sink.Answer(ticket, new Answer(Outcome.BadKey, Limits.MaxKeyBytes));
+            return;
+        }
+
+        if (options.HasLowerTiers && MustWait(operation, sink, ticket))
+        {
+            return;
+        }
+
+        ExecuteResolved(operation, store.TagOf(operation.Key), sink, ticket);
+    }
+
+    /// <summary>Queues an operation that must know what the lower tiers hold; starts the load where none is under way.</summary>
+    private bool MustWait(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        var load = loads.Current(operation.Key);
+        var needsEntry = operation.Kind != OperationKind.Set || operation.Condition != Condition.None || operation.KeepTtl || operation.ReturnsPrevious;
+        if (load is null)
+        {
+            if (!needsEntry || FindLive(operation.Key, store.TagOf(operation.Key)) != NodeTable.None)
+            {
+                return false;
+            }
+
+            load = loads.Begin(operation.Key, operation.Hash);
+            effects.Add(new Effect(EffectKind.Load, load.Ticket, load.Key, load.Hash));
+        }
+        else if (!needsEntry && !load.HasWriter)
+        {
+            loads.Detach(load);
+            effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
+            return false;
+        }
+
+        load.Join(operation, sink, ticket);
+        return true;
+    }
+
+    /// <summary>Acts on an operation whose key is not, or no longer, to be asked for in a lower tier.</summary>
+    private void ExecuteResolved(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        switch (operation.Kind)
+        {
+            case OperationKind.Get:
+                Get(operation, tag, sink, ticket);
+                return;
+            case OperationKind.Peek:
+                var node = FindLive(operation.Key, tag);
+                sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.Miss) : new Answer(Outcome.Hit, store.View(node)));
+                return;
+            case OperationKind.Set:
+                Set(operation, tag, sink, ticket);
+                return;
+            case OperationKind.Delete:
+                Delete(operation, tag, sink, ticket);
+                return;
+            case OperationKind.Expire:
+                Expire(operation, tag, sink, ticket);
+                return;
+            case OperationKind.Append:
+                Append(operation, tag, sink, ticket);
+                return;
+            case OperationKind.Increment:
+            case OperationKind.IncrementFloat:
+                Increment(operation, tag, sink, ticket);
+                return;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a key");
+        }
+    }
+
+    private void Get(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        if (node == NodeTable.None)
+        {
+            misses++;
+            sink.Answer(ticket, new Answer(Outcome.Miss));
+            return;
+        }
+
+        hits++;
+        store.Hit(node);
+        var record = store.Record(node);
+        if ((EntryRecord.TraitsOf(record) & EntryRecord.Traits.Sliding) != 0)
+        {
+            EntryRecord.SetExpiresAt(record, Slide(EntryRecord.Sliding(record), EntryRecord.SlidingCap(record)));
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Hit, new EntryView(record, store.Large(record))));
+    }
+
+    private void Set(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        if (operation.ReturnsPrevious && node != NodeTable.None)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
+        }
+
+        if (operation.Condition != Condition.None && !Allows(operation, node))
+        {
+            sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.ConditionFailed) : new Answer(Outcome.ConditionFailed, store.View(node)));
+            return;
+        }
+
+        var parts = new RecordParts
+        {
+            Key = operation.Key,
+            Value = operation.Value,
+            Large = operation.Large,
+            Kind = operation.EntryKind,
+            Flags = operation.Flags,
+            ContentType = operation.ContentType,
+            Tags = operation.Tags,
+            Expiry = operation.KeepTtl && node != NodeTable.None ? Expiry.Of(store.Record(node)) : ExpiryOf(operation),
+        };
+        Write(node, ref parts, tag, sink, ticket);
+    }
+
+    private void Delete(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        if (node == NodeTable.None)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Miss));
+            return;
+        }
+
+        var view = store.View(node);
+        if (!Allows(operation, node))
+        {
+            sink.Answer(ticket, new Answer(Outcome.ConditionFailed, view));
+            return;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Removed, view));
+        store.Remove(node);
+        removals++;
+    }
+
+    private void Expire(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        if (node == NodeTable.None)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Miss));
+            return;
+        }
+
+        var record = Copy(store.Record(node));
+        var parts = RecordParts.Of(record, store.Large(record));
+        var before = parts.Expiry.At;
+        parts.Expiry = ExpiryOf(operation);
+        if (!Allows(operation.ExpireCondition, before, parts.Expiry.At))
+        {
+            sink.Answer(ticket, new Answer(Outcome.ConditionFailed, store.View(node)));
+            return;
+        }
+
+        if (parts.Expiry.At <= clock)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
+            store.Remove(node);
+            expirations++;
+            return;
+        }
+
+        sink.Answer(ticket, store.TryReplace(node, ref parts) ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
+    }
+
+    private void Append(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        var length = operation.Value.Length;
+        var parts = new RecordParts { Key = operation.Key, Value = operation.Value };
+        parts.Expiry = ExpiryOf(operation);
+        if (node != NodeTable.None)
+        {
+            var record = store.Record(node);
+            if (EntryRecord.Kind(record) != EntryKind.Bytes)
+            {
+                sink.Answer(ticket, new Answer(Outcome.WrongKind, store.View(node)));
+                return;
+            }
+
+            length += EntryRecord.ValueLength(record);
+            if (length <= Limits.MaxInlineBytes)
+            {
+                var copy = Copy(record);
+                parts = RecordParts.Of(copy, null);
+                var joined = scratch.AsSpan(copy.Length, length);
+                parts.Value.CopyTo(joined);
+                operation.Value.CopyTo(joined[parts.Value.Length..]);
+                parts.Value = joined;
+            }
+        }
+
+        if (length > Limits.MaxInlineBytes)
+        {
+            sink.Answer(ticket, new Answer(Outcome.TooLarge, Limits.MaxInlineBytes));
+            return;
+        }
+
+        Write(node, ref parts, tag, sink, ticket, length);
+    }
+
+    private void Increment(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    {
+        var node = FindLive(operation.Key, tag);
+        Span<byte> text = stackalloc byte[Numbers.MaxTextBytes];
+        scoped var parts = new RecordParts { Key = operation.Key, Value = text };
+        scoped ReadOnlySpan<byte> present;
+        if (node == NodeTable.None)
+        {
+            parts.Expiry = ExpiryOf(operation);
+            present = "0"u8;
+        }
+        else
+        {
+            var copy = Copy(store.Record(node));
+            parts = RecordParts.Of(copy, store.Large(copy));
+            if (parts.Kind != EntryKind.Bytes)
+            {
+                sink.Answer(ticket, new Answer(Outcome.WrongKind, store.View(node)));
+                return;
+            }
+
+            present = parts.Large is null ? parts.Value : default;
+        }
+
+        var outcome = operation.Kind == OperationKind.Increment
+            ? Numbers.Add(present, operation.Number, text, out var sum, out var length)
+            : Numbers.Add(present, operation.Addend, text, out sum, out length);
+        if (outcome != Outcome.Stored)
+        {
+            sink.Answer(ticket, new Answer(outcome));
+            return;
+        }
+
+        parts.Value = text[..length];
+        Write(node, ref parts, tag, sink, ticket, sum);
+    }
+
+    private void Scan(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        var node = (int)Math.Min(operation.Number, int.MaxValue);
+        var end = Math.Min((long)store.Nodes.Capacity, node + (long)Math.Clamp(operation.Count, 1, 1024));
+        for (; node < end; node++)
+        {
+            if (store.IsResident(node) && !IsDead(store.Record(node)))
+            {
+                sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
+            }
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, node < store.Nodes.Capacity ? node : 0));
+    }
+
+    private void RemoveByTag(ReadOnlySpan<byte> tag)
+    {
+        var version = NextVersion();
+        tags.Add(tag, version);
+        tags.BeginSweep(version);
+        CancelLoads();
+    }
+
+    private long Clear()
+    {
+        var count = store.Count;
+        removals += count;
+        retiredEvictions += store.Evictions;
+        retired.Enqueue(store);
+        store = new EntryStore(share, options.Policy, hash);
+        tags.Clear();
+        CancelLoads();
+        NextVersion();
+        return count;
+    }
+
+    private void CancelLoads()
+    {
+        foreach (var load in loads.DetachAll())
+        {
+            effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
+        }
+    }
+
+    private void Promote(byte[] key, scoped in LoadResult result)
+    {
+        var parts = PartsOf(result, key);
+        lastVersion = Math.Max(lastVersion, result.Version);
+        var tag = store.TagOf(key);
+        if (FindLive(key, tag) == NodeTable.None && Fits(ref parts))
+        {
+            store.Add(ref parts, tag);
+        }
+    }
+
+    private void AnswerFrom(scoped in LoadResult result, byte[] key, Waiter waiter)
+    {
+        var parts = PartsOf(result, key);
+        var record = Scratch().AsSpan(0, parts.Length);
+        parts.Write(record, NodeTable.None);
+        hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, new EntryView(record, null)));
+    }
+
+    private static RecordParts PartsOf(scoped in LoadResult result, byte[] key) => new()
+    {
+        Key = key,
+        Value = result.Value,
+        Kind = result.EntryKind,
+        Flags = result.Flags,
+        ContentType = result.ContentType,
+        Tags = result.Tags,
+        Expiry = new Expiry(result.ExpiresAt),
+        Version = result.Version,
+    };
+
+    /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>
+    private int FindLive(ReadOnlySpan<byte> key, uint tag)
+    {
+        var node = store.Find(key, tag);
+        if (node != NodeTable.None && IsDead(store.Record(node)))
+        {
+            Bury(node);
+            return NodeTable.None;
+        }
+
+        return node;
+    }
+
+    private bool IsDead(ReadOnlySpan<byte> record)
+    {
+        var traits = EntryRecord.TraitsOf(record);
+        return (traits & (EntryRecord.Traits.Expiry | EntryRecord.Traits.Tags)) != 0 && (IsExpired(record) || IsInvalidated(record));
+    }
+
+    private bool IsExpired(ReadOnlySpan<byte> record) => EntryRecord.ExpiresAt(record) <= clock;
+
+    private bool IsInvalidated(ReadOnlySpan<byte> record) =>
+        !tags.IsEmpty && tags.Covers(EntryRecord.Tags(record), EntryRecord.Version(record));
+
+    private void Bury(int node)
+    {
+        if (IsExpired(store.Record(node)))
+        {
+            expirations++;
+        }
+        else
+        {
+            invalidations++;
+        }
+
+        store.Remove(node);
+    }
+
+    private bool Allows(scoped in Operation operation, int node) => operation.Condition switch
+    {
+        Condition.None => true,
+        Condition.IfAbsent => node == NodeTable.None,
+        Condition.IfPresent => node != NodeTable.None,
+        _ => node != NodeTable.None && EntryRecord.Version(store.Record(node)) == operation.Version,
+    };
+
+    private static bool Allows(ExpireCondition condition, long before, long after) =>
+        (!condition.HasFlag(ExpireCondition.IfNone) || before == Limits.Never)
+        && (!condition.HasFlag(ExpireCondition.IfSome) || before != Limits.Never)
+        && (!condition.HasFlag(ExpireCondition.IfLater) || (before != Limits.Never && after > before))
+        && (!condition.HasFlag(ExpireCondition.IfEarlier) || after < before);
+
+    private Expiry ExpiryOf(scoped in Operation operation)
+    {
+        if (operation.SlidingMs > 0)
+        {
+            var cap = operation.ExpiresAt == 0 ? Limits.Never : operation.ExpiresAt;
+            return new Expiry(Slide(operation.SlidingMs, cap), operation.SlidingMs, cap);
+        }
+
+        if (operation.ExpiresAt == 0)
+        {
+            return new Expiry(options.DefaultTtlMs == 0 ? Limits.Never : clock + options.DefaultTtlMs - Jitter(options.DefaultTtlJitterMs));
+        }
+
+        return new Expiry(operation.ExpiresAt == Limits.Never ? Limits.Never : operation.ExpiresAt - Jitter(operation.JitterMs));
+    }
+
+    private long Slide(long slidingMs, long cap) => slidingMs < cap - clock ? clock + slidingMs : cap;
+
+    private long Jitter(long maxMs) => maxMs == 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
+
+    private void Write(int node, scoped ref RecordParts parts, uint tag, IAnswerSink sink, long ticket, long number = 0)
+    {
+        if (parts.ContentType.Length > Limits.MaxContentTypeBytes || parts.Tags.Length > Limits.MaxPackedTagsBytes)
+        {
+            sink.Answer(ticket, new Answer(Outcome.BadKey, parts.Tags.Length > Limits.MaxPackedTagsBytes ? Limits.MaxPackedTagsBytes : Limits.MaxContentTypeBytes));
+            return;
+        }
+
+        if (!Fits(ref parts))
+        {
+            refusals++;
+            sink.Answer(ticket, new Answer(Outcome.TooLarge, parts.Large is null ? Limits.MaxInlineBytes : options.MaxValueBytes));
+            return;
+        }
+
+        if (retired.Count > 0)
+        {
+            ReleaseRetired();
+        }
+
+        parts.Version = NextVersion();
+        if (node == NodeTable.None)
+        {
+            node = store.Add(ref parts, tag);
+        }
+        else if (!store.TryReplace(node, ref parts))
+        {
+            node = NodeTable.None;
+        }
+
+        if (node == NodeTable.None)
+        {
+            sink.Answer(ticket, Refuse());
+            return;
+        }
+
+        stores++;
+        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), number));
+    }
+
+    private bool Fits(scoped ref RecordParts parts) =>
+        parts.Large is null
+            ? parts.Value.Length <= Math.Min(Limits.MaxInlineBytes, options.MaxValueBytes)
+            : parts.Large.Length <= options.MaxValueBytes && parts.Large.ChargedBytes < share.CapacityBytes;
+
+    private Answer Refuse()
+    {
+        refusals++;
+        return new Answer(Outcome.OutOfMemory);
+    }
+
+    private void ReleaseRetired()
+    {
+        if (!retired.Peek().ReleaseSome(RetiredPagesPerCall))
+        {
+            retired.Dequeue();
+        }
+    }
+
+    private void SweepTags()
+    {
+        var node = tags.SweepPosition;
+        var end = Math.Min(store.Nodes.Capacity, node + SweepNodesPerSlice);
+        for (; node < end; node++)
+        {
+            if (store.IsResident(node) && IsDead(store.Record(node)))
+            {
+                Bury(node);
+            }
+        }
+
+        tags.SweepPosition = node;
+        if (node >= store.Nodes.Capacity)
+        {
+            tags.EndSweep();
+        }
+    }
+
+    /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
+    private bool ReclaimExpired()
+    {
+        if (expiryPage >= store.Slab.PageLimit)
+        {
+            if (clock - expiryPassBegan < ExpiryPassMs)
+            {
+                return false;
+            }
+
+            expiryPassBegan = clock;
+            expiryPage = 1;
+        }
+
+        var end = Math.Min(store.Slab.PageLimit, expiryPage + PagesLookedAtPerSlice);
+        while (expiryPage < end)
+        {
+            if (store.Slab.IsDue(expiryPage++, clock))
+            {
+                var reclaimer = new Reclaimer(this);
+                store.Slab.Visit(expiryPage - 1, ref reclaimer);
+                return true;
+            }
+        }
+
+        return expiryPage < store.Slab.PageLimit;
+    }
+
+    private byte[] Scratch() => scratch ??= GC.AllocateUninitializedArray<byte>(SizeClass.LargestBytes + Limits.MaxInlineBytes);
+
+    private Span<byte> Copy(ReadOnlySpan<byte> record)
+    {
+        var copy = Scratch().AsSpan(0, EntryRecord.Length(record));
+        record[..copy.Length].CopyTo(copy);
+        return copy;
+    }
+
+    /// <summary>xorshift64* (Vigna 2016).</summary>
+    private ulong NextRandom()
+    {
+        random ^= random >> 12;
+        random ^= random << 25;
+        random ^= random >> 27;
+        return random * 0x2545F4914F6CDD1D;
+    }
+
+    /// <summary>Removes what is dead on a page and notes when the next on it will be.</summary>
+    private readonly struct Reclaimer(Partition partition) : ISlotVisitor
+    {
+        public void Visit(uint slot)
+        {
+            var record = partition.store.Slab.Record(slot);
+            if (partition.IsDead(record))
+            {
+                partition.Bury(EntryRecord.NodeOf(record));
+            }
+            else
+            {
+                partition.store.Slab.NoteExpiry(slot, EntryRecord.ExpiresAt(record));
+            }
+        }
+    }
+}
+
+/// <summary>What a slice of background work was for.</summary>
+public enum MaintenanceWork
+{
+    /// <summary>Nothing to do.</summary>
+    None,
+
+    /// <summary>Gave back memory of a cleared cache.</summary>
+    Clear,
+
+    /// <summary>Evicted to pay back memory that large values had overdrawn.</summary>
+    Payback,
+
+    /// <summary>Swept entries of invalidated tags.</summary>
+    Tags,
+
+    /// <summary>Reclaimed expired entries.</summary>
+    Expiry,
+}

@@ -1,0 +1,191 @@
+using Levee.Memory;
+using Levee.Operations;
+
+namespace Levee.Partitions;
+
+/// <summary>
+/// The loads of a partition that are under way, and who waits for each. One load per key at a time is current: who asks for the key joins it (single flight).
+/// A write that need not know the entry detaches the load: its result still answers those who waited, and is not stored.
+/// </summary>
+internal sealed class PendingLoads
+{
+    private readonly Dictionary<long, PendingLoad> byTicket = [];
+    private readonly Dictionary<byte[], PendingLoad> currentByKey = new(KeyComparer.Instance);
+    private readonly Dictionary<byte[], PendingLoad>.AlternateLookup<ReadOnlySpan<byte>> lookup;
+    private long lastTicket;
+
+    public PendingLoads() => lookup = currentByKey.GetAlternateLookup<ReadOnlySpan<byte>>();
+
+    /// <summary>Loads under way, detached ones included.</summary>
+    public int Count => byTicket.Count;
+
+    /// <summary>The current load of a key, or null.</summary>
+    public PendingLoad? Current(ReadOnlySpan<byte> key) =>
+        currentByKey.Count > 0 && lookup.TryGetValue(key, out var load) ? load : null;
+
+    /// <summary>Begins a load.</summary>
+    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash)
+    {
+        var load = new PendingLoad(++lastTicket, key.ToArray(), hash);
+        byTicket.Add(load.Ticket, load);
+        currentByKey.Add(load.Key, load);
+        return load;
+    }
+
+    /// <summary>Makes a load's result one that is not stored.</summary>
+    public void Detach(PendingLoad load)
+    {
+        load.IsDetached = true;
+        currentByKey.Remove(load.Key);
+    }
+
+    /// <summary>Detaches all loads.</summary>
+    /// <returns>The loads that were current.</returns>
+    public PendingLoad[] DetachAll()
+    {
+        PendingLoad[] loads = [.. currentByKey.Values];
+        foreach (var load in loads)
+        {
+            Detach(load);
+        }
+
+        return loads;
+    }
+
+    /// <summary>Takes a load out, now that its result is there.</summary>
+    /// <returns>Null where no load has this ticket.</returns>
+    public PendingLoad? End(long ticket)
+    {
+        if (!byTicket.Remove(ticket, out var load))
+        {
+            return null;
+        }
+
+        if (!load.IsDetached)
+        {
+            currentByKey.Remove(load.Key);
+        }
+
+        return load;
+    }
+
+    private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    {
+        public static readonly KeyComparer Instance = new();
+
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
+
+        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
+
+        public int GetHashCode(ReadOnlySpan<byte> alternate)
+        {
+            var hash = default(HashCode);
+            hash.AddBytes(alternate);
+            return hash.ToHashCode();
+        }
+
+        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+    }
+}
+
+/// <summary>A load under way, and who waits for it, in order.</summary>
+internal sealed class PendingLoad(long ticket, byte[] key, ulong hash)
+{
+    public long Ticket { get; } = ticket;
+
+    public byte[] Key { get; } = key;
+
+    public ulong Hash { get; } = hash;
+
+    public bool IsDetached { get; set; }
+
+    public List<Waiter> Waiters { get; } = [];
+
+    /// <summary>Whether somebody who waits may write: then a later write waits behind it.</summary>
+    public bool HasWriter { get; private set; }
+
+    public void Join(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        Waiters.Add(new Waiter(operation, sink, ticket));
+        HasWriter |= operation.Kind is not (OperationKind.Get or OperationKind.Peek);
+    }
+}
+
+/// <summary>An operation that waits, with what it borrowed copied.</summary>
+internal sealed class Waiter
+{
+    private readonly byte[] key;
+    private readonly byte[] value;
+    private readonly byte[] contentType;
+    private readonly byte[] tags;
+    private readonly LargeValue? large;
+    private readonly OperationKind kind;
+    private readonly EntryKind entryKind;
+    private readonly Condition condition;
+    private readonly ExpireCondition expireCondition;
+    private readonly bool keepTtl;
+    private readonly bool returnsPrevious;
+    private readonly uint flags;
+    private readonly ulong hash;
+    private readonly ulong version;
+    private readonly long expiresAt;
+    private readonly long slidingMs;
+    private readonly long jitterMs;
+    private readonly long number;
+    private readonly double addend;
+
+    public Waiter(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        Sink = sink;
+        Ticket = ticket;
+        key = operation.Key.ToArray();
+        value = operation.Value.ToArray();
+        contentType = operation.ContentType.ToArray();
+        tags = operation.Tags.ToArray();
+        large = operation.Large;
+        kind = operation.Kind;
+        entryKind = operation.EntryKind;
+        condition = operation.Condition;
+        expireCondition = operation.ExpireCondition;
+        keepTtl = operation.KeepTtl;
+        returnsPrevious = operation.ReturnsPrevious;
+        flags = operation.Flags;
+        hash = operation.Hash;
+        version = operation.Version;
+        expiresAt = operation.ExpiresAt;
+        slidingMs = operation.SlidingMs;
+        jitterMs = operation.JitterMs;
+        number = operation.Number;
+        addend = operation.Addend;
+    }
+
+    public IAnswerSink Sink { get; }
+
+    public long Ticket { get; }
+
+    /// <summary>The operation, borrowing from this waiter.</summary>
+    public Operation Operation => new()
+    {
+        Kind = kind,
+        Key = key,
+        Hash = hash,
+        Value = value,
+        Large = large,
+        EntryKind = entryKind,
+        Flags = flags,
+        ContentType = contentType,
+        Tags = tags,
+        ExpiresAt = expiresAt,
+        SlidingMs = slidingMs,
+        JitterMs = jitterMs,
+        KeepTtl = keepTtl,
+        ReturnsPrevious = returnsPrevious,
+        Condition = condition,
+        ExpireCondition = expireCondition,
+        Version = version,
+        Number = number,
+        Addend = addend,
+    };
+}
