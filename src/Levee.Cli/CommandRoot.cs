@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using Levee.Cli.Replay;
+using Levee.Cli.Serve;
 
 namespace Levee.Cli;
 
@@ -12,6 +13,7 @@ internal static class CommandRoot
     {
         new HelpOption(),
         new VersionOption(),
+        ServeCommand.Create(),
         ReplayCommand.Create(),
     };
 
@@ -39,7 +41,7 @@ internal static class CommandRoot
         catch (CommandException refusal)
         {
             await error.WriteLineAsync($"levee: {refusal.Message}");
-            return ExitCode.Error;
+            return refusal.ExitCode;
         }
         catch (OperationCanceledException)
         {
