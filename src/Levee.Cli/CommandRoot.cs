@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Levee.Cli.Client;
 using Levee.Cli.Replay;
 
 namespace Levee.Cli;
@@ -12,6 +13,11 @@ internal static class CommandRoot
     {
         new HelpOption(),
         new VersionOption(),
+        GetCommand.Create(),
+        SetCommand.Create(),
+        DeleteCommand.Create(),
+        StatsCommand.Create(),
+        PingCommand.Create(),
         ReplayCommand.Create(),
     };
 
