@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Levee.Cli.Bench;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
 
@@ -19,6 +20,7 @@ internal static class CommandRoot
         StatsCommand.Create(),
         PingCommand.Create(),
         ReplayCommand.Create(),
+        BenchCommand.Create(),
     };
 
     /// <summary>Runs a command line to its end.</summary>
