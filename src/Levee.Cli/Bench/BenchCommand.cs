@@ -54,12 +54,8 @@ internal static class BenchCommand
         var server = new ServerOptions(command);
         command.Validators.Add(result =>
         {
-            if (result.Errors.Any() || result.GetResult(threads) is null || result.GetResult(connections) is null)
-            {
-                return;
-            }
-
-            if (result.GetValue(threads) > result.GetValue(connections))
+            var isReadable = result.Children.All(static child => !child.Errors.Any());
+            if (isReadable && result.GetValue(threads) > result.GetValue(connections))
             {
                 result.AddError($"--threads: {result.GetValue(threads)} threads for {result.GetValue(connections)} connections; allowed is at most one thread per connection.");
             }
