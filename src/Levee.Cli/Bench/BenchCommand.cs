@@ -10,6 +10,8 @@ namespace Levee.Cli.Bench;
 internal static class BenchCommand
 {
     private const int MaxValueBytes = 64 * 1024 * 1024;
+    private const int StandardConnections = 50;
+    private const int StandardThreads = 1;
 
     /// <summary>The command, to be added to the root.</summary>
     public static Command Create()
@@ -32,9 +34,9 @@ internal static class BenchCommand
             DefaultValueFactory = static _ => (100, 100),
             CustomParser = static result => Parse<(int, int)>(result, TryParseSizes, $"a size from 0 to {MaxValueBytes}, or two with a dash between"),
         };
-        var connections = Whole("--connections", "How many connections.", 50, 1, 10_000);
+        var connections = Whole("--connections", "How many connections.", StandardConnections, 1, 10_000);
         var pipeline = Whole("--pipeline", "How many operations a connection has under way at most.", 16, 1, 10_000);
-        var threads = Whole("--threads", "How many threads drive the connections.", 1, 1, 256);
+        var threads = Whole("--threads", "How many threads drive the connections.", StandardThreads, 1, 256);
         var rate = Number(
             "--rate",
             "Operations per second in all; 0 sends as fast as replies come. With a rate, latency counts from when an operation was due, not from when it could be sent: a server that stalls cannot hide "
@@ -55,9 +57,11 @@ internal static class BenchCommand
         command.Validators.Add(result =>
         {
             var isReadable = result.Children.All(static child => !child.Errors.Any());
-            if (isReadable && result.GetValue(threads) > result.GetValue(connections))
+            var threadCount = Given(result, threads, StandardThreads);
+            var connectionCount = Given(result, connections, StandardConnections);
+            if (isReadable && threadCount > connectionCount)
             {
-                result.AddError($"--threads: {result.GetValue(threads)} threads for {result.GetValue(connections)} connections; allowed is at most one thread per connection.");
+                result.AddError($"--threads: {threadCount} threads for {connectionCount} connections; allowed is at most one thread per connection.");
             }
         });
         command.SetAction(async (parsed, cancellation) =>
@@ -99,6 +103,9 @@ internal static class BenchCommand
         });
         return command;
     }
+
+    // Validators run before defaults are filled in.
+    private static int Given(CommandResult result, Option<int> option, int standard) => result.GetResult(option) is { Implicit: false } ? result.GetValue(option) : standard;
 
     private delegate bool Parser<T>(string text, out T value);
 
