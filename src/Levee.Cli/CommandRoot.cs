@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Levee.Cli.Bench;
+using Levee.Cli.Client;
 using Levee.Cli.Replay;
 using Levee.Cli.Serve;
 
@@ -14,7 +16,13 @@ internal static class CommandRoot
         new HelpOption(),
         new VersionOption(),
         ServeCommand.Create(),
+        GetCommand.Create(),
+        SetCommand.Create(),
+        DeleteCommand.Create(),
+        StatsCommand.Create(),
+        PingCommand.Create(),
         ReplayCommand.Create(),
+        BenchCommand.Create(),
     };
 
     /// <summary>Runs a command line to its end.</summary>
