@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the transports cost, beside Redis: throughput and server CPU seconds per million requests of a server that only parses and replies.
 # Usage: bench/transport.sh [rounds] [variant ...]     a variant is kind:loops:read-buffer-KiB, e.g. epoll:1:64
+# REQUESTS_1, REQUESTS_16, REQUESTS_64: requests per run at each depth (CPU is counted in ticks of 10 ms: not too few).
 # Prints one table row per depth, operation and server (medians over the rounds; servers take turns within a round) with ratios to Redis.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,7 +41,7 @@ declare -A requests=([1]=${REQUESTS_1:-300000} [16]=${REQUESTS_16:-2000000} [64]
 # Warm: the runtime compiles hot code in the background.
 for i in "${!names[@]}"; do
     for depth in 1 16 64; do
-        redis-benchmark -p "${ports[$i]}" -t set,get -d 100 -r 100000 -c 50 -P $depth -n $((requests[$depth] / 4)) -q > /dev/null
+        redis-benchmark -p "${ports[$i]}" -t set,get -d 100 -r 100000 -c 50 -P $depth -n $((requests[$depth] / 4)) -q > /dev/null 2>&1
     done
 done
 for ((round = 0; round < rounds; round++)); do
@@ -49,7 +50,7 @@ for ((round = 0; round < rounds; round++)); do
             for ((k = 0; k < ${#names[@]}; k++)); do
                 i=$(((k + round) % ${#names[@]}))
                 before=$(cpu_ticks "${pids[$i]}")
-                rps=$(redis-benchmark -p "${ports[$i]}" -t $operation -d 100 -r 100000 -c 50 -P $depth -n "${requests[$depth]}" --csv | tail -1 | cut -d, -f2 | tr -d '"')
+                rps=$(redis-benchmark -p "${ports[$i]}" -t $operation -d 100 -r 100000 -c 50 -P $depth -n "${requests[$depth]}" --csv 2> /dev/null | tail -1 | cut -d, -f2 | tr -d '"')
                 echo "$depth $operation ${names[$i]} $rps $(($(cpu_ticks "${pids[$i]}") - before)) ${requests[$depth]}" >> "$scratch/results"
             done
         done
@@ -57,7 +58,7 @@ for ((round = 0; round < rounds; round++)); do
     echo "round $((round + 1)) of $rounds" >&2
 done
 
-echo "load at the end: $(cut -d' ' -f1-3 /proc/loadavg), cores: $(nproc), rounds: $rounds"
+echo "load of the machine, clients and other work included: $(cut -d' ' -f1-3 /proc/loadavg), cores: $(nproc), rounds: $rounds"
 echo "| P | op | server | rps | of Redis | CPU s/M | of Redis |"
 echo "|---|---|---|---|---|---|---|"
 for depth in 1 16 64; do

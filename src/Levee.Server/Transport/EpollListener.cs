@@ -27,7 +27,11 @@ internal sealed unsafe class EpollListener(Socket socket, EpollLoop[] loops, Con
             var accepted = Libc.Accept(Descriptor, address, &size, Libc.NonBlocking | Libc.CloseOnExec);
             if (accepted >= 0)
             {
-                Admit(accepted, Remote(new ReadOnlySpan<byte>(address, size)));
+                if (!TryAdmit(accepted, new ReadOnlySpan<byte>(address, size)))
+                {
+                    return false;
+                }
+
                 continue;
             }
 
@@ -62,20 +66,38 @@ internal sealed unsafe class EpollListener(Socket socket, EpollLoop[] loops, Con
             : new IPEndPoint(new IPAddress(address.Slice(4, 4)), port);
     }
 
+    /// <summary>Out of descriptors, even the runtime fails at odd places (it cannot load its own code): that must cost this connection only.</summary>
+    private bool TryAdmit(int accepted, ReadOnlySpan<byte> address)
+    {
+        try
+        {
+            Admit(accepted, Remote(address));
+            return true;
+        }
+        catch (Exception e)
+        {
+            ledger.AcceptFailed(e.Message);
+            _ = Libc.Close(accepted);
+            return false;
+        }
+    }
+
     private void Admit(int accepted, IPEndPoint? remote)
     {
-        if (!ledger.TryEnter())
-        {
-            _ = Libc.Close(accepted);
-            return;
-        }
-
         var least = loops[0];
         foreach (var loop in loops)
         {
             least = loop.Load < least.Load ? loop : least;
         }
 
-        least.Adopt(new EpollConnection(least, accepted, remote, ledger));
+        var connection = new EpollConnection(least, accepted, remote, ledger);
+        if (ledger.TryEnter())
+        {
+            least.Adopt(connection);
+        }
+        else
+        {
+            _ = Libc.Close(accepted);
+        }
     }
 }

@@ -176,6 +176,12 @@ internal sealed unsafe class EpollLoop : IDisposable
         catch (Exception e)
         {
             TransportLog.LoopFailed(ledger.Logger, e);
+            foreach (var connection in connections)
+            {
+                connection?.Handle(Signals.Abort, lent, 0);
+            }
+
+            listener?.Dispose();
             finished.SetException(e);
         }
         finally

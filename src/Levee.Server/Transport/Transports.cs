@@ -32,6 +32,9 @@ public static class Transports
         return new EpollTransport(endPoint, factory, limits, loops == 0 ? DefaultLoops(Environment.ProcessorCount) : loops, time, logger);
     }
 
-    /// <summary>I/O threads for a machine of so many cores.</summary>
+    /// <summary>
+    /// I/O threads for a machine of so many cores: half of them. A loop more than that costs CPU (docs/decisions/0003-transport.md); the clients, the kernel's share
+    /// of the work, the collector and what shares the machine take the other half.
+    /// </summary>
     public static int DefaultLoops(int cores) => Math.Max(1, cores / 2);
 }

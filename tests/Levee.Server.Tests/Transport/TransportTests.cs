@@ -376,6 +376,14 @@ public sealed class TransportTests
         {
             using var client = rig.Connect();
             client.Send(new byte[1024 * 1024]);
+
+            // Sending to a closed socket brings a reset, and the send after that fails.
+            Assert.Equal("closed by server", await rig.Next().Reason());
+            for (var more = 0; more < 20; more++)
+            {
+                client.Send(new byte[1024]);
+            }
+
             Assert.Equal("-ERR Protocol error\r\n"u8, client.ReadToEnd());
         }
     }
