@@ -9,6 +9,12 @@ namespace Levee.Server.Resp;
 /// </summary>
 internal static class HashValue
 {
+    /// <summary>Most fields: finding one goes through all.</summary>
+    public const int MaxFields = 4096;
+
+    /// <summary>Most bytes: every change copies all, on an I/O thread.</summary>
+    public const int MaxBytes = 4 * 1024 * 1024;
+
     private const int LengthBytes = sizeof(int);
 
     /// <summary>Takes the first field off a packed hash.</summary>

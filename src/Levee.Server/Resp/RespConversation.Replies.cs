@@ -21,14 +21,12 @@ internal sealed partial class RespConversation
     /// <summary>How many operations of a command over many keys have been submitted in earlier turns.</summary>
     public int PartsDone => partsDone;
 
-    private bool HasPending => pending.Count > 0;
-
     /// <summary>Makes the running command a barrier, for commands that are one only at times.</summary>
     /// <returns>False where it must wait and be offered again.</returns>
     public bool StartBarrier()
     {
         isBarrier = true;
-        return partsDone > 0 || !HasPending;
+        return partsDone > 0 || pending.Count == 0;
     }
 
     /// <summary>Submits the operation of a command whose reply is made of its one answer.</summary>

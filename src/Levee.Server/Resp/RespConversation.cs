@@ -98,8 +98,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     public ReadOnlySpan<byte> Unsent => sending.Unsent;
 
+    public bool HasPending => pending.Count > 0 || !steps.IsCompleted;
+
     private bool IsBlocked =>
-        !steps.IsCompleted || waitsForMemory || (isBarrier && HasPending) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
+        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
 
     public int Consume(ReadOnlySpan<byte> input)
     {

@@ -124,7 +124,7 @@ internal static class HashCommands
                     added += isNew ? 1 : 0;
                 }
 
-                return hash;
+                return Bounded(hash);
             },
             (c, _) =>
             {
@@ -140,6 +140,11 @@ internal static class HashCommands
         return true;
     }
 
+    private static byte[] Bounded(byte[] hash) =>
+        hash.Length <= HashValue.MaxBytes && HashValue.Count(hash) <= HashValue.MaxFields
+            ? hash
+            : throw new CommandException($"ERR a hash is one cache entry, rewritten as a whole: at most {HashValue.MaxFields} fields and {HashValue.MaxBytes} bytes; use keys of their own for more");
+
     private static bool SetNx(RespConversation c, scoped in Arguments a)
     {
         var arguments = a.ToArrays();
@@ -151,7 +156,7 @@ internal static class HashCommands
             hash =>
             {
                 isNew = !HashValue.TryFind(hash, arguments[2], out _);
-                return isNew ? HashValue.With(hash, arguments[2], arguments[3], out _) : hash;
+                return isNew ? Bounded(HashValue.With(hash, arguments[2], arguments[3], out _)) : hash;
             },
             (c, _) => ReplyFormatter.WriteInteger(c.Output, isNew ? 1 : 0)));
         return true;
@@ -228,7 +233,7 @@ internal static class HashCommands
                 }
 
                 sum = text[..length];
-                return HashValue.With(hash, arguments[2], sum, out _);
+                return Bounded(HashValue.With(hash, arguments[2], sum, out _));
             },
             (c, _) => reply(c, sum)));
         return true;
