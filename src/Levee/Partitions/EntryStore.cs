@@ -147,6 +147,7 @@ internal sealed class EntryStore
         }
 
         Place(node, slot, ref parts);
+        PayBack(MaxPaybackPerCall);
         policy.Admit(node);
         Count++;
         return node;
@@ -161,6 +162,7 @@ internal sealed class EntryStore
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
+        PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
         return replaced;
     }
@@ -174,7 +176,7 @@ internal sealed class EntryStore
         nodes.Free(node);
     }
 
-    /// <summary>Evicts until large values no longer overdraw the share, up to a number of entries.</summary>
+    /// <summary>Compacts and evicts until large values no longer overdraw the share, up to a number of entries.</summary>
     public void PayBack(int maxEvictions)
     {
         while (share.Overdraft > 0 && maxEvictions-- > 0)
