@@ -49,12 +49,11 @@ public sealed unsafe class LargeValueStore
             pages[i] = (nint)arena.TryRent();
             if (pages[i] == 0)
             {
-                ReturnPages(pages.AsSpan(0, i));
-                return null;
+                pages = pages[..i]; // What is free may all lie between the tails of others.
             }
         }
 
-        var tail = TryTakeTail(granules % GranulesPerPage);
+        var tail = TryTakeTail(granules - (pages.Length * GranulesPerPage));
         if (tail is null)
         {
             ReturnPages(pages);
@@ -102,14 +101,14 @@ public sealed unsafe class LargeValueStore
 
         lock (gate)
         {
-            if (TryFindPage(granules) is null)
+            if (granules > GranulesPerPage || TryFindPage(granules) is null)
             {
                 if (freeGranules >= granules)
                 {
                     return TakeScattered(granules);
                 }
 
-                var memory = arena.TryRent();
+                var memory = granules > GranulesPerPage ? null : arena.TryRent();
                 if (memory == null)
                 {
                     return null;
