@@ -8,10 +8,10 @@ public sealed unsafe class LargeValue
 {
     private readonly LargeValueStore store;
     private readonly nint[] pages;
-    private readonly LargeValueStore.Tail tail;
+    private readonly LargeValueStore.Run[] tail;
     private int references = 1;
 
-    internal LargeValue(LargeValueStore store, int length, nint[] pages, LargeValueStore.Tail tail, long chargedBytes)
+    internal LargeValue(LargeValueStore store, int length, nint[] pages, LargeValueStore.Run[] tail, long chargedBytes)
     {
         this.store = store;
         this.pages = pages;
@@ -53,7 +53,7 @@ public sealed unsafe class LargeValue
         FilledBytes += count;
     }
 
-    /// <summary>The contiguous bytes from an offset to the end of its page, or of the value. Empty at the end.</summary>
+    /// <summary>The contiguous bytes from an offset to the end of its page, of its run in a shared page, or of the value. Empty at the end.</summary>
     public ReadOnlySpan<byte> Read(int offset) => Block(offset);
 
     /// <summary>Copies bytes from an offset on.</summary>
@@ -89,9 +89,23 @@ public sealed unsafe class LargeValue
     private Span<byte> Block(int offset)
     {
         var page = offset / PageArena.PageBytes;
-        var within = offset % PageArena.PageBytes;
-        var length = Math.Min(PageArena.PageBytes - within, Length - offset);
-        var memory = page < pages.Length ? (byte*)pages[page] : length > 0 ? tail.Memory : null;
-        return new Span<byte>(memory + within, length);
+        if (page < pages.Length)
+        {
+            var within = offset % PageArena.PageBytes;
+            return new Span<byte>((byte*)pages[page] + within, Math.Min(PageArena.PageBytes - within, Length - offset));
+        }
+
+        var rest = offset - (pages.Length * PageArena.PageBytes);
+        foreach (var run in tail)
+        {
+            if (rest < run.Bytes)
+            {
+                return new Span<byte>(run.Memory + rest, Math.Min(run.Bytes - rest, Length - offset));
+            }
+
+            rest -= run.Bytes;
+        }
+
+        return default;
     }
 }

@@ -3,10 +3,11 @@ using System.Numerics;
 namespace Levee.Memory;
 
 /// <summary>
-/// Memory for values too large to lie beside their key. A large value is a number of whole pages and one tail, a run of 1 KiB granules in a page that tails share,
+/// Memory for values too large to lie beside their key. A large value is a number of whole pages and a tail of 1 KiB granules in pages that tails share,
 /// so that less than 1 KiB a value is lost to rounding. It is put together outside any partition, handed over by reference, and read out by reference:
 /// no partition is held while its bytes move. Safe for threads.
-/// <para>A shared page is a 64-bit mask of free granules. Pages with room wait in lists by the longest run they can offer; a tail takes the best fit.</para>
+/// <para>A shared page is a 64-bit mask of free granules. Pages with room wait in lists by the longest run they can offer; a tail takes the best fit.
+/// Where none is long enough and the free granules of all pages together are, the tail is scattered over them: a page is rented only when less than a page is free.</para>
 /// </summary>
 public sealed unsafe class LargeValueStore
 {
@@ -17,6 +18,7 @@ public sealed unsafe class LargeValueStore
     private readonly PageArena arena;
     private readonly LinkedList<TailPage>[] pagesByRun = new LinkedList<TailPage>[GranulesPerPage + 1];
     private ulong runsOffered;
+    private int freeGranules;
 
     /// <param name="arena">Where pages come from.</param>
     /// <param name="maxValueBytes">The longest value that is accepted, in bytes.</param>
@@ -47,21 +49,15 @@ public sealed unsafe class LargeValueStore
             pages[i] = (nint)arena.TryRent();
             if (pages[i] == 0)
             {
-                ReturnPages(pages.AsSpan(0, i));
-                return null;
+                pages = pages[..i]; // What is free may all lie between the tails of others.
             }
         }
 
-        var tail = default(Tail);
-        var tailGranules = granules % GranulesPerPage;
-        if (tailGranules > 0)
+        var tail = TryTakeTail(granules - (pages.Length * GranulesPerPage));
+        if (tail is null)
         {
-            tail = TryTakeTail(tailGranules);
-            if (tail.Page is null)
-            {
-                ReturnPages(pages);
-                return null;
-            }
+            ReturnPages(pages);
+            return null;
         }
 
         return new LargeValue(this, length, pages, tail, (long)granules * GranuleBytes);
@@ -76,12 +72,15 @@ public sealed unsafe class LargeValueStore
         return value;
     }
 
-    internal void Free(nint[] pages, Tail tail)
+    internal void Free(nint[] pages, Run[] tail)
     {
         ReturnPages(pages);
-        if (tail.Page is not null)
+        lock (gate)
         {
-            ReturnTail(tail);
+            foreach (var run in tail)
+            {
+                ReturnRun(run);
+            }
         }
     }
 
@@ -93,51 +92,80 @@ public sealed unsafe class LargeValueStore
         }
     }
 
-    private Tail TryTakeTail(int granules)
+    private Run[]? TryTakeTail(int granules)
     {
+        if (granules == 0)
+        {
+            return [];
+        }
+
         lock (gate)
         {
-            // Bit i of runsOffered: some page offers a longest run of i+1 granules.
-            var enough = runsOffered & (ulong.MaxValue << (granules - 1));
-            TailPage page;
-            if (enough != 0)
+            if (granules > GranulesPerPage || TryFindPage(granules) is null)
             {
-                page = pagesByRun[BitOperations.TrailingZeroCount(enough) + 1].First!.Value;
-                Unlist(page);
-            }
-            else
-            {
-                var memory = arena.TryRent();
-                if (memory == null)
+                if (freeGranules >= granules)
                 {
-                    return default;
+                    return TakeScattered(granules);
                 }
 
-                page = new TailPage(memory);
+                var memory = granules > GranulesPerPage ? null : arena.TryRent();
+                if (memory == null)
+                {
+                    return null;
+                }
+
+                List(new TailPage(memory));
+                freeGranules += GranulesPerPage;
             }
 
-            var start = FindRun(page.Free, granules);
-            page.Free &= ~Mask(start, granules);
-            List(page);
-            return new Tail(page, start, granules);
+            return [TakeRun(TryFindPage(granules)!, granules)];
         }
     }
 
-    private void ReturnTail(Tail tail)
+    /// <summary>The page whose longest run fits a number of granules best, or null where none is long enough.</summary>
+    private TailPage? TryFindPage(int granules)
     {
-        lock (gate)
+        // Bit i of runsOffered: some page offers a longest run of i+1 granules.
+        var enough = runsOffered & (ulong.MaxValue << (granules - 1));
+        return enough == 0 ? null : pagesByRun[BitOperations.TrailingZeroCount(enough) + 1].First!.Value;
+    }
+
+    private Run[] TakeScattered(int granules)
+    {
+        var runs = new List<Run>();
+        while (granules > 0)
         {
-            var page = tail.Page!;
-            Unlist(page);
-            page.Free |= Mask(tail.Start, tail.Granules);
-            if (page.Free == ulong.MaxValue)
-            {
-                arena.Return(page.Memory);
-            }
-            else
-            {
-                List(page);
-            }
+            var length = Math.Min(granules, GranulesPerPage - BitOperations.LeadingZeroCount(runsOffered));
+            runs.Add(TakeRun(TryFindPage(length)!, length));
+            granules -= length;
+        }
+
+        return [.. runs];
+    }
+
+    private Run TakeRun(TailPage page, int granules)
+    {
+        Unlist(page);
+        var start = FindRun(page.Free, granules);
+        page.Free &= ~Mask(start, granules);
+        freeGranules -= granules;
+        List(page);
+        return new Run(page, start, granules);
+    }
+
+    private void ReturnRun(Run run)
+    {
+        Unlist(run.Page);
+        run.Page.Free |= Mask(run.Start, run.Granules);
+        freeGranules += run.Granules;
+        if (run.Page.Free == ulong.MaxValue)
+        {
+            freeGranules -= GranulesPerPage;
+            arena.Return(run.Page.Memory);
+        }
+        else
+        {
+            List(run.Page);
         }
     }
 
@@ -206,9 +234,11 @@ public sealed unsafe class LargeValueStore
         public int Run { get; set; }
     }
 
-    /// <summary>The end of a large value: a run of granules of a shared page.</summary>
-    internal readonly record struct Tail(TailPage? Page, int Start, int Granules)
+    /// <summary>Consecutive granules of a shared page: a large value's tail, or a part of it.</summary>
+    internal readonly record struct Run(TailPage Page, int Start, int Granules)
     {
-        public byte* Memory => Page!.Memory + (Start * GranuleBytes);
+        public byte* Memory => Page.Memory + (Start * GranuleBytes);
+
+        public int Bytes => Granules * GranuleBytes;
     }
 }

@@ -35,6 +35,9 @@ internal sealed unsafe class Slab(PageShare share)
     /// <summary>Memory held, in bytes.</summary>
     public long HeldBytes => (long)PageCount * PageArena.PageBytes;
 
+    /// <summary>Memory in slots that are in use, in bytes.</summary>
+    public long UsedBytes { get; private set; }
+
     /// <summary>The record in a slot, with the slot's whole length.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Span<byte> Record(uint slot)
@@ -75,6 +78,7 @@ internal sealed unsafe class Slab(PageShare share)
         }
 
         page.UsedSlots++;
+        UsedBytes += page.SlotBytes;
         state.FreeSlots--;
         if (page.UsedSlots == state.SlotsPerPage)
         {
@@ -84,12 +88,32 @@ internal sealed unsafe class Slab(PageShare share)
         return ((uint)number << GranuleBits) | (uint)granule;
     }
 
+    /// <summary>Takes a slot that is free already: of a class, or of one up to twice as long.</summary>
+    /// <returns><see cref="None"/> where there is none.</returns>
+    public uint TryTakeFree(int sizeClass) => classes[sizeClass].FirstPage != 0 ? TryAllocate(sizeClass) : TryAllocateAbove(sizeClass);
+
+    /// <summary>Takes a free slot of a larger class, up to twice as long, where one is free already.</summary>
+    /// <returns><see cref="None"/> where there is none.</returns>
+    public uint TryAllocateAbove(int sizeClass)
+    {
+        for (var above = sizeClass + 1; above < classes.Length && SlotBytesOf[above] <= 2 * SlotBytesOf[sizeClass]; above++)
+        {
+            if (classes[above].FirstPage != 0)
+            {
+                return TryAllocate(above);
+            }
+        }
+
+        return None;
+    }
+
     /// <summary>Gives a slot back, and its page where that was the last one in use.</summary>
     public void Free(uint slot)
     {
         var number = PageOf(slot);
         ref var page = ref pages[number];
         ref var state = ref classes[page.SizeClass];
+        UsedBytes -= page.SlotBytes;
         var memory = page.Memory + ((slot & GranuleMask) << GranuleShift);
         *(int*)memory = -1;
         *(int*)(memory + sizeof(int)) = page.FreeGranule;
@@ -168,12 +192,35 @@ internal sealed unsafe class Slab(PageShare share)
         return 0;
     }
 
+    /// <summary>The page of all classes with the fewest bytes in use, for an owner who would rather lose what is on it than go on looking. O(pages).</summary>
+    /// <param name="mostUsedBytes">A page with more than this in use is not returned.</param>
+    /// <param name="except">A page that is not returned either.</param>
+    /// <returns>0 where there is no such page.</returns>
+    public int SparsestPage(int mostUsedBytes, int except)
+    {
+        var sparsest = 0;
+        for (var number = 1; number < PageLimit; number++)
+        {
+            var used = pages[number].UsedSlots * pages[number].SlotBytes;
+            if (pages[number].Memory != null && number != except && used <= mostUsedBytes)
+            {
+                (sparsest, mostUsedBytes) = (number, used - 1);
+            }
+        }
+
+        return sparsest;
+    }
+
     /// <summary>Takes a page out of its class, so that what is moved out of it does not land in it again. It goes back when its last slot is freed.</summary>
     public void Isolate(int number)
     {
         ref var page = ref pages[number];
         ref var state = ref classes[page.SizeClass];
-        Unlink(ref state, ref page);
+        if (page.UsedSlots < state.SlotsPerPage)
+        {
+            Unlink(ref state, ref page);
+        }
+
         state.FreeSlots -= state.SlotsPerPage - page.UsedSlots;
     }
 
@@ -181,6 +228,7 @@ internal sealed unsafe class Slab(PageShare share)
     public void FreeIsolated(uint slot)
     {
         ref var page = ref pages[PageOf(slot)];
+        UsedBytes -= page.SlotBytes;
         *(int*)(page.Memory + ((slot & GranuleMask) << GranuleShift)) = -1;
         if (--page.UsedSlots == 0)
         {
@@ -210,6 +258,7 @@ internal sealed unsafe class Slab(PageShare share)
     public void CheckInvariants()
     {
         var held = 0;
+        var usedBytes = 0L;
         Span<int> free = stackalloc int[classes.Length];
         for (var number = 1; number < PageLimit; number++)
         {
@@ -220,6 +269,7 @@ internal sealed unsafe class Slab(PageShare share)
             }
 
             held++;
+            usedBytes += page.UsedSlots * page.SlotBytes;
             var slots = classes[page.SizeClass].SlotsPerPage;
             free[page.SizeClass] += slots - page.UsedSlots;
             var used = 0;
@@ -233,6 +283,7 @@ internal sealed unsafe class Slab(PageShare share)
         }
 
         Invariant.Holds(held == PageCount, "pages are counted");
+        Invariant.Holds(usedBytes == UsedBytes, "bytes in use are counted");
         for (var sizeClass = 0; sizeClass < classes.Length; sizeClass++)
         {
             Invariant.Holds(free[sizeClass] == classes[sizeClass].FreeSlots, "a class counts its free slots");

@@ -10,9 +10,12 @@ namespace Levee.Partitions;
 /// The memory of a partition: nodes, index, slab, large values and the eviction policy that orders them, under one share of the arena.
 /// It finds, places, moves and evicts records; it knows nothing of conditions, clocks or waiters, which are the <see cref="Partition"/>'s.
 /// <para>
-/// Memory is found in this order: a free slot of the class; a page within the share; a page won by emptying a sparse one; an eviction, and again from the start.
-/// One call evicts at most <see cref="MaxEvictionsPerCall"/> entries. If that did not do, because large values have overdrawn the share, the page comes from the
-/// arena's reserve and the share pays back on its later calls.
+/// Memory is found in this order: a free slot of the class; a page within the share; a page won by moving the records of a sparse one within their class; an
+/// eviction, and again from the start. Victims free slots of their own classes on many pages. Where more than an eighth of the slab is free and still of no use,
+/// as it comes to be in a small partition with records of many sizes, memory is taken before anything is evicted in order: a free slot of a larger class, or
+/// the sparsest page, whose records move where there is room and are evicted, whatever the policy says, where there is none.
+/// One call evicts at most <see cref="MaxEvictionsPerCall"/> entries and those of one page. If that did not do, because large values have overdrawn the share, the page
+/// comes from the arena's reserve and the share pays back on its later calls.
 /// </para>
 /// Invariants: every resident is in the index and has a slot whose record names it; every ghost is in the index without a slot.
 /// One owner, one call at a time.
@@ -26,6 +29,9 @@ internal sealed class EntryStore
     private const int MaxEvictionsPerCall = 1024;
 
     private const int MaxPaybackPerCall = 64;
+
+    /// <summary>A page with no more than this in use is emptied rather than evicting on.</summary>
+    private const int SparseBytes = PageArena.PageBytes / 2;
 
     private readonly PageShare share;
     private readonly IndexHash hash;
@@ -55,6 +61,9 @@ internal sealed class EntryStore
 
     /// <summary>Entries evicted since the start.</summary>
     public long Evictions { get; private set; }
+
+    /// <summary>Whether free slots take so much of the slab that it is better to use them than to evict for others.</summary>
+    private bool IsFragmented => slab.UsedBytes < slab.HeldBytes / 8 * 7;
 
     /// <summary>Whether large values have taken the share over its capacity.</summary>
     public bool IsOverdrawn => share.Overdraft > 0;
@@ -147,6 +156,7 @@ internal sealed class EntryStore
         }
 
         Place(node, slot, ref parts);
+        PayBack(MaxPaybackPerCall);
         policy.Admit(node);
         Count++;
         return node;
@@ -161,6 +171,7 @@ internal sealed class EntryStore
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
+        PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
         return replaced;
     }
@@ -174,7 +185,7 @@ internal sealed class EntryStore
         nodes.Free(node);
     }
 
-    /// <summary>Evicts until large values no longer overdraw the share, up to a number of entries.</summary>
+    /// <summary>Compacts and evicts until large values no longer overdraw the share, up to a number of entries.</summary>
     public void PayBack(int maxEvictions)
     {
         while (share.Overdraft > 0 && maxEvictions-- > 0)
@@ -237,7 +248,7 @@ internal sealed class EntryStore
             Invariant.Holds(EntryRecord.NodeOf(record) == node, "a record names its node");
             Invariant.Holds(policy.IsResident(node), "a node with a slot is resident in the policy");
             Invariant.Holds(Find(EntryRecord.Key(record), nodes[node].Tag) == node, "a resident is found by its key");
-            Invariant.Holds(nodes[node].Weight == Weight(slab.ClassOf(nodes[node].Slot), Large(record)), "a node weighs what its record takes");
+            Invariant.Holds(nodes[node].Weight == Weight(SizeClass.Of(EntryRecord.Length(record)), Large(record)), "a node weighs what its record takes");
             payload += Payload(record);
             large += Large(record)?.ChargedBytes ?? 0;
         }
@@ -273,7 +284,7 @@ internal sealed class EntryStore
     private int TryAddNode(uint tag)
     {
         int node;
-        var evictions = MaxEvictionsPerCall;
+        var evictions = 0;
         while ((node = nodes.TryAllocate()) == NodeTable.None)
         {
             if (!TryMakeRoom(ref evictions) && !ForgetAnyGhost())
@@ -312,8 +323,13 @@ internal sealed class EntryStore
 
         var sizeClass = SizeClass.Of(parts.Length);
         var slot = nodes[node].Slot;
-        var moves = slab.ClassOf(slot) != sizeClass;
-        if (moves && (slot = AllocateSlot(sizeClass)) == Slab.None)
+        if (slab.ClassOf(slot) != sizeClass && (slot = slab.TryAllocate(sizeClass)) == Slab.None)
+        {
+            // A slot that is a little too long will do before anything is evicted for a better one.
+            slot = IsRoomy(nodes[node].Slot, sizeClass) ? nodes[node].Slot : AllocateSlot(sizeClass);
+        }
+
+        if (slot == Slab.None)
         {
             if (addsLarge)
             {
@@ -323,7 +339,7 @@ internal sealed class EntryStore
             return false;
         }
 
-        Forsake(node, parts.KeepsLarge, freesSlot: moves);
+        Forsake(node, parts.KeepsLarge, freesSlot: slot != nodes[node].Slot);
         Place(node, slot, ref parts);
         policy.Resize(node, Weight(sizeClass, parts.Large));
         while (policy.IsOver && EvictOne())
@@ -334,12 +350,24 @@ internal sealed class EntryStore
         return true;
     }
 
+    private bool IsRoomy(uint slot, int sizeClass)
+    {
+        var slotBytes = SizeClass.Bytes(slab.ClassOf(slot));
+        var bytes = SizeClass.Bytes(sizeClass);
+        return slotBytes >= bytes && slotBytes <= 2 * bytes;
+    }
+
     private uint AllocateSlot(int sizeClass)
     {
         uint slot;
-        var evictions = MaxEvictionsPerCall;
+        var evictions = 0;
         while ((slot = slab.TryAllocate(sizeClass)) == Slab.None)
         {
+            if (IsFragmented && (slot = slab.TryAllocateAbove(sizeClass)) != Slab.None)
+            {
+                return slot;
+            }
+
             if (!TryMakeRoom(ref evictions))
             {
                 return slab.TryAllocate(sizeClass, overdraws: true);
@@ -349,8 +377,35 @@ internal sealed class EntryStore
         return slot;
     }
 
-    private bool TryMakeRoom(ref int evictions) =>
-        TryCompact() || (evictions-- > 0 && EvictOne());
+    private bool TryMakeRoom(ref int evictions)
+    {
+        if (TryCompact())
+        {
+            return true;
+        }
+
+        if (IsFragmented && share.Overdraft == 0 && TryEmptyPage(SparseBytes))
+        {
+            return true;
+        }
+
+        return evictions++ < MaxEvictionsPerCall ? EvictOne() : evictions == MaxEvictionsPerCall + 1 && TryEmptyPage(PageArena.PageBytes);
+    }
+
+    /// <summary>Wins a page by moving or evicting all that lies on the sparsest one.</summary>
+    private bool TryEmptyPage(int mostUsedBytes)
+    {
+        var page = slab.SparsestPage(mostUsedBytes, except: pinned == NodeTable.None ? 0 : Slab.PageOf(nodes[pinned].Slot));
+        if (page == 0)
+        {
+            return false;
+        }
+
+        slab.Isolate(page);
+        var mover = new Mover(this);
+        slab.Visit(page, ref mover);
+        return true;
+    }
 
     private bool EvictOne()
     {
@@ -374,6 +429,16 @@ internal sealed class EntryStore
         }
 
         return true;
+    }
+
+    /// <summary>Evicts an entry for the sake of its page, without a ghost; its slot is the caller's to free.</summary>
+    private void EvictIsolated(int node)
+    {
+        Evictions++;
+        policy.Remove(node);
+        Forsake(node, keepsLarge: false, freesSlot: false);
+        Count--;
+        Drop(node);
     }
 
     private void ForgetGhosts()
@@ -439,17 +504,27 @@ internal sealed class EntryStore
         Count--;
     }
 
-    /// <summary>Moves the records of an isolated page into other pages of their class.</summary>
+    /// <summary>Moves the records of an isolated page to other pages; evicts those for which there is no slot.</summary>
     private readonly struct Mover(EntryStore store) : ISlotVisitor
     {
         public void Visit(uint slot)
         {
-            var record = store.slab.Record(slot);
-            var target = store.slab.TryAllocate(store.slab.ClassOf(slot));
-            record.CopyTo(store.slab.Record(target));
-            store.nodes[EntryRecord.NodeOf(record)].Slot = target;
-            store.slab.NoteExpiry(target, EntryRecord.ExpiresAt(record));
-            store.slab.FreeIsolated(slot);
+            var slab = store.slab;
+            var record = slab.Record(slot);
+            var node = EntryRecord.NodeOf(record);
+            var target = slab.TryTakeFree(slab.ClassOf(slot));
+            if (target == Slab.None)
+            {
+                store.EvictIsolated(node);
+            }
+            else
+            {
+                record.CopyTo(slab.Record(target));
+                store.nodes[node].Slot = target;
+                slab.NoteExpiry(target, EntryRecord.ExpiresAt(record));
+            }
+
+            slab.FreeIsolated(slot);
         }
     }
 }

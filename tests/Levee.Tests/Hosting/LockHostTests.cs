@@ -1,0 +1,127 @@
+using System.Text;
+using Levee.Hosting;
+using Levee.Keys;
+using Levee.Operations;
+using Xunit;
+
+namespace Levee.Tests.Hosting;
+
+public sealed class LockHostTests
+{
+    [Fact]
+    public async Task Reads_and_writes_allocate_nothing_once_warm()
+    {
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, seed: 1, maintains: false);
+        var sink = new CountingSink();
+        var keys = Enumerable.Range(0, 2000).Select(i => Encoding.ASCII.GetBytes($"key:{i}")).ToArray();
+        var value = new byte[5000];
+        void Round(OperationKind kind, int size)
+        {
+            foreach (var key in keys)
+            {
+                var operation = new Operation { Kind = kind, Key = key, Hash = KeyHash.Of(key), Value = value.AsSpan(0, size), Number = 1 };
+                host.Submit(operation, sink, 0);
+            }
+        }
+
+        void Everything()
+        {
+            Round(OperationKind.Set, 5000);
+            Round(OperationKind.Set, 100);
+            Round(OperationKind.Get, 0);
+            Round(OperationKind.Delete, 0);
+            Round(OperationKind.Increment, 0);
+            Round(OperationKind.IncrementFloat, 0);
+        }
+
+        Everything();
+        Everything();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Everything();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(sink.Answers == 3 * 6 * 2000, $"{sink.Answers} answers");
+    }
+
+    [Fact]
+    public async Task Threads_from_one_gate_leave_every_invariant_standing()
+    {
+        Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 2 }, TimeProvider.System, seed: 1);
+        using var gate = new ManualResetEventSlim();
+        var sinks = Enumerable.Range(0, 4).Select(_ => new CountingSink()).ToArray();
+        var threads = sinks.Select((sink, seed) => new Thread(() =>
+        {
+            var random = new Random(seed);
+            var value = new byte[20_000];
+            gate.Wait();
+            for (var i = 0; i < 1_000_000; i++)
+            {
+                Act(host, random, value, sink);
+            }
+        })).ToArray();
+        Array.ForEach(threads, thread => thread.Start());
+        gate.Set();
+        Array.ForEach(threads, thread => thread.Join());
+        host.CheckInvariants();
+        Assert.True(host.HeldBytes <= 16L << 20);
+        Assert.All(sinks, sink => Assert.True(sink.Hits > 10_000, $"{sink.Hits} hits"));
+    }
+
+    private static void Act(LockHost host, Random random, byte[] value, CountingSink sink)
+    {
+        var key = Encoding.ASCII.GetBytes($"key:{random.Next(20_000)}");
+        var operation = new Operation { Key = key, Hash = KeyHash.Of(key) };
+        switch (random.Next(1000))
+        {
+            case < 500:
+                operation.Kind = OperationKind.Get;
+                break;
+            case < 950:
+                operation.Kind = OperationKind.Set;
+                operation.Tags = "\u0003red"u8;
+                operation.SlidingMs = random.Next(3) == 0 ? random.Next(1, 50) : 0;
+                operation.Value = value.AsSpan(0, random.Next(random.Next(10) == 0 ? 8000 : 300));
+                break;
+            case < 960:
+                operation.Kind = OperationKind.Set;
+                operation.Large = host.LargeValues.TryCreate(value);
+                if (operation.Large is null)
+                {
+                    return;
+                }
+
+                break;
+            case < 998:
+                operation.Kind = OperationKind.Delete;
+                break;
+            case 998:
+                operation = new Operation { Kind = random.Next(50) == 0 ? OperationKind.Clear : OperationKind.RemoveByTag, Key = "red"u8, Partition = random.Next(2) };
+                break;
+            default:
+                operation = new Operation { Kind = OperationKind.Scan, Partition = random.Next(2), Number = random.Next(10_000), Count = 200 };
+                break;
+        }
+
+        host.Submit(operation, sink, 0);
+        if (operation.Large is { } large && sink.Last != Outcome.Stored)
+        {
+            large.Release();
+        }
+    }
+
+    private sealed class CountingSink : IAnswerSink
+    {
+        public int Answers { get; private set; }
+
+        public int Hits { get; private set; }
+
+        public Outcome Last { get; private set; }
+
+        public void Answer(long ticket, in Answer answer)
+        {
+            Answers++;
+            Last = answer.Outcome;
+            Hits += answer.Outcome == Outcome.Hit ? 1 : 0;
+        }
+    }
+}

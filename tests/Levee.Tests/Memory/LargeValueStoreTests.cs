@@ -1,0 +1,109 @@
+using Levee.Memory;
+using Xunit;
+
+namespace Levee.Tests.Memory;
+
+public sealed class LargeValueStoreTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Values_keep_their_bytes_and_memory_returns_to_zero(int seed)
+    {
+        var random = new Random(seed);
+        using var arena = new PageArena(16 << 20);
+        var store = new LargeValueStore(arena, 1 << 20);
+        var live = new List<(LargeValue Value, byte[] Bytes)>();
+        var refusals = 0;
+        var created = 0;
+        for (var step = 0; step < 6000; step++)
+        {
+            if (random.Next(10) < (step / 1500 % 2 == 0 ? 7 : 4))
+            {
+                var bytes = new byte[random.Next(4) == 0 ? random.Next(1, 1 << 20) : random.Next(1, 70_000)];
+                random.NextBytes(bytes);
+                var value = store.TryCreate(bytes);
+                if (value is null)
+                {
+                    refusals++;
+                    continue;
+                }
+
+                created++;
+                Assert.InRange(value.ChargedBytes - bytes.Length, 0, 1023);
+                live.Add((value, bytes));
+            }
+            else if (live.Count > 0)
+            {
+                var at = random.Next(live.Count);
+                AssertHolds(live[at].Value, live[at].Bytes);
+                live[at].Value.Release();
+                live.RemoveAt(at);
+            }
+        }
+
+        Assert.All(live, one => AssertHolds(one.Value, one.Bytes));
+        Assert.True(created > 1000 && refusals > 50, $"{created} created, {refusals} refused");
+        live.ForEach(one => one.Value.Release());
+        Assert.Equal(0, arena.RentedPages);
+    }
+
+    [Fact]
+    public void Tails_of_a_little_over_half_a_page_waste_less_than_a_page_in_all()
+    {
+        using var arena = new PageArena(8 << 20);
+        var store = new LargeValueStore(arena, 1 << 20);
+        var held = 0L;
+        while (store.TryCreate(33 * 1024) is { } value)
+        {
+            held += value.ChargedBytes;
+        }
+
+        Assert.InRange(held, (8 << 20) - PageArena.PageBytes, 8 << 20);
+    }
+
+    [Fact]
+    public void A_value_refuses_bytes_beyond_its_length()
+    {
+        using var arena = new PageArena(1 << 20);
+        var value = new LargeValueStore(arena, 1 << 20).TryCreate(10_000)!;
+        Assert.Throws<ArgumentOutOfRangeException>(() => value.Append(new byte[10_001]));
+        value.Append(new byte[10_000]);
+        Assert.True(value.Unfilled().IsEmpty);
+        Assert.Throws<ArgumentOutOfRangeException>(() => value.Append(new byte[1]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => value.CopyTo(1, new byte[10_000]));
+        Assert.True(value.Read(10_000).IsEmpty);
+    }
+
+    [Fact]
+    public void The_last_of_several_references_frees_a_value()
+    {
+        using var arena = new PageArena(1 << 20);
+        var value = new LargeValueStore(arena, 1 << 20).TryCreate(100_000)!;
+        value.AddReference();
+        value.Release();
+        Assert.NotEqual(0, arena.RentedPages);
+        value.Release();
+        Assert.Equal(0, arena.RentedPages);
+        Assert.Throws<ArgumentOutOfRangeException>(value.Release);
+    }
+
+    [Fact]
+    public void A_value_that_outlives_its_arena_is_let_go_without_harm()
+    {
+        var arena = new PageArena(1 << 20);
+        var value = new LargeValueStore(arena, 1 << 20).TryCreate(100_000)!;
+        arena.Dispose();
+        value.Release();
+    }
+
+    private static void AssertHolds(LargeValue value, byte[] bytes)
+    {
+        Assert.Equal(bytes.Length, value.Length);
+        var copy = new byte[bytes.Length];
+        value.CopyTo(0, copy);
+        Assert.True(copy.AsSpan().SequenceEqual(bytes));
+        var middle = bytes.Length / 3;
+        Assert.True(value.Read(middle) is { IsEmpty: false } block && bytes.AsSpan(middle).StartsWith(block));
+    }
+}
