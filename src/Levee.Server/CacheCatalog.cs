@@ -1,0 +1,39 @@
+using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
+using Levee.Operations;
+
+namespace Levee.Server;
+
+/// <summary>The caches of a server by name, in the order in which they were configured. Fixed for the server's life.</summary>
+public sealed class CacheCatalog
+{
+    private readonly FrozenDictionary<string, ICacheHost> byName;
+
+    /// <param name="caches">The caches, the default one first; at least one, and no name twice.</param>
+    public CacheCatalog(IReadOnlyList<ICacheHost> caches)
+    {
+        ArgumentNullException.ThrowIfNull(caches);
+        if (caches.Count == 0)
+        {
+            throw new ArgumentException("A server has at least one cache.", nameof(caches));
+        }
+
+        var twice = caches.GroupBy(cache => cache.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1);
+        if (twice is not null)
+        {
+            throw new ArgumentException($"Two caches are named '{twice.Key}'.", nameof(caches));
+        }
+
+        Caches = caches;
+        byName = caches.ToFrozenDictionary(cache => cache.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>All caches, the default one first.</summary>
+    public IReadOnlyList<ICacheHost> Caches { get; }
+
+    /// <summary>The cache that a front door uses where none is named.</summary>
+    public ICacheHost Default => Caches[0];
+
+    /// <summary>Finds a cache by its exact name.</summary>
+    public bool TryGet(string name, [NotNullWhen(true)] out ICacheHost? cache) => byName.TryGetValue(name, out cache);
+}
