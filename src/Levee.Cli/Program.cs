@@ -1,1 +1,3 @@
-return 0;
+using Levee.Cli;
+
+return await CommandRoot.InvokeAsync(args, Console.Out, Console.Error);

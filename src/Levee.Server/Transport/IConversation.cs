@@ -43,6 +43,9 @@ public interface IConversation
     /// <summary>The first <paramref name="count"/> bytes of <see cref="Unsent"/> are on their way.</summary>
     void Sent(int count);
 
+    /// <summary>True while an answer is outstanding that will still become output. A client that has ended its side, and a stopping transport, wait for it before they close.</summary>
+    bool HasPending => false;
+
     /// <summary>The connection is gone; nothing is called after this. <paramref name="reason"/> is for the log, in lower case: "closed by client", "idle for 300 s".</summary>
     void Closed(string reason);
 }

@@ -32,6 +32,7 @@ public sealed unsafe class LargeValue
     /// <summary>Adds bytes at the end of what has been filled.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes.Length, Length - FilledBytes);
         while (!bytes.IsEmpty)
         {
             var room = Unfilled();
@@ -58,6 +59,8 @@ public sealed unsafe class LargeValue
     /// <summary>Copies bytes from an offset on.</summary>
     public void CopyTo(int offset, Span<byte> destination)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(destination.Length, Length - offset);
         while (!destination.IsEmpty)
         {
             var block = Read(offset);

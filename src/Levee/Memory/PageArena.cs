@@ -65,11 +65,16 @@ public sealed unsafe class PageArena : IDisposable
         }
     }
 
-    /// <summary>Gives a page back.</summary>
+    /// <summary>Gives a page back. After <see cref="Dispose"/> there is nothing to give: a large value that a late reader lets go of is gone already.</summary>
     internal void Return(byte* page)
     {
         lock (gate)
         {
+            if (disposed)
+            {
+                return;
+            }
+
             *(byte**)page = free;
             free = page;
             rentedPages--;

@@ -55,4 +55,7 @@ public readonly ref struct EntryView
 
     /// <summary>When the entry was last written, in Unix milliseconds.</summary>
     public long WrittenAt => (long)(Version >> 16);
+
+    /// <summary>The record's own bytes, copied; with <see cref="Large"/> they are the whole entry.</summary>
+    internal byte[] CopyRecord() => record[..EntryRecord.Length(record)].ToArray();
 }

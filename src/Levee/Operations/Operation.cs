@@ -121,6 +121,9 @@ public ref struct Operation
     /// <summary>What the value of a set is.</summary>
     public EntryKind EntryKind { get; set; }
 
+    /// <summary>Whether a delete is refused with <see cref="Outcome.WrongKind"/> where the entry is not of <see cref="EntryKind"/>.</summary>
+    public bool RequiresKind { get; set; }
+
     /// <summary>Bits that the caller keeps with an entry; 0 costs nothing.</summary>
     public uint Flags { get; set; }
 
@@ -142,7 +145,7 @@ public ref struct Operation
     /// <summary>An overwrite keeps the expiry (and sliding TTL) that the entry has.</summary>
     public bool KeepTtl { get; set; }
 
-    /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set.</summary>
+    /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set; refused with <see cref="Outcome.WrongKind"/> where that is not <see cref="EntryKind.Bytes"/>.</summary>
     public bool ReturnsPrevious { get; set; }
 
     /// <summary>When a set or delete may act.</summary>

@@ -5,17 +5,21 @@ using Levee.Memory;
 namespace Levee.Partitions;
 
 /// <summary>
-/// The hash index of a partition: linear hashing (Litwin, VLDB 1980). Buckets are heads of chains through the nodes; the table grows by splitting one bucket
+/// The hash index of a partition: linear hashing (Litwin, VLDB 1980). Buckets are heads of chains through the nodes; the table grows by splitting a bucket or two
 /// per insertion, in a fixed order, so no operation ever pays for rehashing the table. Bucket arrays are pages and never move.
 /// <code>
 /// buckets 0 .. 2^level + split - 1        a tag's bucket: tag mod 2^level, and tag mod 2^(level+1) where that one has been split already (bucket below split)
 /// </code>
-/// Invariant: every node is in the chain of its tag's bucket. Where no page can be had the table stops growing and chains get longer; nothing else changes.
+/// Invariant: every node is in the chain of its tag's bucket. Where no page can be had the table stops growing and chains get longer, until the owner makes room
+/// (<see cref="IsCrowded"/>).
 /// </summary>
 internal sealed unsafe class EntryIndex
 {
     private const int BucketsPerPage = PageArena.PageBytes / sizeof(int);
     private const int FirstLevel = 14;
+
+    /// <summary>More than one, so that a table that had to wait for a page catches up.</summary>
+    private const int SplitsPerInsertion = 2;
 
     private readonly PageShare share;
     private readonly NodeTable nodes;
@@ -54,13 +58,20 @@ internal sealed unsafe class EntryIndex
         inserted.Tag = tag;
         inserted.Chain = bucket;
         bucket = node;
-        if (++Count > mask + split)
+        Count++;
+        for (var i = 0; i < SplitsPerInsertion && Count > mask + split && TrySplit(); i++)
         {
-            Split();
         }
 
         return true;
     }
+
+    /// <summary>Whether chains have become long for want of a page; then the owner should make room for one.</summary>
+    public bool IsCrowded => Count > (mask + 1 + split) / 2 * 3 && (mask + 1 + split) / BucketsPerPage >= (uint)pageCount && pageCount > 0;
+
+    /// <summary>Rents the next page of buckets, so that splitting can go on.</summary>
+    /// <returns>False where no page can be had.</returns>
+    public bool TryGrow() => TryAddPage();
 
     /// <summary>Takes a node out.</summary>
     public void Remove(int node)
@@ -115,12 +126,12 @@ internal sealed unsafe class EntryIndex
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private ref int Bucket(uint bucket) => ref ((int*)pages[bucket / BucketsPerPage])[bucket % BucketsPerPage];
 
-    private void Split()
+    private bool TrySplit()
     {
         var target = mask + 1 + split;
         if (target / BucketsPerPage >= (uint)pageCount && !TryAddPage())
         {
-            return;
+            return false;
         }
 
         ref var source = ref Bucket(split);
@@ -143,6 +154,8 @@ internal sealed unsafe class EntryIndex
             mask = wide;
             split = 0;
         }
+
+        return true;
     }
 
     private bool TryAddPage()

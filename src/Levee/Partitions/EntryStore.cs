@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Levee.Eviction;
 using Levee.Keys;
 using Levee.Memory;
@@ -156,6 +157,7 @@ internal sealed class EntryStore
     public bool TryReplace(int node, scoped ref RecordParts parts)
     {
         policy.Hit(node);
+        policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
@@ -280,6 +282,14 @@ internal sealed class EntryStore
             }
         }
 
+        while (index.IsCrowded && !index.TryGrow())
+        {
+            if (!TryMakeRoom(ref evictions))
+            {
+                break;
+            }
+        }
+
         while (!index.TryInsert(node, tag))
         {
             if (!TryMakeRoom(ref evictions))
@@ -294,10 +304,10 @@ internal sealed class EntryStore
 
     private bool TryReplacePinned(int node, scoped ref RecordParts parts)
     {
-        var keepsLarge = parts.Large is not null && ReferenceEquals(Large(Record(node)), parts.Large);
-        if (parts.Large is not null && !keepsLarge)
+        var addsLarge = parts.Large is not null && !parts.KeepsLarge;
+        if (addsLarge)
         {
-            parts.LargeNumber = larges.Add(parts.Large);
+            parts.LargeNumber = larges.Add(parts.Large!);
         }
 
         var sizeClass = SizeClass.Of(parts.Length);
@@ -305,7 +315,7 @@ internal sealed class EntryStore
         var moves = slab.ClassOf(slot) != sizeClass;
         if (moves && (slot = AllocateSlot(sizeClass)) == Slab.None)
         {
-            if (parts.Large is not null && !keepsLarge)
+            if (addsLarge)
             {
                 larges.Detach(parts.LargeNumber);
             }
@@ -313,7 +323,7 @@ internal sealed class EntryStore
             return false;
         }
 
-        Forsake(node, keepsLarge, freesSlot: moves);
+        Forsake(node, parts.KeepsLarge, freesSlot: moves);
         Place(node, slot, ref parts);
         policy.Resize(node, Weight(sizeClass, parts.Large));
         while (policy.IsOver && EvictOne())
@@ -344,20 +354,18 @@ internal sealed class EntryStore
 
     private bool EvictOne()
     {
+        if (pinned != NodeTable.None && Count == 1)
+        {
+            return false; // Only the entry that is being rewritten is left.
+        }
+
         var victim = policy.Evict();
         if (victim == NodeTable.None)
         {
             return false;
         }
 
-        if (victim == pinned)
-        {
-            // The entry being rewritten is the last one left; it stays.
-            policy.Arrive(victim, nodes[victim].Weight);
-            policy.Admit(victim);
-            return false;
-        }
-
+        Debug.Assert(victim != pinned, "The policy spares the entry that is being rewritten.");
         Evictions++;
         ReleaseRecord(victim);
         if (nodes[victim].Home == 0)

@@ -15,6 +15,8 @@ namespace Levee.Partitions;
 /// <para>
 /// Ordering: operations on one key take effect in the order of the calls. While a load is under way for a key, operations on it queue behind the load;
 /// only a write that need not know the entry overtakes it, and then the load is detached: it answers those who wait, who asked before the write, and is not stored.
+/// Tag removals and clears leave the queue alone: they are checked against the version of what a load brings. So an increment that waits neither overtakes nor is
+/// overtaken, and does not lose an entry that another's tag removal did not mean.
 /// </para>
 /// </summary>
 public sealed class Partition
@@ -30,13 +32,14 @@ public sealed class Partition
     private readonly IndexHash hash;
     private readonly PendingLoads loads = new();
     private readonly List<Effect> effects = [];
-    private readonly TagInvalidations tags = new();
+    private readonly TagInvalidations tags;
     private readonly Queue<EntryStore> retired = new();
     private EntryStore store;
     private ulong random;
     private byte[]? scratch;
     private long clock;
     private ulong lastVersion;
+    private ulong clearedVersion;
     private int expiryPage = 1;
     private long expiryPassBegan;
 
@@ -57,6 +60,7 @@ public sealed class Partition
         ArgumentNullException.ThrowIfNull(options);
         this.share = share;
         this.options = options;
+        tags = new TagInvalidations(forgets: !options.HasLowerTiers);
         random = options.Seed | 1;
         hash = new IndexHash(NextRandom(), NextRandom());
         store = new EntryStore(share, options.Policy, hash);
@@ -86,8 +90,7 @@ public sealed class Partition
                 Scan(operation, sink, ticket);
                 return;
             case OperationKind.RemoveByTag:
-                RemoveByTag(operation.Key);
-                sink.Answer(ticket, new Answer(Outcome.Done));
+                RemoveByTag(operation.Key, sink, ticket);
                 return;
             case OperationKind.Clear:
                 sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
@@ -105,6 +108,7 @@ public sealed class Partition
     /// <returns>False where no load has this ticket.</returns>
     public bool Complete(long ticket, scoped in LoadResult result, long now)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(result.Value.Length, Limits.MaxInlineBytes, nameof(result));
         Advance(now);
         var load = loads.End(ticket);
         if (load is null)
@@ -112,26 +116,31 @@ public sealed class Partition
             return false;
         }
 
-        var isAlive = result.Outcome == LoadOutcome.Found && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
-        if (isAlive && !load.IsDetached)
-        {
-            Promote(load.Key, result);
-        }
-
+        var isFound = IsAlive(load, result);
+        var isPromoted = isFound && !load.IsDetached && Promote(load.Key, result);
         foreach (var waiter in load.Waiters)
         {
-            var operation = waiter.Operation;
-            if (result.Outcome == LoadOutcome.Failed && operation.Kind is not (OperationKind.Get or OperationKind.Peek))
-            {
-                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
-            }
-            else if (load.IsDetached && isAlive && operation.Kind is OperationKind.Get or OperationKind.Peek)
+            var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
+            if (isRead && isFound && !isPromoted)
             {
                 AnswerFrom(result, load.Key, waiter);
             }
+            else if (isRead && (load.IsDetached || IsUnknown(load, result)))
+            {
+                misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss));
+            }
+            else if (IsUnknown(load, result))
+            {
+                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
+            }
+            else if (isFound && !isPromoted)
+            {
+                waiter.Sink.Answer(waiter.Ticket, Refuse());
+            }
             else
             {
-                ExecuteResolved(operation, store.TagOf(operation.Key), waiter.Sink, waiter.Ticket);
+                ExecuteResolved(waiter.Operation, store.TagOf(load.Key), waiter.Sink, waiter.Ticket);
             }
         }
 
@@ -235,6 +244,11 @@ public sealed class Partition
         else if (!needsEntry && !load.HasWriter)
         {
             loads.Detach(load);
+            if (load.IsVoid)
+            {
+                return false; // Cancelled already.
+            }
+
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
             return false;
         }
@@ -302,6 +316,12 @@ public sealed class Partition
         var node = FindLive(operation.Key, tag);
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
+            if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
+            {
+                sink.Answer(ticket, new Answer(Outcome.WrongKind, store.View(node)));
+                return;
+            }
+
             sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
         }
 
@@ -335,6 +355,12 @@ public sealed class Partition
         }
 
         var view = store.View(node);
+        if (operation.RequiresKind && view.Kind != operation.EntryKind)
+        {
+            sink.Answer(ticket, new Answer(Outcome.WrongKind, view));
+            return;
+        }
+
         if (!Allows(operation, node))
         {
             sink.Answer(ticket, new Answer(Outcome.ConditionFailed, view));
@@ -373,7 +399,7 @@ public sealed class Partition
             return;
         }
 
-        sink.Answer(ticket, store.TryReplace(node, ref parts) ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
+        sink.Answer(ticket, Place(node, ref parts, tag) != NodeTable.None ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
     }
 
     private void Append(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
@@ -391,7 +417,7 @@ public sealed class Partition
                 return;
             }
 
-            length += EntryRecord.ValueLength(record);
+            length = store.Large(record) is null ? length + EntryRecord.ValueLength(record) : int.MaxValue;
             if (length <= Limits.MaxInlineBytes)
             {
                 var copy = Copy(record);
@@ -451,7 +477,7 @@ public sealed class Partition
 
     private void Scan(scoped in Operation operation, IAnswerSink sink, long ticket)
     {
-        var node = (int)Math.Min(operation.Number, int.MaxValue);
+        var node = (int)Math.Clamp(operation.Number, 0, int.MaxValue);
         var end = Math.Min((long)store.Nodes.Capacity, node + (long)Math.Clamp(operation.Count, 1, 1024));
         for (; node < end; node++)
         {
@@ -464,12 +490,16 @@ public sealed class Partition
         sink.Answer(ticket, new Answer(Outcome.Done, node < store.Nodes.Capacity ? node : 0));
     }
 
-    private void RemoveByTag(ReadOnlySpan<byte> tag)
+    private void RemoveByTag(ReadOnlySpan<byte> tag, IAnswerSink sink, long ticket)
     {
-        var version = NextVersion();
-        tags.Add(tag, version);
-        tags.BeginSweep(version);
-        CancelLoads();
+        if (tag.Length > Limits.MaxTagBytes)
+        {
+            sink.Answer(ticket, new Answer(Outcome.BadKey, Limits.MaxTagBytes));
+            return;
+        }
+
+        tags.Add(tag, NextVersion());
+        sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
     private long Clear()
@@ -480,28 +510,28 @@ public sealed class Partition
         retired.Enqueue(store);
         store = new EntryStore(share, options.Policy, hash);
         tags.Clear();
-        CancelLoads();
-        NextVersion();
-        return count;
-    }
-
-    private void CancelLoads()
-    {
-        foreach (var load in loads.DetachAll())
+        clearedVersion = NextVersion();
+        foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
         }
+
+        return count;
     }
 
-    private void Promote(byte[] key, scoped in LoadResult result)
+    /// <summary>Whether a load brought an entry that is still true: neither expired nor invalidated nor cleared since it was written.</summary>
+    private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
+        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Version > clearedVersion
+        && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
+
+    /// <summary>Whether a load left it open if there is an entry.</summary>
+    private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
+
+    private bool Promote(byte[] key, scoped in LoadResult result)
     {
         var parts = PartsOf(result, key);
         lastVersion = Math.Max(lastVersion, result.Version);
-        var tag = store.TagOf(key);
-        if (FindLive(key, tag) == NodeTable.None && Fits(ref parts))
-        {
-            store.Add(ref parts, tag);
-        }
+        return Fits(ref parts) && Place(NodeTable.None, ref parts, store.TagOf(key)) != NodeTable.None;
     }
 
     private void AnswerFrom(scoped in LoadResult result, byte[] key, Waiter waiter)
@@ -582,7 +612,8 @@ public sealed class Partition
         if (operation.SlidingMs > 0)
         {
             var cap = operation.ExpiresAt == 0 ? Limits.Never : operation.ExpiresAt;
-            return new Expiry(Slide(operation.SlidingMs, cap), operation.SlidingMs, cap);
+            var at = Slide(operation.SlidingMs, cap);
+            return at == Limits.Never ? new Expiry(Limits.Never) : new Expiry(at, operation.SlidingMs, cap);
         }
 
         if (operation.ExpiresAt == 0)
@@ -595,7 +626,7 @@ public sealed class Partition
 
     private long Slide(long slidingMs, long cap) => slidingMs < cap - clock ? clock + slidingMs : cap;
 
-    private long Jitter(long maxMs) => maxMs == 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
+    private long Jitter(long maxMs) => maxMs <= 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
 
     private void Write(int node, scoped ref RecordParts parts, uint tag, IAnswerSink sink, long ticket, long number = 0)
     {
@@ -608,25 +639,12 @@ public sealed class Partition
         if (!Fits(ref parts))
         {
             refusals++;
-            sink.Answer(ticket, new Answer(Outcome.TooLarge, parts.Large is null ? Limits.MaxInlineBytes : options.MaxValueBytes));
+            sink.Answer(ticket, new Answer(Outcome.TooLarge, LongestValue(parts.Large is not null)));
             return;
         }
 
-        if (retired.Count > 0)
-        {
-            ReleaseRetired();
-        }
-
         parts.Version = NextVersion();
-        if (node == NodeTable.None)
-        {
-            node = store.Add(ref parts, tag);
-        }
-        else if (!store.TryReplace(node, ref parts))
-        {
-            node = NodeTable.None;
-        }
-
+        node = Place(node, ref parts, tag);
         if (node == NodeTable.None)
         {
             sink.Answer(ticket, Refuse());
@@ -637,10 +655,33 @@ public sealed class Partition
         sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), number));
     }
 
+    /// <summary>Adds or replaces a record. What a cleared cache still holds is given back as far as that is needed.</summary>
+    /// <returns>The node, or <see cref="NodeTable.None"/> where no memory could be had.</returns>
+    private int Place(int node, scoped ref RecordParts parts, uint tag)
+    {
+        do
+        {
+            if (retired.Count > 0)
+            {
+                ReleaseRetired();
+            }
+
+            var placed = node == NodeTable.None ? store.Add(ref parts, tag) : store.TryReplace(node, ref parts) ? node : NodeTable.None;
+            if (placed != NodeTable.None)
+            {
+                return placed;
+            }
+        }
+        while (retired.Count > 0);
+        return NodeTable.None;
+    }
+
     private bool Fits(scoped ref RecordParts parts) =>
-        parts.Large is null
-            ? parts.Value.Length <= Math.Min(Limits.MaxInlineBytes, options.MaxValueBytes)
-            : parts.Large.Length <= options.MaxValueBytes && parts.Large.ChargedBytes < share.CapacityBytes;
+        (parts.Large?.Length ?? parts.Value.Length) <= LongestValue(parts.Large is not null);
+
+    /// <summary>A large value may take half of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
+    private long LongestValue(bool isLarge) =>
+        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 2) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
 
     private Answer Refuse()
     {

@@ -39,14 +39,14 @@ internal sealed class PendingLoads
         currentByKey.Remove(load.Key);
     }
 
-    /// <summary>Detaches all loads.</summary>
-    /// <returns>The loads that were current.</returns>
-    public PendingLoad[] DetachAll()
+    /// <summary>Makes the results of all current loads void. The loads stay current: what waits for them, and what comes, keeps its order.</summary>
+    /// <returns>The loads that were not void before.</returns>
+    public PendingLoad[] VoidAll()
     {
-        PendingLoad[] loads = [.. currentByKey.Values];
+        PendingLoad[] loads = [.. currentByKey.Values.Where(load => !load.IsVoid)];
         foreach (var load in loads)
         {
-            Detach(load);
+            load.IsVoid = true;
         }
 
         return loads;
@@ -99,7 +99,11 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash)
 
     public ulong Hash { get; } = hash;
 
+    /// <summary>Whether a write has overtaken the load: the result answers those who wait, all of them readers, and is not stored.</summary>
     public bool IsDetached { get; set; }
+
+    /// <summary>Whether the cache was cleared meanwhile: whatever the load brings is gone.</summary>
+    public bool IsVoid { get; set; }
 
     public List<Waiter> Waiters { get; } = [];
 
@@ -127,6 +131,7 @@ internal sealed class Waiter
     private readonly ExpireCondition expireCondition;
     private readonly bool keepTtl;
     private readonly bool returnsPrevious;
+    private readonly bool requiresKind;
     private readonly uint flags;
     private readonly ulong hash;
     private readonly ulong version;
@@ -151,6 +156,7 @@ internal sealed class Waiter
         expireCondition = operation.ExpireCondition;
         keepTtl = operation.KeepTtl;
         returnsPrevious = operation.ReturnsPrevious;
+        requiresKind = operation.RequiresKind;
         flags = operation.Flags;
         hash = operation.Hash;
         version = operation.Version;
@@ -182,6 +188,7 @@ internal sealed class Waiter
         JitterMs = jitterMs,
         KeepTtl = keepTtl,
         ReturnsPrevious = returnsPrevious,
+        RequiresKind = requiresKind,
         Condition = condition,
         ExpireCondition = expireCondition,
         Version = version,

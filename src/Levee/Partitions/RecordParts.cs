@@ -12,6 +12,10 @@ internal ref struct RecordParts
     public ReadOnlySpan<byte> Value;
     public LargeValue? Large;
     public int LargeNumber;
+
+    /// <summary>Whether <see cref="Large"/> is the entry's own, already in its table under <see cref="LargeNumber"/>, and not one that a caller hands over.</summary>
+    public bool KeepsLarge;
+
     public EntryKind Kind;
     public uint Flags;
     public ReadOnlySpan<byte> ContentType;
@@ -26,6 +30,7 @@ internal ref struct RecordParts
         Value = InlineValue(record),
         Large = large,
         LargeNumber = large is null ? 0 : EntryRecord.LargeNumber(record),
+        KeepsLarge = large is not null,
         Kind = EntryRecord.Kind(record),
         Flags = EntryRecord.Flags(record),
         ContentType = EntryRecord.ContentType(record),

@@ -228,23 +228,23 @@ public sealed class ArcPolicyTests
             var weight = random.Next(1, heaviest + 1);
             switch (random.Next(100))
             {
-                case < 6 when model.IsResident(key):
+                case < 9 when model.IsResident(key):
                     model.Overwrite(key, weight);
                     owner.Overwrite(key, weight);
                     break;
-                case < 10 when model.IsResident(key) || model.IsGhost(key):
+                case < 12 when model.IsResident(key) || model.IsGhost(key):
                     model.Remove(key);
                     owner.Remove(key);
                     break;
-                case 10 or 11:
+                case 12 or 13:
                     model.Evict();
                     owner.Evict();
                     break;
-                case 12:
+                case 14:
                     model.ForgetAny();
                     owner.ForgetAny();
                     break;
-                case 13 or 14 or 15:
+                case 15 or 16 or 17:
                     var extra = random.Next(1, 3);
                     Assert.Equal(model.Access(key, weight, extra), owner.Access(key, weight, extra));
                     break;

@@ -1,16 +1,15 @@
 using System.Buffers.Text;
 using System.Globalization;
-using Levee.Operations;
 
-namespace Levee.Partitions;
+namespace Levee.Operations;
 
 /// <summary>Arithmetic on values that are decimal text.</summary>
-internal static class Numbers
+public static class Numbers
 {
     /// <summary>The longest text that a sum has.</summary>
     public const int MaxTextBytes = 352;
 
-    /// <summary>Adds to a 64-bit integer. The text must be what an integer prints as: no spaces, no plus sign, no leading zeros.</summary>
+    /// <summary>Adds to a 64-bit integer; writes the sum's text. The text must be what an integer prints as: no spaces, no plus sign, no leading zeros.</summary>
     public static Outcome Add(ReadOnlySpan<byte> present, long addend, Span<byte> text, out long sum, out int length)
     {
         sum = 0;
@@ -30,12 +29,13 @@ internal static class Numbers
         return Outcome.Stored;
     }
 
-    /// <summary>Adds to a decimal number. Within 28 digits the sum is exact in decimal; beyond that it is that of IEEE doubles. Never in exponent form.</summary>
+    /// <summary>Adds to a decimal number; writes the sum's text. Within 28 digits the sum is exact in decimal; beyond that it is that of IEEE doubles. Never in exponent form.</summary>
     public static Outcome Add(ReadOnlySpan<byte> present, double addend, Span<byte> text, out long sum, out int length)
     {
         sum = 0;
         length = 0;
-        if (present.Length > MaxTextBytes || !double.TryParse(present, NumberStyles.Float & ~NumberStyles.AllowLeadingWhite & ~NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var value))
+        const NumberStyles style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        if (present.Length > MaxTextBytes || !double.TryParse(present, style, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value))
         {
             return Outcome.NotANumber;
         }
@@ -48,13 +48,20 @@ internal static class Numbers
 
         const double decimalRange = 1e27;
         if (Math.Abs(value) < decimalRange && Math.Abs(addend) < decimalRange
-            && decimal.TryParse(present, NumberStyles.Float, CultureInfo.InvariantCulture, out var exact))
+            && decimal.TryParse(present, style, CultureInfo.InvariantCulture, out var exact))
         {
-            exact += (decimal)addend;
+            exact += Exactly(addend, text);
             return exact.TryFormat(text, out length, "0.############################", CultureInfo.InvariantCulture) ? Outcome.Stored : Outcome.Overflow;
         }
 
         return approximate.TryFormat(text, out length, "F0", CultureInfo.InvariantCulture) ? Outcome.Stored : Outcome.Overflow;
+    }
+
+    /// <summary>The decimal number that a double prints as. The conversion operator rounds to 15 digits; a double has up to 17.</summary>
+    private static decimal Exactly(double number, Span<byte> buffer)
+    {
+        number.TryFormat(buffer, out var length, "R", CultureInfo.InvariantCulture);
+        return decimal.Parse(buffer[..length], NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 
     private static bool IsCanonical(ReadOnlySpan<byte> text)

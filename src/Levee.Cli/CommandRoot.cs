@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using Levee.Cli.Replay;
+
+namespace Levee.Cli;
+
+/// <summary>The <c>levee</c> command: its subcommands, and what all of them do about wrong usage, errors and Ctrl-C.</summary>
+internal static class CommandRoot
+{
+    /// <summary>The command with all subcommands. No RootCommand: that takes its name from the assembly, which cannot be called levee.</summary>
+    public static Command Create() => new("levee", "Levee, a self-tuning cache.")
+    {
+        new HelpOption(),
+        new VersionOption(),
+        ReplayCommand.Create(),
+    };
+
+    /// <summary>Runs a command line to its end.</summary>
+    /// <returns>One of <see cref="ExitCode"/>.</returns>
+    public static async Task<int> InvokeAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    {
+        var parsed = Create().Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var wrong in parsed.Errors)
+            {
+                await error.WriteLineAsync($"levee: {wrong.Message}");
+            }
+
+            await error.WriteLineAsync($"Try 'levee {PathOf(parsed)}--help'.");
+            return ExitCode.Usage;
+        }
+
+        try
+        {
+            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false };
+            return await parsed.InvokeAsync(configuration, cancellation);
+        }
+        catch (CommandException refusal)
+        {
+            await error.WriteLineAsync($"levee: {refusal.Message}");
+            return ExitCode.Error;
+        }
+        catch (OperationCanceledException)
+        {
+            await error.WriteLineAsync("levee: cancelled");
+            return ExitCode.Error;
+        }
+    }
+
+    private static string PathOf(ParseResult parsed) => parsed.CommandResult.Parent is null ? "" : parsed.CommandResult.Command.Name + " ";
+}

@@ -1,0 +1,38 @@
+using System.Text.Json;
+using Levee.Learning;
+using Spectre.Console;
+
+namespace Levee.Cli.Replay;
+
+/// <summary>Shows results: a table for people, JSON for machines.</summary>
+internal static class ReplayReport
+{
+    /// <summary>One table per trace: a row per capacity, a column per policy, hit ratios in percent.</summary>
+    public static void WriteTables(TextWriter output, IReadOnlyList<ReplayResult> results, CapacityUnit unit)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
+        foreach (var ofTrace in results.GroupBy(result => result.Trace))
+        {
+            var policies = ofTrace.Select(result => result.Policy).Distinct().ToList();
+            console.MarkupLineInterpolated($"{ofTrace.Key}: {ofTrace.First().Requests:N0} requests, hit ratio in %");
+            var table = new Table().Border(TableBorder.Simple);
+            table.AddColumn(new TableColumn(unit == CapacityUnit.Entries ? "entries" : "bytes").RightAligned());
+            foreach (var policy in policies)
+            {
+                table.AddColumn(new TableColumn(policy).RightAligned());
+            }
+
+            foreach (var ofCapacity in ofTrace.GroupBy(result => result.Capacity))
+            {
+                var ratios = policies.Select(policy => $"{100 * ofCapacity.First(result => result.Policy == policy).HitRatio:F2}");
+                table.AddRow([unit == CapacityUnit.Entries ? $"{ofCapacity.Key}" : ByteSize.Format(ofCapacity.Key), .. ratios]);
+            }
+
+            console.Write(table);
+        }
+    }
+
+    /// <summary>All results as one JSON array, and nothing else.</summary>
+    public static void WriteJson(TextWriter output, IReadOnlyList<ReplayResult> results) =>
+        output.WriteLine(JsonSerializer.Serialize(results, ReplayJson.Default.IReadOnlyListReplayResult));
+}

@@ -1,0 +1,70 @@
+using Levee.Learning;
+
+namespace Levee.Cli.Replay;
+
+/// <summary>Replays one trace with several policies at several capacities, one pass for each pair.</summary>
+/// <param name="policies">Names of policies, <see cref="Optimal"/> included.</param>
+/// <param name="capacities">Entries or bytes.</param>
+/// <param name="unit">Which of both.</param>
+internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<long> capacities, CapacityUnit unit)
+{
+    /// <summary>The name of the clairvoyant bound.</summary>
+    public const string Optimal = "opt";
+
+    private const int RequestsPerReport = 1 << 16;
+
+    /// <summary>All that <c>--policy</c> allows.</summary>
+    public static IReadOnlyList<string> PolicyNames { get; } = [.. PolicySimulation.PolicyNames, Optimal];
+
+    /// <summary>How many passes a trace needs.</summary>
+    public int Passes => policies.Count * capacities.Count;
+
+    /// <summary>Replays a trace.</summary>
+    /// <param name="trace">The trace; with sizes where capacities are in bytes.</param>
+    /// <param name="progress">Hears how many passes are done, as a real number.</param>
+    /// <param name="cancellation">Ends the run.</param>
+    public IEnumerable<ReplayResult> Replay(Trace trace, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        var done = 0;
+        foreach (var policy in policies)
+        {
+            var optimal = policy == Optimal ? new OptimalSimulation(trace.Keys.Span, unit) : null;
+            foreach (var capacity in capacities)
+            {
+                var hits = optimal?.Hits(capacity, cancellation) ?? Hits(trace, policy, capacity, done, progress, cancellation);
+                progress?.Report(++done);
+                yield return new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, hits);
+            }
+        }
+    }
+
+    private long Hits(Trace trace, string policy, long capacity, int done, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        var keys = trace.Keys.Span;
+        var sizes = unit == CapacityUnit.Bytes ? trace.Sizes.Span : default;
+        using var simulation = new PolicySimulation(policy, capacity, unit, Largest(sizes));
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (i % RequestsPerReport == 0)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(done + ((double)i / keys.Length));
+            }
+
+            simulation.Access(keys[i], sizes.IsEmpty ? 1 : sizes[i]);
+        }
+
+        return simulation.Hits;
+    }
+
+    private static int Largest(ReadOnlySpan<int> sizes)
+    {
+        var largest = 1;
+        foreach (var size in sizes)
+        {
+            largest = Math.Max(largest, size);
+        }
+
+        return largest;
+    }
+}

@@ -1,0 +1,95 @@
+using Levee.Memory;
+using Levee.Resp;
+
+namespace Levee.Server.Resp;
+
+/// <summary>The arguments of one command, the command's name first: in place in the input, or gathered by the assembler where one is large. Valid during the command's turn.</summary>
+internal readonly ref struct Arguments
+{
+    private readonly ReadOnlySpan<byte> input;
+    private readonly CommandParser? parser;
+    private readonly CommandAssembler? assembler;
+
+    public Arguments(CommandParser parser, ReadOnlySpan<byte> input)
+    {
+        this.parser = parser;
+        this.input = input;
+        Count = parser.Count;
+    }
+
+    public Arguments(CommandAssembler assembler)
+    {
+        this.assembler = assembler;
+        Count = assembler.Count;
+    }
+
+    /// <summary>How many there are, with the name.</summary>
+    public int Count { get; }
+
+    /// <summary>The bytes of an argument. A large one is copied out whole: for commands that rewrite a value anyway.</summary>
+    public ReadOnlySpan<byte> this[int index]
+    {
+        get
+        {
+            if (parser is not null)
+            {
+                return parser.Argument(input, index);
+            }
+
+            if (!assembler!.IsLarge(index))
+            {
+                return assembler.Argument(index).Span;
+            }
+
+            using var large = (LargeArgument)assembler.TakeLarge(index);
+            return large.ToArray();
+        }
+    }
+
+    /// <summary>Takes a large argument over, with its reference.</summary>
+    /// <returns>Null where the argument is small.</returns>
+    public LargeValue? TakeLarge(int index) =>
+        assembler is not null && assembler.IsLarge(index) ? ((LargeArgument)assembler.TakeLarge(index)).Take() : null;
+
+    /// <summary>All arguments, copied, for commands that go on after their turn.</summary>
+    public byte[][] ToArrays()
+    {
+        var arrays = new byte[Count][];
+        for (var i = 0; i < Count; i++)
+        {
+            arrays[i] = this[i].ToArray();
+        }
+
+        return arrays;
+    }
+}
+
+/// <summary>A large argument that is received straight into the memory in which it will be stored.</summary>
+internal sealed class LargeArgument(LargeValue value) : ILargeArgument
+{
+    private LargeValue? value = value;
+
+    public Span<byte> Unfilled() => value!.Unfilled();
+
+    public void Advance(int count) => value!.Advance(count);
+
+    public LargeValue Take()
+    {
+        var taken = value!;
+        value = null;
+        return taken;
+    }
+
+    public byte[] ToArray()
+    {
+        var bytes = new byte[value!.Length];
+        value.CopyTo(0, bytes);
+        return bytes;
+    }
+
+    public void Dispose()
+    {
+        value?.Release();
+        value = null;
+    }
+}

@@ -1,0 +1,320 @@
+using System.Security.Cryptography;
+using System.Text;
+using Levee.Resp;
+using static Levee.Server.Resp.Commands.Parsing;
+
+namespace Levee.Server.Resp.Commands;
+
+/// <summary>Commands on the connection itself.</summary>
+internal static class ConnectionCommands
+{
+    public static readonly Command[] All =
+    [
+        new("ping", -1, Ping),
+        new("echo", 2, Echo),
+        new("quit", -1, Quit) { RunsUnauthenticated = true },
+        new("reset", 1, Reset) { RunsUnauthenticated = true, IsBarrier = true },
+        new("auth", -2, Auth) { RunsUnauthenticated = true, IsBarrier = true },
+        new("hello", -1, Hello) { RunsUnauthenticated = true, IsBarrier = true },
+        new("select", 2, Select) { IsBarrier = true },
+        new("client", -2, Client),
+    ];
+
+    private static bool Ping(RespConversation c, scoped in Arguments a)
+    {
+        if (a.Count > 2)
+        {
+            return Refuse(c, "ERR wrong number of arguments for 'ping' command");
+        }
+
+        if (a.Count == 2)
+        {
+            ReplyFormatter.WriteBulk(c.Output, a[1]);
+        }
+        else
+        {
+            c.Output.Write("+PONG\r\n"u8);
+        }
+
+        return true;
+    }
+
+    private static bool Echo(RespConversation c, scoped in Arguments a)
+    {
+        ReplyFormatter.WriteBulk(c.Output, a[1]);
+        return true;
+    }
+
+    private static bool Quit(RespConversation c, scoped in Arguments a)
+    {
+        ReplyFormatter.WriteOk(c.Output);
+        c.Close();
+        return true;
+    }
+
+    private static bool Reset(RespConversation c, scoped in Arguments a)
+    {
+        c.Version = RespVersion.Resp2;
+        c.Cache = c.Server.Catalog.Default;
+        c.Client.Name = "";
+        c.Output.Write("+RESET\r\n"u8);
+        return true;
+    }
+
+    private static bool Auth(RespConversation c, scoped in Arguments a)
+    {
+        if (a.Count > 3)
+        {
+            return Refuse(c, SyntaxError);
+        }
+
+        if (!c.Server.Options.RequiresPassword && a.Count == 2)
+        {
+            return Refuse(c, "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
+        }
+
+        if (!TryAuthenticate(c, a.Count == 3 ? a[1] : "default"u8, a[a.Count - 1]))
+        {
+            return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
+        }
+
+        ReplyFormatter.WriteOk(c.Output);
+        return true;
+    }
+
+    private static bool Hello(RespConversation c, scoped in Arguments a)
+    {
+        var version = c.Version;
+        if (a.Count > 1)
+        {
+            if (!TryInteger(a[1], out var asked))
+            {
+                return Refuse(c, "ERR Protocol version is not an integer or out of range");
+            }
+
+            if (asked is not (2 or 3))
+            {
+                return Refuse(c, "NOPROTO unsupported protocol version");
+            }
+
+            version = (RespVersion)asked;
+        }
+
+        var name = default(string);
+        for (var i = 2; i < a.Count; i++)
+        {
+            if (Is(a[i], "AUTH"u8) && i + 2 < a.Count)
+            {
+                if (!TryAuthenticate(c, a[i + 1], a[i + 2]))
+                {
+                    return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
+                }
+
+                i += 2;
+            }
+            else if (Is(a[i], "SETNAME"u8) && i + 1 < a.Count)
+            {
+                name = Encoding.UTF8.GetString(a[++i]);
+            }
+            else
+            {
+                return Refuse(c, $"ERR Syntax error in HELLO option '{CommandTable.Printable(a[i], 64)}'");
+            }
+        }
+
+        if (!c.IsAuthenticated)
+        {
+            return Refuse(c, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
+        }
+
+        c.Version = version;
+        c.Client.Name = name ?? c.Client.Name;
+        var output = c.Output;
+        ReplyFormatter.WriteMap(output, 7, version);
+        ReplyFormatter.WriteBulk(output, "server"u8);
+        ReplyFormatter.WriteBulk(output, "redis"u8);
+        ReplyFormatter.WriteBulk(output, "version"u8);
+        ReplyFormatter.WriteBulk(output, ServerCommands.RedisVersion);
+        ReplyFormatter.WriteBulk(output, "proto"u8);
+        ReplyFormatter.WriteInteger(output, (int)version);
+        ReplyFormatter.WriteBulk(output, "id"u8);
+        ReplyFormatter.WriteInteger(output, c.Client.Id);
+        ReplyFormatter.WriteBulk(output, "mode"u8);
+        ReplyFormatter.WriteBulk(output, "standalone"u8);
+        ReplyFormatter.WriteBulk(output, "role"u8);
+        ReplyFormatter.WriteBulk(output, "master"u8);
+        ReplyFormatter.WriteBulk(output, "modules"u8);
+        ReplyFormatter.WriteArray(output, 0);
+        return true;
+    }
+
+    private static bool TryAuthenticate(RespConversation c, ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
+    {
+        var options = c.Server.Options;
+        var isUser = user.SequenceEqual("default"u8) || user.SequenceEqual(Encoding.UTF8.GetBytes(options.User));
+        var isPassword = !options.RequiresPassword || CryptographicOperations.FixedTimeEquals(SHA256.HashData(password), SHA256.HashData(Encoding.UTF8.GetBytes(options.Password)));
+        if (!isUser || !isPassword)
+        {
+            return false;
+        }
+
+        c.Authenticate(Encoding.UTF8.GetString(user));
+        return true;
+    }
+
+    /// <summary>Chooses a cache by its number in the order of configuration, or by its name.</summary>
+    private static bool Select(RespConversation c, scoped in Arguments a)
+    {
+        var caches = c.Server.Catalog.Caches;
+        if (TryInteger(a[1], out var number))
+        {
+            if (number < 0 || number >= caches.Count)
+            {
+                return Refuse(c, $"ERR DB index is out of range: caches are numbered 0 to {caches.Count - 1}");
+            }
+
+            c.Cache = caches[(int)number];
+        }
+        else if (c.Server.Catalog.TryGet(Encoding.UTF8.GetString(a[1]), out var named))
+        {
+            c.Cache = named;
+        }
+        else
+        {
+            return Refuse(c, $"ERR no cache is named '{CommandTable.Printable(a[1], 64)}'; there are: {string.Join(", ", caches.Select(x => x.Name))}");
+        }
+
+        ReplyFormatter.WriteOk(c.Output);
+        return true;
+    }
+
+    private static bool Client(RespConversation c, scoped in Arguments a)
+    {
+        var sub = a[1];
+        if (Is(sub, "ID"u8))
+        {
+            ReplyFormatter.WriteInteger(c.Output, c.Client.Id);
+        }
+        else if (Is(sub, "GETNAME"u8))
+        {
+            ReplyFormatter.WriteBulk(c.Output, c.Client.Name);
+        }
+        else if (Is(sub, "SETNAME"u8) && a.Count == 3)
+        {
+            if (a[2].ContainsAnyInRange((byte)0, (byte)' '))
+            {
+                return Refuse(c, "ERR Client names cannot contain spaces, newlines or special characters.");
+            }
+
+            c.Client.Name = Encoding.UTF8.GetString(a[2]);
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else if (Is(sub, "SETINFO"u8) && a.Count == 4)
+        {
+            return SetInfo(c, a);
+        }
+        else if (Is(sub, "INFO"u8))
+        {
+            ReplyFormatter.WriteBulk(c.Output, Describe(c) + "\n");
+        }
+        else if (Is(sub, "LIST"u8))
+        {
+            ReplyFormatter.WriteBulk(c.Output, string.Concat(c.Server.Conversations.OrderBy(x => x.Client.Id).Select(x => Describe(x) + "\n")));
+        }
+        else if (Is(sub, "KILL"u8) && a.Count >= 3)
+        {
+            return Kill(c, a);
+        }
+        else if (Is(sub, "NO-EVICT"u8) || Is(sub, "NO-TOUCH"u8) || Is(sub, "REPLY"u8))
+        {
+            if (a.Count != 3 || !(Is(a[2], "ON"u8) || Is(a[2], "OFF"u8)) || (Is(sub, "REPLY"u8) && !Is(a[2], "ON"u8)))
+            {
+                return Refuse(c, SyntaxError);
+            }
+
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else if (Is(sub, "TRACKINGINFO"u8))
+        {
+            ReplyFormatter.WriteMap(c.Output, 3, c.Version);
+            ReplyFormatter.WriteBulk(c.Output, "flags"u8);
+            ReplyFormatter.WriteArray(c.Output, 1);
+            ReplyFormatter.WriteBulk(c.Output, "off"u8);
+            ReplyFormatter.WriteBulk(c.Output, "redirect"u8);
+            ReplyFormatter.WriteInteger(c.Output, -1);
+            ReplyFormatter.WriteBulk(c.Output, "prefixes"u8);
+            ReplyFormatter.WriteArray(c.Output, 0);
+        }
+        else if (Is(sub, "TRACKING"u8) && a.Count == 3 && Is(a[2], "OFF"u8))
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else if (Is(sub, "TRACKING"u8) || Is(sub, "CACHING"u8))
+        {
+            return Refuse(c, "ERR client tracking is not supported: no invalidations would be sent");
+        }
+        else
+        {
+            return Refuse(c, $"ERR unknown subcommand '{CommandTable.Printable(sub, 64)}'. Try CLIENT ID, INFO, LIST, KILL, GETNAME, SETNAME, SETINFO.");
+        }
+
+        return true;
+    }
+
+    private static bool SetInfo(RespConversation c, scoped in Arguments a)
+    {
+        if (Is(a[2], "LIB-NAME"u8))
+        {
+            c.Client.LibraryName = CommandTable.Printable(a[3], 64);
+        }
+        else if (Is(a[2], "LIB-VER"u8))
+        {
+            c.Client.LibraryVersion = CommandTable.Printable(a[3], 64);
+        }
+        else
+        {
+            return Refuse(c, $"ERR Unrecognized option '{CommandTable.Printable(a[2], 64)}'");
+        }
+
+        ReplyFormatter.WriteOk(c.Output);
+        return true;
+    }
+
+    private static bool Kill(RespConversation c, scoped in Arguments a)
+    {
+        if (a.Count == 3)
+        {
+            var address = CommandTable.Printable(a[2], 64);
+            if (!c.Server.Kill(client => client.Address == address))
+            {
+                return Refuse(c, "ERR No such client");
+            }
+
+            ReplyFormatter.WriteOk(c.Output);
+            return true;
+        }
+
+        if (a.Count == 4 && Is(a[2], "ID"u8) && TryInteger(a[3], out var id))
+        {
+            ReplyFormatter.WriteInteger(c.Output, c.Server.Kill(client => client.Id == id) ? 1 : 0);
+            return true;
+        }
+
+        if (a.Count == 4 && Is(a[2], "ADDR"u8))
+        {
+            var address = CommandTable.Printable(a[3], 64);
+            ReplyFormatter.WriteInteger(c.Output, c.Server.Kill(client => client.Address == address) ? 1 : 0);
+            return true;
+        }
+
+        return Refuse(c, "ERR CLIENT KILL takes an address, ID id or ADDR address");
+    }
+
+    private static string Describe(RespConversation c)
+    {
+        var client = c.Client;
+        var number = c.Server.Catalog.Caches.ToList().IndexOf(c.Cache);
+        return $"id={client.Id} addr={client.Address} laddr={c.Server.EndPoint} fd=0 name={client.Name} age={(c.Server.Now - client.ConnectedAt) / 1000} idle=0 flags=N db={number} sub=0 psub=0 " +
+            $"multi=-1 cmd={client.LastCommand?.Name ?? "NULL"} user={client.User} redir=-1 resp={(int)c.Version} lib-name={client.LibraryName} lib-ver={client.LibraryVersion}";
+    }
+}

@@ -1,0 +1,281 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection;
+using System.Text;
+using Levee.Operations;
+using static Levee.Server.Resp.Commands.Parsing;
+
+namespace Levee.Server.Resp.Commands;
+
+/// <summary>Commands on the server: what it is, what it knows, how it does.</summary>
+internal static class ServerCommands
+{
+    /// <summary>
+    /// The version of Redis that is told to clients, who switch features by it: the newest whose commands, within the cache subset, behave as in Redis.
+    /// </summary>
+    public const string RedisVersion = "7.2.5";
+
+    public static readonly Command[] All =
+    [
+        new("command", -1, CommandInfo),
+        new("info", -1, Info) { IsBarrier = true },
+        new("config", -2, Config),
+        new("time", 1, Time),
+        new("wait", 3, (RespConversation c, scoped in Arguments a) => Zero(c)),
+        new("cluster", -2, (RespConversation c, scoped in Arguments a) => Refuse(c, "ERR This instance has cluster support disabled")),
+    ];
+
+    /// <summary>The counters of a cache, added up over its partitions.</summary>
+    public static async ValueTask<PartitionStatistics> StatisticsAsync(RespConversation c, ICacheHost cache)
+    {
+        var chosen = c.Cache;
+        var sum = new PartitionStatistics();
+        c.Cache = cache;
+        for (var partition = 0; partition < cache.PartitionCount; partition++)
+        {
+            using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
+            sum += answer.Answer.Statistics!;
+        }
+
+        c.Cache = chosen;
+        return sum;
+    }
+
+    private static bool Zero(RespConversation c)
+    {
+        ReplyFormatter.WriteInteger(c.Output, 0);
+        return true;
+    }
+
+    private static bool Time(RespConversation c, scoped in Arguments a)
+    {
+        var now = c.Server.Now;
+        ReplyFormatter.WriteArray(c.Output, 2);
+        ReplyFormatter.WriteBulk(c.Output, (now / 1000).ToString());
+        ReplyFormatter.WriteBulk(c.Output, (now % 1000 * 1000).ToString());
+        return true;
+    }
+
+    private static bool CommandInfo(RespConversation c, scoped in Arguments a)
+    {
+        if (a.Count == 1)
+        {
+            ReplyFormatter.WriteArray(c.Output, CommandTable.All.Count);
+            foreach (var command in CommandTable.All)
+            {
+                Describe(c, command);
+            }
+        }
+        else if (Is(a[1], "COUNT"u8))
+        {
+            ReplyFormatter.WriteInteger(c.Output, CommandTable.All.Count);
+        }
+        else if (Is(a[1], "LIST"u8))
+        {
+            ReplyFormatter.WriteArray(c.Output, CommandTable.All.Count);
+            foreach (var command in CommandTable.All)
+            {
+                ReplyFormatter.WriteBulk(c.Output, command.Name);
+            }
+        }
+        else if (Is(a[1], "DOCS"u8))
+        {
+            ReplyFormatter.WriteMap(c.Output, 0, c.Version);
+        }
+        else if (Is(a[1], "INFO"u8))
+        {
+            ReplyFormatter.WriteArray(c.Output, a.Count - 2);
+            for (var i = 2; i < a.Count; i++)
+            {
+                if (CommandTable.Find(a[i]) is { } command)
+                {
+                    Describe(c, command);
+                }
+                else
+                {
+                    ReplyFormatter.WriteNull(c.Output, c.Version);
+                }
+            }
+        }
+        else
+        {
+            return Refuse(c, $"ERR unknown subcommand '{CommandTable.Printable(a[1], 64)}'. Try COMMAND, COMMAND COUNT, LIST, INFO, DOCS.");
+        }
+
+        return true;
+    }
+
+    private static void Describe(RespConversation c, Command command)
+    {
+        var output = c.Output;
+        ReplyFormatter.WriteArray(output, 6);
+        ReplyFormatter.WriteBulk(output, command.Name);
+        ReplyFormatter.WriteInteger(output, command.Arity);
+        ReplyFormatter.WriteArray(output, command.RunsUnauthenticated ? 2 : 1);
+        ReplyFormatter.WriteSimple(output, command.IsWrite ? "write"u8 : "readonly"u8);
+        if (command.RunsUnauthenticated)
+        {
+            ReplyFormatter.WriteSimple(output, "no_auth"u8);
+        }
+
+        ReplyFormatter.WriteInteger(output, command.Keys.First);
+        ReplyFormatter.WriteInteger(output, command.Keys.Last);
+        ReplyFormatter.WriteInteger(output, command.Keys.Step);
+    }
+
+    private static bool Config(RespConversation c, scoped in Arguments a)
+    {
+        if (Is(a[1], "RESETSTAT"u8))
+        {
+            return Refuse(c, "ERR counters are not reset; measure differences");
+        }
+
+        if (!Is(a[1], "GET"u8) || a.Count < 3)
+        {
+            return Refuse(c, "ERR only CONFIG GET is supported: options are flags, environment variables and keys of levee.json, read at the start");
+        }
+
+        var patterns = new List<GlobPattern>();
+        for (var i = 2; i < a.Count; i++)
+        {
+            patterns.Add(new GlobPattern(a[i]));
+        }
+
+        var options = Options(c).Where(o => patterns.Any(p => p.Matches(Encoding.ASCII.GetBytes(o.Name)))).ToList();
+        ReplyFormatter.WriteMap(c.Output, options.Count, c.Version);
+        foreach (var (name, value) in options)
+        {
+            ReplyFormatter.WriteBulk(c.Output, name);
+            ReplyFormatter.WriteBulk(c.Output, value);
+        }
+
+        return true;
+    }
+
+    /// <summary>Redis' names for what clients ask when they connect.</summary>
+    private static IEnumerable<(string Name, string Value)> Options(RespConversation c) =>
+    [
+        ("appendonly", "no"),
+        ("databases", c.Server.Catalog.Caches.Count.ToString()),
+        ("maxmemory", c.Server.MemoryBytes.ToString()),
+        ("maxmemory-policy", "allkeys-lru"),
+        ("proto-max-bulk-len", c.Cache.LargeValues.MaxValueBytes.ToString()),
+        ("replica-read-only", "yes"),
+        ("save", ""),
+        ("timeout", "0"),
+    ];
+
+    private static bool Info(RespConversation c, scoped in Arguments a)
+    {
+        var sections = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        for (var i = 1; i < a.Count; i++)
+        {
+            sections.Add(Encoding.ASCII.GetString(a[i]));
+        }
+
+        if (sections.Count == 0 || sections.Overlaps(["all", "default", "everything"]))
+        {
+            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee"]);
+        }
+
+        c.RunSteps(InfoAsync(c, sections));
+        return true;
+    }
+
+    private static async Task InfoAsync(RespConversation c, HashSet<string> sections)
+    {
+        var caches = new List<(string Name, PartitionStatistics Statistics)>();
+        foreach (var cache in c.Server.Catalog.Caches)
+        {
+            caches.Add((cache.Name, await StatisticsAsync(c, cache)));
+        }
+
+        var sum = caches.Aggregate(new PartitionStatistics(), (total, cache) => total + cache.Statistics);
+        var text = new StringBuilder();
+        var server = c.Server;
+        using var process = Process.GetCurrentProcess();
+        Section(text, sections, "server",
+            ("redis_version", RedisVersion),
+            ("levee_version", typeof(ServerCommands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0"),
+            ("redis_mode", "standalone"),
+            ("os", Environment.OSVersion.ToString()),
+            ("arch_bits", "64"),
+            ("process_id", Environment.ProcessId),
+            ("tcp_port", server.EndPoint.Port),
+            ("uptime_in_seconds", (server.Now - server.StartedAt) / 1000),
+            ("uptime_in_days", (server.Now - server.StartedAt) / 86_400_000));
+        Section(text, sections, "clients", ("connected_clients", server.ConnectionCount), ("blocked_clients", 0));
+        Section(text, sections, "memory",
+            ("used_memory", sum.HeldBytes),
+            ("used_memory_rss", process.WorkingSet64),
+            ("maxmemory", server.MemoryBytes),
+            ("maxmemory_policy", "allkeys-lru"),
+            ("levee_payload_bytes", sum.PayloadBytes),
+            ("levee_index_bytes", sum.IndexBytes),
+            ("levee_slab_bytes", sum.SlabBytes),
+            ("levee_large_bytes", sum.LargeBytes));
+        Section(text, sections, "persistence", ("loading", 0), ("rdb_changes_since_last_save", 0), ("aof_enabled", 0));
+        Section(text, sections, "stats",
+            ("total_connections_received", server.TotalConnections),
+            ("total_commands_processed", server.TotalCommands),
+            ("keyspace_hits", sum.Hits),
+            ("keyspace_misses", sum.Misses),
+            ("evicted_keys", sum.Evictions),
+            ("expired_keys", sum.Expirations));
+        Section(text, sections, "replication", ("role", "master"), ("connected_slaves", 0));
+        Section(text, sections, "cpu",
+            ("used_cpu_sys", process.PrivilegedProcessorTime.TotalSeconds),
+            ("used_cpu_user", process.UserProcessorTime.TotalSeconds));
+        Section(text, sections, "cluster", ("cluster_enabled", 0));
+        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.Entries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
+        foreach (var (name, statistics) in caches)
+        {
+            Section(text, sections, "levee", [.. Levee(name, statistics)]);
+        }
+
+        ReplyFormatter.WriteBulk(c.Output, text.ToString());
+    }
+
+    private static IEnumerable<(string Name, object Value)> Levee(string name, PartitionStatistics statistics)
+    {
+        yield return ("cache", name);
+        yield return ("entries", statistics.Entries);
+        yield return ("hits", statistics.Hits);
+        yield return ("misses", statistics.Misses);
+        yield return ("stores", statistics.Stores);
+        yield return ("removals", statistics.Removals);
+        yield return ("evictions", statistics.Evictions);
+        yield return ("expirations", statistics.Expirations);
+        yield return ("invalidations", statistics.Invalidations);
+        yield return ("refusals", statistics.Refusals);
+        yield return ("held_bytes", statistics.HeldBytes);
+        yield return ("capacity_bytes", statistics.CapacityBytes);
+        yield return ("policy", statistics.Policy);
+        foreach (var list in statistics.Lists)
+        {
+            yield return ($"{statistics.Policy}_{list.Name.ToLowerInvariant()}_entries", list.Count);
+            yield return ($"{statistics.Policy}_{list.Name.ToLowerInvariant()}_bytes", list.Bytes);
+        }
+
+        yield return ($"{statistics.Policy}_target_bytes", statistics.TargetBytes);
+    }
+
+    private static void Section(StringBuilder text, HashSet<string> wanted, string name, params IReadOnlyList<(string Name, object Value)> fields)
+    {
+        if (!wanted.Contains(name))
+        {
+            return;
+        }
+
+        if (text.Length > 0)
+        {
+            text.Append("\r\n");
+        }
+
+        text.Append("# ").Append(char.ToUpperInvariant(name[0])).Append(name.AsSpan(1)).Append("\r\n");
+        foreach (var (field, value) in fields)
+        {
+            text.Append(field).Append(':').Append(string.Create(CultureInfo.InvariantCulture, $"{value}")).Append("\r\n");
+        }
+    }
+}

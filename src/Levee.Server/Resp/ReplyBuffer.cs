@@ -1,0 +1,173 @@
+using System.Buffers;
+using Levee.Memory;
+
+namespace Levee.Server.Resp;
+
+/// <summary>
+/// Bytes to send, in order: pooled chunks, and pieces of large values by reference, which are never copied. Empty, it holds no memory. One owner.
+/// </summary>
+internal sealed class ReplyBuffer : IDisposable
+{
+    /// <summary>A chunk takes what a turn may produce, so that a turn's replies go out in one send.</summary>
+    private const int ChunkBytes = 64 * 1024;
+
+    private readonly Queue<Piece> full = new();
+    private byte[]? chunk;
+    private int headSent;
+    private int begin;
+    private int end;
+
+    /// <summary>Bytes not yet sent.</summary>
+    public long Length { get; private set; }
+
+    /// <summary>The next contiguous bytes to send; empty when there are none.</summary>
+    public ReadOnlySpan<byte> Unsent
+    {
+        get
+        {
+            if (full.TryPeek(out var piece))
+            {
+                var from = piece.Begin + headSent;
+                return piece.Large is { } large ? Trim(large.Read(from), piece.End - from) : piece.Chunk.AsSpan(from, piece.End - from);
+            }
+
+            return chunk.AsSpan(begin, end - begin);
+        }
+    }
+
+    /// <summary>Room of at least <paramref name="size"/> contiguous bytes; follow with <see cref="Advance"/>.</summary>
+    public Span<byte> GetSpan(int size)
+    {
+        if (chunk is null || chunk.Length - end < size)
+        {
+            StartChunk(size);
+        }
+
+        return chunk.AsSpan(end);
+    }
+
+    /// <summary>Says how much of the room was written.</summary>
+    public void Advance(int count)
+    {
+        end += count;
+        Length += count;
+    }
+
+    /// <summary>Adds bytes.</summary>
+    public void Write(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(GetSpan(bytes.Length));
+        Advance(bytes.Length);
+    }
+
+    /// <summary>Adds part of a large value, taking a reference of its own until that is sent.</summary>
+    public void Write(LargeValue large, int offset, int count)
+    {
+        if (count == 0)
+        {
+            return;
+        }
+
+        large.AddReference();
+        SealChunk();
+        full.Enqueue(new Piece(null, large, offset, offset + count));
+        Length += count;
+    }
+
+    /// <summary>The first <paramref name="count"/> bytes of <see cref="Unsent"/> have been sent.</summary>
+    public void Sent(int count)
+    {
+        Length -= count;
+        if (full.TryPeek(out var piece))
+        {
+            headSent += count;
+            if (piece.Begin + headSent == piece.End)
+            {
+                headSent = 0;
+                Release(full.Dequeue());
+            }
+
+            return;
+        }
+
+        begin += count;
+        if (begin == end)
+        {
+            ReturnChunk();
+        }
+    }
+
+    /// <summary>Moves all that another buffer holds to the end of this one.</summary>
+    public void TakeFrom(ReplyBuffer other)
+    {
+        while (other.full.TryDequeue(out var piece))
+        {
+            SealChunk();
+            full.Enqueue(piece);
+        }
+
+        if (other.end > other.begin)
+        {
+            Length -= other.end - other.begin;
+            Write(other.chunk.AsSpan(other.begin, other.end - other.begin));
+        }
+
+        Length += other.Length;
+        other.Length = 0;
+        other.ReturnChunk();
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    public void Dispose()
+    {
+        while (full.TryDequeue(out var piece))
+        {
+            Release(piece);
+        }
+
+        ReturnChunk();
+        headSent = 0;
+        Length = 0;
+    }
+
+    private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> bytes, int count) => bytes.Length <= count ? bytes : bytes[..count];
+
+    private static void Release(in Piece piece)
+    {
+        piece.Large?.Release();
+        if (piece.Chunk is not null)
+        {
+            ArrayPool<byte>.Shared.Return(piece.Chunk);
+        }
+    }
+
+    private void StartChunk(int size)
+    {
+        SealChunk();
+        ReturnChunk();
+        chunk = ArrayPool<byte>.Shared.Rent(Math.Max(size, ChunkBytes));
+    }
+
+    private void SealChunk()
+    {
+        if (end > begin)
+        {
+            full.Enqueue(new Piece(chunk, null, begin, end));
+            chunk = null;
+            begin = end = 0;
+        }
+    }
+
+    private void ReturnChunk()
+    {
+        if (chunk is not null)
+        {
+            ArrayPool<byte>.Shared.Return(chunk);
+            chunk = null;
+        }
+
+        begin = end = 0;
+    }
+
+    private readonly record struct Piece(byte[]? Chunk, LargeValue? Large, int Begin, int End);
+}

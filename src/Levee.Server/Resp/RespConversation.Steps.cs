@@ -1,0 +1,145 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Threading.Tasks.Sources;
+using Levee.Operations;
+
+namespace Levee.Server.Resp;
+
+/// <summary>Looks at one answer of an operation that has many, while the partition is held.</summary>
+internal delegate void AnswerFold(scoped in Answer answer);
+
+/// <summary>
+/// Commands of several steps. A step asks and awaits the answer; where that comes later, the command goes on when the loop calls <see cref="Continue"/>, on the loop's own thread:
+/// nothing waits on a loop, and no step runs beside another.
+/// </summary>
+internal sealed partial class RespConversation
+{
+    private Task steps = Task.CompletedTask;
+    private Asker? asker;
+
+    /// <summary>Runs a command of several steps; its replies may be written after each.</summary>
+    public void RunSteps(Task command) => steps = command.IsCompletedSuccessfully ? Task.CompletedTask : ObserveAsync(command);
+
+    /// <summary>Submits an operation and gives its answer.</summary>
+    /// <param name="operation">The operation; what it borrows must live until this returns, not longer.</param>
+    /// <param name="fold">Takes each <see cref="Outcome.Item"/>.</param>
+    public ValueTask<AnswerCopy> Ask(scoped in Operation operation, AnswerFold? fold = null)
+    {
+        asker ??= new Asker(this);
+        return asker.Ask(operation, fold);
+    }
+
+    /// <summary>Lets the other connections of the loop have their turn.</summary>
+    public ValueTask<AnswerCopy> NextTurn()
+    {
+        asker ??= new Asker(this);
+        return asker.NextTurn();
+    }
+
+    private void ContinueSteps() => asker?.Continue();
+
+    private async Task ObserveAsync(Task command)
+    {
+        try
+        {
+            await command;
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            server.LogFailure(this, exception);
+            isClosing = true;
+        }
+    }
+
+    [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "An answer passes through to the command that awaits it.")]
+    private sealed class Asker(RespConversation conversation) : IAnswerSink, IValueTaskSource<AnswerCopy>
+    {
+        private readonly Lock gate = new();
+        private ManualResetValueTaskSourceCore<AnswerCopy> source;
+        private AnswerFold? fold;
+        private AnswerCopy? answer;
+        private bool isTurnAsked;
+        private bool isAwaited;
+        private long ticket;
+
+        public ValueTask<AnswerCopy> Ask(scoped in Operation operation, AnswerFold? itemFold)
+        {
+            fold = itemFold;
+            conversation.Cache.Submit(operation, this, ++ticket);
+            conversation.Cache.Flush(this);
+            lock (gate)
+            {
+                if (answer is { } now)
+                {
+                    answer = null;
+                    conversation.Counters.Count(operation.Kind, now.Outcome);
+                    return ValueTask.FromResult(now);
+                }
+
+                isAwaited = true;
+                source.Reset();
+                return new ValueTask<AnswerCopy>(this, source.Version);
+            }
+        }
+
+        public ValueTask<AnswerCopy> NextTurn()
+        {
+            isTurnAsked = true;
+            source.Reset();
+            conversation.waker.Wake();
+            return new ValueTask<AnswerCopy>(this, source.Version);
+        }
+
+        public void Answer(long answered, in Answer given)
+        {
+            if (given.Outcome == Outcome.Item)
+            {
+                fold?.Invoke(given);
+                return;
+            }
+
+            bool wakes;
+            lock (gate)
+            {
+                answer = new AnswerCopy(given);
+                wakes = isAwaited;
+            }
+
+            if (wakes)
+            {
+                conversation.waker.Wake();
+            }
+        }
+
+        /// <summary>Goes on with the command, where what it awaited is there.</summary>
+        public void Continue()
+        {
+            AnswerCopy? now;
+            lock (gate)
+            {
+                now = isAwaited ? answer : null;
+                if (now is not null)
+                {
+                    isAwaited = false;
+                    answer = null;
+                }
+            }
+
+            if (now is not null)
+            {
+                source.SetResult(now);
+            }
+            else if (isTurnAsked)
+            {
+                isTurnAsked = false;
+                source.SetResult(null!);
+            }
+        }
+
+        public AnswerCopy GetResult(short token) => source.GetResult(token);
+
+        public ValueTaskSourceStatus GetStatus(short token) => source.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            source.OnCompleted(continuation, state, token, flags & ~ValueTaskSourceOnCompletedFlags.UseSchedulingContext);
+    }
+}

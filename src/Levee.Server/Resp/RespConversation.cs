@@ -1,0 +1,336 @@
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using Levee.Operations;
+using Levee.Resp;
+using Levee.Server.Transport;
+
+namespace Levee.Server.Resp;
+
+/// <summary>
+/// One client's conversation in RESP: parses commands in place, submits operations and puts the replies in request order.
+/// <para>
+/// <b>Life of a command.</b> <see cref="Consume"/> finds it, <see cref="CommandTable"/> names its handler, the handler submits an operation. Mostly the answer comes before
+/// <see cref="ICacheHost.Submit"/> returns, while the partition is held, and is written straight into the output. Where it does not come, the command gets a slot, and
+/// the replies of later commands queue behind it until it is answered; a pending command does not hold up later ones.
+/// </para>
+/// <para>
+/// <b>Barriers.</b> Commands over many keys, and those that take several steps (hashes, RENAME, SCAN ...), start when nothing is pending and let nothing start before they are done.
+/// </para>
+/// <para>
+/// <b>Bounds.</b> At most <see cref="RespOptions.MaxPending"/> slots and <see cref="RespOptions.MaxUnsentBytes"/> unsent bytes: beyond that nothing is read until the client has taken what is there.
+/// A turn ends after 1,024 commands or 56 KiB of replies.
+/// </para>
+/// Owned by its connection's loop; <see cref="Answer"/> alone is called from other threads too, and then only queues and wakes.
+/// </summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A conversation's life ends with Closed, which lets go of all it owns.")]
+internal sealed partial class RespConversation : IConversation, IAnswerSink, ILargeArgumentSource
+{
+    private const int CommandsPerTurn = 1024;
+    private const int ReplyBytesPerTurn = 56 * 1024;
+
+    private readonly RespServer server;
+    private readonly IWaker waker;
+    private readonly CommandParser parser;
+    private readonly ReplyBuffer sending = new();
+    private CommandAssembler? assembler;
+    private string discardError = "";
+    private Random? random;
+    private int ownerThread;
+    private bool hasMoreInput;
+    private bool isBarrier;
+    private bool isClosing;
+    private volatile bool isKilled;
+    private bool waitsForMemory;
+    private long memoryDeadline;
+
+    public RespConversation(RespServer server, IWaker waker, EndPoint? remote)
+    {
+        this.server = server;
+        this.waker = waker;
+        Client = new ClientState(server.NextClientId(), remote?.ToString() ?? "?", server.Now);
+        Cache = server.Catalog.Default;
+        IsAuthenticated = !server.Options.RequiresPassword;
+        parser = new CommandParser(Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes) { IsUnauthenticated = !IsAuthenticated };
+        Counters = RespCounters.OfThisThread(server);
+        Output = sending;
+    }
+
+    /// <summary>What CLIENT LIST tells.</summary>
+    public ClientState Client { get; }
+
+    /// <summary>The cache that SELECT chose.</summary>
+    public ICacheHost Cache { get; set; }
+
+    public RespServer Server => server;
+
+    /// <summary>The protocol that HELLO chose.</summary>
+    public RespVersion Version { get; set; } = RespVersion.Resp2;
+
+    public bool IsAuthenticated { get; private set; }
+
+    /// <summary>Where the running command writes: straight to the client, or behind the last pending slot.</summary>
+    public ReplyBuffer Output { get; private set; }
+
+    /// <summary>The time of this turn, in Unix milliseconds.</summary>
+    public long Now { get; private set; }
+
+    /// <summary>The counters of the thread that runs this turn.</summary>
+    public RespCounters Counters { get; private set; }
+
+    public ConversationState State
+    {
+        get
+        {
+            if (isClosing || isKilled)
+            {
+                return ConversationState.Closing;
+            }
+
+            if (IsBlocked)
+            {
+                return ConversationState.Paused;
+            }
+
+            return hasMoreInput ? ConversationState.Yielded : ConversationState.Reading;
+        }
+    }
+
+    public ReadOnlySpan<byte> Unsent => sending.Unsent;
+
+    private bool IsBlocked =>
+        !steps.IsCompleted || waitsForMemory || (isBarrier && HasPending) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
+
+    public int Consume(ReadOnlySpan<byte> input)
+    {
+        var began = BeginTurn();
+        var consumed = 0;
+        var commands = 0;
+        var replied = sending.Length;
+        hasMoreInput = false;
+        while (!isClosing && !IsBlocked)
+        {
+            isBarrier = false;
+            if (commands == CommandsPerTurn || sending.Length - replied >= ReplyBytesPerTurn)
+            {
+                hasMoreInput = consumed < input.Length;
+                break;
+            }
+
+            var taken = assembler is null ? RunParsed(input[consumed..], out var isWhole) : RunAssembled(input[consumed..], out isWhole);
+            consumed += taken;
+            if (!isWhole)
+            {
+                break;
+            }
+
+            commands++;
+        }
+
+        hasMoreInput |= consumed < input.Length && IsBlocked;
+        Cache.Flush(this);
+        Counters.EndTurn(commands, consumed, sending.Length - replied, Stopwatch.GetTimestamp() - began);
+        return consumed;
+    }
+
+    public void Continue()
+    {
+        BeginTurn();
+        hasMoreInput |= waitsForMemory;
+        waitsForMemory = false;
+        SettleArrived();
+        ContinueSteps();
+        Cache.Flush(this);
+    }
+
+    public void Sent(int count) => sending.Sent(count);
+
+    public void Closed(string reason)
+    {
+        server.Forget(this, reason);
+        isClosing = true;
+        DropReplies();
+        sending.Dispose();
+        assembler?.Dispose();
+    }
+
+    /// <summary>A number from 0 to below a bound; for RANDOMKEY, where nothing hangs on it.</summary>
+    public int NextRandom(int bound) => (random ??= new Random((int)Client.Id ^ (int)server.StartedAt)).Next(bound);
+
+    /// <summary>Ends the conversation from outside (CLIENT KILL, shutdown).</summary>
+    public void Kill()
+    {
+        isKilled = true;
+        waker.Wake();
+    }
+
+    /// <summary>Wakes a conversation that waits for memory.</summary>
+    public void Wake() => waker.Wake();
+
+    /// <summary>Ends the conversation after what is unsent.</summary>
+    public void Close() => isClosing = true;
+
+    /// <summary>Lets the client in.</summary>
+    public void Authenticate(string user)
+    {
+        IsAuthenticated = true;
+        parser.IsUnauthenticated = false;
+        Client.User = user;
+    }
+
+    public ILargeArgument? TryCreate(int length)
+    {
+        if (length > Cache.LargeValues.MaxValueBytes)
+        {
+            return null;
+        }
+
+        var value = Cache.LargeValues.TryCreate(length);
+        return value is null ? null : new LargeArgument(value);
+    }
+
+    private long BeginTurn()
+    {
+        ownerThread = Environment.CurrentManagedThreadId;
+        Counters = RespCounters.OfThisThread(server);
+        Now = server.Now;
+        return Stopwatch.GetTimestamp();
+    }
+
+    private int RunParsed(ReadOnlySpan<byte> input, out bool isWhole)
+    {
+        isWhole = false;
+        if (partsDone == 0)
+        {
+            if (input.IsEmpty)
+            {
+                return 0;
+            }
+
+            switch (parser.Parse(input))
+            {
+                case CommandStatus.Complete:
+                    break;
+                case CommandStatus.Incomplete:
+                    return 0;
+                case CommandStatus.Large:
+                    assembler = new CommandAssembler(this, Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes);
+                    assembler.Begin(parser, input);
+                    isWhole = true;
+                    return parser.ConsumedBytes;
+                default:
+                    RefuseProtocol(parser.Error!);
+                    return input.Length;
+            }
+        }
+
+        if (parser.Count > 0 && !Run(new Arguments(parser, input)))
+        {
+            hasMoreInput = true;
+            return 0;
+        }
+
+        isWhole = true;
+        return parser.ConsumedBytes;
+    }
+
+    private int RunAssembled(ReadOnlySpan<byte> input, out bool isWhole)
+    {
+        isWhole = false;
+        var taken = assembler!.Feed(input);
+        switch (assembler.Status)
+        {
+            case AssemblerStatus.Complete:
+                if (assembler.IsDiscarded)
+                {
+                    ReplyFormatter.WriteError(Output, discardError);
+                }
+                else if (!Run(new Arguments(assembler)))
+                {
+                    hasMoreInput = true;
+                    return taken;
+                }
+
+                assembler.Dispose();
+                assembler = null;
+                isWhole = true;
+                return taken;
+            case AssemblerStatus.NeedsRoom:
+                NeedRoom();
+                isWhole = assembler.IsDiscarded;
+                return taken;
+            case AssemblerStatus.Invalid:
+                RefuseProtocol(assembler.Error!);
+                return input.Length;
+            default:
+                return taken;
+        }
+    }
+
+    private void NeedRoom()
+    {
+        if (assembler!.LargeLength > Cache.LargeValues.MaxValueBytes)
+        {
+            discardError = ReplyFormatter.Error(new Answer(Outcome.TooLarge, Cache.LargeValues.MaxValueBytes));
+            assembler.Discard();
+        }
+        else if (memoryDeadline == 0)
+        {
+            memoryDeadline = Now + (long)server.Options.MemoryWait.TotalMilliseconds;
+            waitsForMemory = true;
+            server.WakeWhenMemoryMayBeFree(this);
+        }
+        else if (Now >= memoryDeadline)
+        {
+            memoryDeadline = 0;
+            discardError = ReplyFormatter.Error(new Answer(Outcome.OutOfMemory));
+            assembler.Discard();
+        }
+        else
+        {
+            waitsForMemory = true;
+            server.WakeWhenMemoryMayBeFree(this);
+        }
+    }
+
+    private void RefuseProtocol(string error)
+    {
+        server.LogProtocolError(this, error);
+        ReplyFormatter.WriteError(Output, "ERR " + error);
+        isClosing = true;
+    }
+
+    /// <summary>Runs a command.</summary>
+    /// <returns>False where it is not done with this turn and must be offered again: a barrier that waits, or a command over very many keys.</returns>
+    private bool Run(scoped in Arguments arguments)
+    {
+        memoryDeadline = 0;
+        var name = arguments[0];
+        var command = CommandTable.Find(name);
+        if (command is null)
+        {
+            ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments));
+            return true;
+        }
+
+        if (command.IsBarrier && !StartBarrier())
+        {
+            return false;
+        }
+
+        if (!IsAuthenticated && !command.RunsUnauthenticated)
+        {
+            ReplyFormatter.WriteError(Output, "NOAUTH Authentication required.");
+            return true;
+        }
+
+        if (!command.Accepts(arguments.Count))
+        {
+            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
+            return true;
+        }
+
+        Client.LastCommand = command;
+        return command.Run(this, arguments);
+    }
+}

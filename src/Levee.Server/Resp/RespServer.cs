@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Levee.Hosting;
+using Levee.Server.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Server.Resp;
+
+/// <summary>The RESP front door: makes the conversation of each connection and knows what they share.</summary>
+public sealed partial class RespServer : IDisposable
+{
+    private static readonly TimeSpan MemoryPoll = TimeSpan.FromMilliseconds(2);
+
+    private readonly ConcurrentDictionary<long, RespConversation> conversations = new();
+    private readonly ConcurrentQueue<RespConversation> memoryWaiters = new();
+    private readonly ConcurrentBag<RespCounters> counters = [];
+    private readonly MillisecondClock clock;
+    private readonly Timer memoryTimer;
+    private readonly ILogger logger;
+    private long lastClientId;
+
+    /// <param name="catalog">The caches that clients reach; SELECT chooses among them.</param>
+    /// <param name="options">Checked options.</param>
+    /// <param name="clock">The time that TTLs are counted in.</param>
+    /// <param name="logger">Where refusals and failures go.</param>
+    public RespServer(CacheCatalog catalog, RespOptions options, MillisecondClock clock, ILogger logger)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(options);
+        Catalog = catalog;
+        Options = options;
+        this.clock = clock;
+        this.logger = logger;
+        StartedAt = clock.Now;
+        memoryTimer = new Timer(static state => ((RespServer)state!).WakeMemoryWaiters(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Where the server listens, as INFO and CLIENT tell it; set once it does.</summary>
+    public IPEndPoint EndPoint { get; set; } = new(IPAddress.Loopback, 0);
+
+    /// <summary>The memory budget that INFO tells, in bytes.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>When the server started, in Unix milliseconds.</summary>
+    public long StartedAt { get; }
+
+    /// <summary>Connections accepted since the start.</summary>
+    public long TotalConnections => Volatile.Read(ref lastClientId);
+
+    /// <summary>Connections open now.</summary>
+    public int ConnectionCount => conversations.Count;
+
+    /// <summary>Commands since the start.</summary>
+    public long TotalCommands => counters.Sum(c => c.Commands);
+
+    internal CacheCatalog Catalog { get; }
+
+    internal RespOptions Options { get; }
+
+    internal long Now => clock.Now;
+
+    internal IReadOnlyCollection<RespCounters> Counters => counters;
+
+    internal IEnumerable<RespConversation> Conversations => conversations.Values;
+
+    /// <summary>Makes the conversation of a new connection.</summary>
+    public IConversation Accept(IWaker waker, EndPoint? remote)
+    {
+        var conversation = new RespConversation(this, waker, remote);
+        conversations[conversation.Client.Id] = conversation;
+        return conversation;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => memoryTimer.Dispose();
+
+    internal long NextClientId() => Interlocked.Increment(ref lastClientId);
+
+    internal void Register(RespCounters threadCounters) => counters.Add(threadCounters);
+
+    internal void Forget(RespConversation conversation, string reason)
+    {
+        conversations.TryRemove(conversation.Client.Id, out _);
+        LogClosed(conversation.Client.Address, reason);
+    }
+
+    internal bool Kill(Func<ClientState, bool> matches)
+    {
+        var killed = false;
+        foreach (var conversation in conversations.Values)
+        {
+            if (matches(conversation.Client))
+            {
+                conversation.Kill();
+                killed = true;
+            }
+        }
+
+        return killed;
+    }
+
+    internal void WakeWhenMemoryMayBeFree(RespConversation conversation)
+    {
+        memoryWaiters.Enqueue(conversation);
+        memoryTimer.Change(MemoryPoll, Timeout.InfiniteTimeSpan);
+    }
+
+    internal void LogProtocolError(RespConversation conversation, string error) => LogProtocolError(conversation.Client.Address, error);
+
+    internal void LogFailure(RespConversation conversation, Exception exception) =>
+        LogFailure(exception, conversation.Client.Address, conversation.Client.LastCommand?.Name ?? "none");
+
+    private void WakeMemoryWaiters()
+    {
+        for (var count = memoryWaiters.Count; count > 0 && memoryWaiters.TryDequeue(out var waiter); count--)
+        {
+            waiter.Wake();
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Debug, "Connection from {Address} closed: {Reason}", EventName = "RespConnectionClosed")]
+    private partial void LogClosed(string address, string reason);
+
+    [LoggerMessage(2, LogLevel.Warning, "Connection from {Address} is closed because it broke the protocol: {Error}", EventName = "RespProtocolError")]
+    private partial void LogProtocolError(string address, string error);
+
+    [LoggerMessage(3, LogLevel.Error, "Connection from {Address} is closed because command {Command} failed", EventName = "RespCommandFailed")]
+    private partial void LogFailure(Exception exception, string address, string command);
+}
