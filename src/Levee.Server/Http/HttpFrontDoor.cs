@@ -12,11 +12,8 @@ internal sealed record RouteOperation(RequestOperation Operation);
 /// Stands around every request: times and counts it, and sees to it that whatever goes wrong leaves as problem details, be it an error of the handler, of the server below, or a
 /// status that routing has set without words.
 /// </summary>
-internal sealed partial class HttpFrontDoor(FrontDoorMetrics metrics, ILogger<HttpFrontDoor> logger)
+internal sealed partial class HttpFrontDoor(HttpMetrics metrics, ILogger<HttpFrontDoor> logger)
 {
-    private readonly Lock gate = new();
-    private readonly RequestCounters counters = metrics.Open();
-
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
         var began = Stopwatch.GetTimestamp();
@@ -44,7 +41,7 @@ internal sealed partial class HttpFrontDoor(FrontDoorMetrics metrics, ILogger<Ht
             await RefuseAsync(context, Problems.Failed(context)).ConfigureAwait(false);
         }
 
-        Count(context, tally, isAbandoned, Stopwatch.GetTimestamp() - began);
+        Count(context, tally, isAbandoned, Stopwatch.GetElapsedTime(began));
     }
 
     /// <summary>How a request ended, from what its status says of its operation.</summary>
@@ -79,8 +76,7 @@ internal sealed partial class HttpFrontDoor(FrontDoorMetrics metrics, ILogger<Ht
         await Problems.WriteAsync(context, problem).ConfigureAwait(false);
     }
 
-    /// <summary>HTTP requests come on any thread; the lock makes them one, and costs little beside the request.</summary>
-    private void Count(HttpContext context, RequestTally tally, bool isAbandoned, long stopwatchTicks)
+    private void Count(HttpContext context, RequestTally tally, bool isAbandoned, TimeSpan duration)
     {
         var operation = context.GetEndpoint()?.Metadata.GetMetadata<RouteOperation>()?.Operation ?? RequestOperation.Other;
         if (operation == RequestOperation.Get && HttpMethods.IsHead(context.Request.Method))
@@ -89,13 +85,7 @@ internal sealed partial class HttpFrontDoor(FrontDoorMetrics metrics, ILogger<Ht
         }
 
         var outcome = isAbandoned ? RequestOutcome.Abandoned : OutcomeOf(operation, context.Response.StatusCode);
-        lock (gate)
-        {
-            counters.Add(operation, outcome);
-            counters.NoteDuration(operation, stopwatchTicks);
-            counters.AddReceived(tally.ReceivedBytes);
-            counters.AddSent(tally.SentBytes);
-        }
+        metrics.Count(operation, outcome, duration, tally.ReceivedBytes, tally.SentBytes);
     }
 
     [LoggerMessage(EventId = 300, EventName = "HttpRequestFailed", Level = LogLevel.Error, Message = "A {Method} request failed after status {Status}.")]

@@ -7,7 +7,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Logging;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -34,12 +33,12 @@ public static class LeveeHttpExtensions
         services.AddMetrics();
         services.AddSingleton<CacheMetrics>();
         services.AddSingleton<LeveeMeter>();
-        services.AddSingleton(provider => new HttpMetrics(new FrontDoorMetrics("http")));
-        services.AddSingleton(provider => new HttpFrontDoor(provider.GetRequiredService<HttpMetrics>().FrontDoor, provider.GetRequiredService<ILogger<HttpFrontDoor>>()));
+        services.AddSingleton<HttpMetrics>();
+        services.AddSingleton<HttpFrontDoor>();
         services.AddSingleton(provider =>
         {
             var registry = new MetricRegistry(provider.GetRequiredService<CacheMetrics>());
-            registry.Add(provider.GetRequiredService<HttpMetrics>().FrontDoor);
+            registry.Add(provider.GetRequiredService<HttpMetrics>());
             registry.Add(new RuntimeMetrics(provider.GetRequiredService<TimeProvider>()));
             return registry;
         });
@@ -64,7 +63,7 @@ public static class LeveeHttpExtensions
 
         // A key of 4,096 bytes takes 12,288 where every byte is percent-encoded.
         options.Limits.MaxRequestLineSize = 16 * 1024;
-        var metrics = options.ApplicationServices.GetRequiredService<HttpMetrics>().FrontDoor;
+        var metrics = options.ApplicationServices.GetRequiredService<HttpMetrics>();
         options.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => async connection =>
         {
             metrics.ConnectionOpened();
@@ -197,7 +196,6 @@ public static class LeveeHttpExtensions
         routes.MapGet("/metrics", (HttpContext context, CancellationToken cancellationToken) => metrics.WriteAsync(context, cancellationToken))
             .Describe("GetMetrics", RequestOperation.Other, "operations", "Everything that is counted, in the Prometheus text format.", "")
             .Produces<string>(StatusCodes.Status200OK, "text/plain");
-        var readiness = routes.ServiceProvider.GetRequiredService<ReadinessState>();
         var health = routes.ServiceProvider.GetRequiredService<HealthCheckService>();
         routes.MapGet("/health/live", (HttpContext context, CancellationToken cancellationToken) => HealthEndpoints.AnswerAsync(context, health, _ => false, cancellationToken))
             .Describe("GetLiveness", RequestOperation.Other, "operations", "Whether the process answers.", "")

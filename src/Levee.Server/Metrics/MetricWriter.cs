@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Levee.Telemetry;
 
 namespace Levee.Server.Metrics;
 
@@ -13,6 +14,13 @@ public sealed class MetricWriter
     /// <summary>The format's content type.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 
+    /// <summary>Upper bounds of the buckets of a histogram: 10 µs to 10 s.</summary>
+    private static readonly long[] BoundsNanoseconds =
+    [
+        10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000,
+        1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
+    ];
+
     private readonly OrderedDictionary<string, StringBuilder> families = [];
 
     /// <summary>Writes a number that only rises; its name ends in <c>_total</c>.</summary>
@@ -23,21 +31,45 @@ public sealed class MetricWriter
     public void Gauge(string name, string help, double value, params ReadOnlySpan<(string Name, string Value)> labels) =>
         Sample(Family(name, "gauge", help), name, value, labels);
 
-    /// <summary>Writes a distribution of durations.</summary>
-    public void Histogram(string name, string help, DurationHistogram durations, params ReadOnlySpan<(string Name, string Value)> labels)
+    /// <summary>Writes a distribution of durations. A bound counts to within 1/64 of itself, as exact as <see cref="LatencyHistogram"/> is.</summary>
+    public void Histogram(string name, string help, LatencyHistogram durations, params ReadOnlySpan<(string Name, string Value)> labels)
     {
         ArgumentNullException.ThrowIfNull(durations);
+        Span<double> bounds = stackalloc double[BoundsNanoseconds.Length];
+        Span<long> counts = stackalloc long[BoundsNanoseconds.Length + 1];
+        var below = 0L;
+        for (var i = 0; i < BoundsNanoseconds.Length; i++)
+        {
+            bounds[i] = BoundsNanoseconds[i] / 1e9;
+            var atMost = durations.CountAtMost(BoundsNanoseconds[i]);
+            counts[i] = atMost - below;
+            below = atMost;
+        }
+
+        counts[^1] = durations.CountAtMost(LatencyHistogram.MaxNanoseconds) - below;
+        Histogram(name, help, bounds, counts, durations.SumSeconds, labels);
+    }
+
+    /// <summary>Writes a distribution that has been counted in buckets.</summary>
+    /// <param name="name">The family's name.</param>
+    /// <param name="help">What it tells.</param>
+    /// <param name="bounds">The buckets' upper bounds, rising.</param>
+    /// <param name="counts">How many fell into each bucket alone; one more than there are bounds.</param>
+    /// <param name="sum">The sum of all values.</param>
+    /// <param name="labels">The labels.</param>
+    public void Histogram(string name, string help, ReadOnlySpan<double> bounds, ReadOnlySpan<long> counts, double sum, params ReadOnlySpan<(string Name, string Value)> labels)
+    {
         var text = Family(name, "histogram", help);
         (string, string)[] withBound = [.. labels, default];
         var count = 0L;
-        for (var i = 0; i < DurationHistogram.BucketCount; i++)
+        for (var i = 0; i < counts.Length; i++)
         {
-            count += durations.Count(i);
-            withBound[^1] = ("le", i < DurationHistogram.BoundsSeconds.Length ? NumberText(DurationHistogram.BoundsSeconds[i]) : "+Inf");
+            count += counts[i];
+            withBound[^1] = ("le", i < bounds.Length ? NumberText(bounds[i]) : "+Inf");
             Sample(text, $"{name}_bucket", count, withBound);
         }
 
-        Sample(text, $"{name}_sum", durations.SumSeconds, labels);
+        Sample(text, $"{name}_sum", sum, labels);
         Sample(text, $"{name}_count", count, labels);
     }
 
