@@ -12,14 +12,15 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
     /// <summary>GET and HEAD. HEAD asks without counting as a use.</summary>
     public async Task GetAsync(HttpContext context, string cache)
     {
-        var problem = Locate(context, cache, out var host, out var key) ?? Preconditions.Read(context.Request, out var preconditions);
+        var problem = Locate(context, cache, out var host, out var key);
+        var preconditions = Preconditions.None;
+        problem ??= Preconditions.Read(context.Request, out preconditions);
         if (problem is not null)
         {
             await Problems.WriteAsync(context, problem).ConfigureAwait(false);
             return;
         }
 
-        Preconditions.Read(context.Request, out preconditions);
         var isHead = HttpMethods.IsHead(context.Request.Method);
         using var answer = await host.GetAsync(key, isHead, context.RequestAborted).ConfigureAwait(false);
         problem = ProblemOfRead(answer, preconditions);
@@ -48,7 +49,7 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
     public async Task PutAsync(HttpContext context, string cache)
     {
         var problem = Locate(context, cache, out var host, out var key);
-        var preconditions = default(Preconditions);
+        var preconditions = Preconditions.None;
         var metadata = default(EntryMetadata);
         problem ??= Preconditions.Read(context.Request, out preconditions) ?? EntryHeaders.Read(context.Request, out metadata);
         if (problem is not null)
@@ -66,7 +67,7 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
 
         using (body)
         {
-            using var answer = await WriteAsync(host, key, preconditions!,
+            using var answer = await WriteAsync(host, key, preconditions,
                 condition => host.SetAsync(key, body.Inline, body.Large, metadata, Now, condition, context.RequestAborted), context.RequestAborted).ConfigureAwait(false);
             if (answer.Outcome != Outcome.Stored)
             {
@@ -74,7 +75,7 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
                 return;
             }
 
-            Succeed(context, preconditions!.NeedsAbsence ? StatusCodes.Status201Created : StatusCodes.Status204NoContent, answer);
+            Succeed(context, preconditions.NeedsAbsence ? StatusCodes.Status201Created : StatusCodes.Status204NoContent, answer);
         }
     }
 
@@ -82,15 +83,15 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
     public async Task DeleteAsync(HttpContext context, string cache)
     {
         var problem = Locate(context, cache, out var host, out var key);
-        var preconditions = default(Preconditions);
+        var preconditions = Preconditions.None;
         problem ??= Preconditions.Read(context.Request, out preconditions);
         if (problem is null)
         {
-            using var answer = await WriteAsync(host, key, preconditions!, condition => host.DeleteAsync(key, condition, context.RequestAborted), context.RequestAborted).ConfigureAwait(false);
+            using var answer = await WriteAsync(host, key, preconditions, condition => host.DeleteAsync(key, condition, context.RequestAborted), context.RequestAborted).ConfigureAwait(false);
             problem = answer.Outcome switch
             {
                 Outcome.Removed => null,
-                Outcome.Miss when preconditions!.NeedsEntry => Problems.PreconditionFailed(null),
+                Outcome.Miss when preconditions.NeedsEntry => Problems.PreconditionFailed(null),
                 _ => Problems.OfRefusal(answer),
             };
         }
@@ -102,11 +103,11 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
     public async Task PatchAsync(HttpContext context, string cache)
     {
         var problem = Locate(context, cache, out var host, out var key);
-        var preconditions = default(Preconditions);
+        var preconditions = Preconditions.None;
         var lifetime = default(Lifetime);
         problem ??= Preconditions.Read(context.Request, out preconditions) ?? EntryHeaders.ReadLifetime(context.Request, out lifetime);
         problem ??= lifetime.IsDefault ? Problems.BadValue("ttl", "", Lifetime.Allowed) : null;
-        problem ??= preconditions!.IsEmpty ? null : Problems.BadRequest("PATCH takes no If-Match and no If-None-Match: a TTL is changed on whatever entry is there.", StatusCodes.Status400BadRequest);
+        problem ??= preconditions.IsEmpty ? null : Problems.BadRequest("PATCH takes no If-Match and no If-None-Match: a TTL is changed on whatever entry is there.", StatusCodes.Status400BadRequest);
         if (problem is null)
         {
             using var answer = await host.ExpireAsync(key, lifetime, Now, context.RequestAborted).ConfigureAwait(false);

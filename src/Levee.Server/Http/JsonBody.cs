@@ -27,7 +27,8 @@ internal static class JsonBody
     public static async Task<(T? Body, Problem? Problem)> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
-        RequestSize.Limit(context, MaxRequestBytes);
+        // A length known beforehand is refused here, politely: the server below would drop a client that is still sending.
+        RequestSize.Limit(context, context.Request.ContentLength is null ? MaxRequestBytes : null);
         if (context.Request.ContentLength > MaxRequestBytes)
         {
             return (null, Problems.TooMany("bytes of JSON", MaxRequestBytes));

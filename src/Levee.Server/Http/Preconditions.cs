@@ -15,7 +15,8 @@ internal readonly record struct StateCondition(Condition Condition, ulong Versio
 /// </summary>
 internal sealed class Preconditions
 {
-    private static readonly Preconditions Empty = new(null, null);
+    /// <summary>No condition.</summary>
+    public static readonly Preconditions None = new(null, null);
 
     private readonly IList<EntityTagHeaderValue>? match;
     private readonly IList<EntityTagHeaderValue>? noneMatch;
@@ -45,7 +46,7 @@ internal sealed class Preconditions
     /// <returns>Null, or what is wrong with them.</returns>
     public static Problem? Read(HttpRequest request, out Preconditions preconditions)
     {
-        preconditions = Empty;
+        preconditions = None;
         var headers = request.Headers;
         if (headers.IfMatch.Count == 0 && headers.IfNoneMatch.Count == 0)
         {

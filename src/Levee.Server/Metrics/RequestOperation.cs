@@ -1,7 +1,7 @@
 namespace Levee.Server.Metrics;
 
-/// <summary>What a request asked for, the same for all front doors.</summary>
-public enum RequestOperation
+/// <summary>What a request over HTTP asked for.</summary>
+internal enum RequestOperation
 {
     /// <summary>Anything that is not counted on its own: connection set-up, health, documents.</summary>
     Other,
@@ -20,15 +20,6 @@ public enum RequestOperation
 
     /// <summary>Changes a TTL.</summary>
     Expire,
-
-    /// <summary>Adds bytes to a value.</summary>
-    Append,
-
-    /// <summary>Adds to a number.</summary>
-    Increment,
-
-    /// <summary>Reads or writes fields of a hash.</summary>
-    Hash,
 
     /// <summary>Reads many entries.</summary>
     GetMany,
@@ -52,8 +43,8 @@ public enum RequestOperation
     Statistics,
 }
 
-/// <summary>How a request ended, the same for all front doors.</summary>
-public enum RequestOutcome
+/// <summary>How a request over HTTP ended.</summary>
+internal enum RequestOutcome
 {
     /// <summary>Done, where there is no more to say.</summary>
     Ok,
