@@ -40,11 +40,12 @@ public sealed class PendingAnswersTests : IAsyncLifetime
     [Fact]
     public async Task A_client_that_leaves_breaks_nothing()
     {
-        await server.PutAsync("/caches/default/keys/large", new byte[100_000]);
+        var before = server.Cache.HeldBytes;
+        await server.PutAsync("/caches/default/keys/large", new byte[1 << 20]);
         cache.Holds = true;
         using var leaving = new CancellationTokenSource();
         var get = server.Client.GetAsync("/caches/default/keys/large", leaving.Token);
-        var put = server.Client.PutAsync("/caches/default/keys/other", new ByteArrayContent(new byte[50_000]), leaving.Token);
+        var put = server.Client.PutAsync("/caches/default/keys/other", new ByteArrayContent(new byte[1_000_000]), leaving.Token);
         await cache.ArrivedAsync(2);
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => get);
@@ -55,10 +56,11 @@ public sealed class PendingAnswersTests : IAsyncLifetime
 
         await cache.ReleaseAsync();
 
-        Assert.Equal(50_000, (await server.GetBytesAsync("/caches/default/keys/other")).Length);
+        Assert.Equal(1_000_000, (await server.GetBytesAsync("/caches/default/keys/other")).Length);
         await server.DeleteAsync("/caches/default/keys/other");
         await server.DeleteAsync("/caches/default/keys/large");
         Assert.Equal(0, (await server.GetJsonAsync("/caches/default")).GetProperty("memory").GetProperty("largeBytes").GetInt64());
+        Assert.InRange(server.Cache.HeldBytes - before, 0, 512 * 1024);
     }
 
     /// <summary>Waits until the server has noticed that a client left.</summary>
