@@ -20,4 +20,12 @@ internal sealed class CommandException : Exception
         : base(message, cause)
     {
     }
+
+    /// <param name="message">What, where, and what was expected.</param>
+    /// <param name="exitCode">What the tool ends with.</param>
+    public CommandException(string message, int exitCode)
+        : base(message) => ExitCode = exitCode;
+
+    /// <summary>What the tool ends with.</summary>
+    public int ExitCode { get; } = Cli.ExitCode.Error;
 }

@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using Levee.Cli.Bench;
+using Levee.Cli.Client;
 using Levee.Cli.Replay;
+using Levee.Cli.Serve;
 
 namespace Levee.Cli;
 
@@ -12,7 +15,14 @@ internal static class CommandRoot
     {
         new HelpOption(),
         new VersionOption(),
+        ServeCommand.Create(),
+        GetCommand.Create(),
+        SetCommand.Create(),
+        DeleteCommand.Create(),
+        StatsCommand.Create(),
+        PingCommand.Create(),
         ReplayCommand.Create(),
+        BenchCommand.Create(),
     };
 
     /// <summary>Runs a command line to its end.</summary>
@@ -39,7 +49,7 @@ internal static class CommandRoot
         catch (CommandException refusal)
         {
             await error.WriteLineAsync($"levee: {refusal.Message}");
-            return ExitCode.Error;
+            return refusal.ExitCode;
         }
         catch (OperationCanceledException)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Xunit;
 using Outcome = Levee.Resp.Tests.LiteralRequestReader.Outcome;
@@ -168,7 +169,7 @@ public sealed class CommandParserTests
     {
         var random = new Random(seed);
         var outcomes = new int[4];
-        for (var round = 0; round < 20_000; round++)
+        for (var round = 0; round < 6_000; round++)
         {
             var input = RandomInput(random);
             var expected = LiteralRequestReader.Read(input, LargeThreshold, MaxBulk, MaxCommandBytes);
@@ -201,7 +202,34 @@ public sealed class CommandParserTests
             }
         }
 
-        Assert.All(outcomes, static count => Assert.True(count > 300, $"the generator reached an outcome only {count} times"));
+        Assert.All(outcomes, static count => Assert.True(count > 100, $"the generator reached an outcome only {count} times"));
+    }
+
+    [Fact]
+    public unsafe void Nothing_behind_the_input_is_read()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs a page that cannot be read");
+        const nuint Page = 4096;
+        var pages = MapPages(0, 2 * Page, 3, 0x22, -1, 0);
+        try
+        {
+            // Reading the second page kills the process.
+            Assert.Equal(0, ProtectPages(pages + (nint)Page, Page, 0));
+            byte[] pipeline = [.. Multibulk("SET"u8.ToArray(), "k"u8.ToArray(), new byte[12], new byte[120], []), .. "*12\r\n$1\r\n"u8, .. "set \"a\\x\" b"u8];
+            for (var start = 0; start < pipeline.Length; start++)
+            {
+                for (var end = start; end <= pipeline.Length; end++)
+                {
+                    var input = new Span<byte>((byte*)pages + Page - (end - start), end - start);
+                    pipeline.AsSpan(start, end - start).CopyTo(input);
+                    NewParser().Parse(input);
+                }
+            }
+        }
+        finally
+        {
+            _ = UnmapPages(pages, 2 * Page);
+        }
     }
 
     [Fact]
@@ -284,6 +312,18 @@ public sealed class CommandParserTests
 
         return arguments;
     }
+
+    [DllImport("libc", EntryPoint = "mmap")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern nint MapPages(nint address, nuint length, int protection, int flags, int file, nint offset);
+
+    [DllImport("libc", EntryPoint = "mprotect")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int ProtectPages(nint address, nuint length, int protection);
+
+    [DllImport("libc", EntryPoint = "munmap")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int UnmapPages(nint address, nuint length);
 
     private static CommandParser NewParser() => new(LargeThreshold, MaxBulk, MaxCommandBytes);
 

@@ -91,9 +91,13 @@ public sealed class RespConnectionTests
         await using var connection = await server.ConnectAsync();
         using var session = await server.AcceptAsync();
         var refused = connection.CallAsync(["INCR", "k"], Deadline).AsTask();
+        var next = connection.CallAsync(["GET", "k"], Deadline).AsTask();
+        await session.ReadCommandAsync();
+        await session.ReadCommandAsync();
         await session.SendAsync("-WRONGTYPE Operation against a key\r\n>1\r\n+noise\r\n:5\r\n");
         var failure = await Assert.ThrowsAsync<RespServerException>(() => refused);
         Assert.Equal($"INCR was refused by 127.0.0.1:{server.Port}: WRONGTYPE Operation against a key", failure.Message);
+        Assert.Equal(5, (await next).AsInteger());
         Assert.Equal("WRONGTYPE", failure.Code);
     }
 

@@ -12,6 +12,7 @@ internal static class ScanCommands
 {
     private const int NodesPerStep = 1024;
     private const int MaxKeysPerReply = 10_000;
+    private const int MaxNodesPerReply = 16 * 1024;
 
     public static readonly Command[] All =
     [
@@ -73,10 +74,10 @@ internal static class ScanCommands
         var partition = (long)(cursor >> 32);
         var node = (long)(cursor & uint.MaxValue);
 
-        // Like Redis, count is how much is looked at, not how much is given back.
-        for (var looked = 0; looked < count && partition < c.Cache.PartitionCount;)
+        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly, and never more work than a turn's.
+        var step = Math.Min(NodesPerStep, count);
+        for (var looked = 0; keys.Count < count && looked < MaxNodesPerReply && partition < c.Cache.PartitionCount;)
         {
-            var step = Math.Min(NodesPerStep, count - looked);
             node = await ScanStepAsync(c, (int)partition, node, step, filter, keys);
             looked += step;
             if (node == 0)

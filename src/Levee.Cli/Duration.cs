@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace Levee.Cli;
+
+/// <summary>Durations as people write them: a number and ms, s, m, h or d; a bare number is seconds.</summary>
+internal static class Duration
+{
+    /// <summary>What is allowed, for messages and help.</summary>
+    public const string Allowed = "a number above 0 with ms, s, m, h or d (a bare number is seconds), at most 36500d";
+
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(36_500);
+
+    /// <summary>Reads a duration of at least a millisecond; false where it is none.</summary>
+    public static bool TryParse(string text, out TimeSpan duration)
+    {
+        var digits = text.AsSpan().TrimEnd("msMShdHD");
+        duration = TimeSpan.Zero;
+        double? unitMilliseconds = text[digits.Length..].ToLowerInvariant() switch
+        {
+            "ms" => 1,
+            "" or "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => null,
+        };
+        if (unitMilliseconds is null || !double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number))
+        {
+            return false;
+        }
+
+        var milliseconds = number * unitMilliseconds.Value;
+        if (milliseconds < 1 || milliseconds > Longest.TotalMilliseconds)
+        {
+            return false;
+        }
+
+        duration = TimeSpan.FromMilliseconds(milliseconds);
+        return true;
+    }
+}

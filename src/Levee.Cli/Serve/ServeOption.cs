@@ -1,0 +1,49 @@
+namespace Levee.Cli.Serve;
+
+/// <summary>
+/// One option of <c>levee serve</c>: a flag <c>--name</c>, an environment variable <c>LEVEE__NAME</c> (dashes as underscores) and a key <c>"name"</c> of levee.json, in this order of precedence.
+/// </summary>
+/// <param name="Name">The flag without its dashes.</param>
+/// <param name="Value">What the value looks like, for the help.</param>
+/// <param name="Default">The default as it would be written; empty: none.</param>
+/// <param name="Allowed">What is allowed, for the help and for refusals.</param>
+/// <param name="Description">What it does.</param>
+internal sealed record ServeOption(string Name, string Value, string Default, string Allowed, string Description)
+{
+    private const string Prefix = "LEVEE__";
+
+    public static readonly ServeOption RespPort = new("resp-port", "port", "7379", "0 to 65535; 0: any free port", "port of the RESP listener");
+    public static readonly ServeOption HttpPort = new("http-port", "port", "7380", "0 to 65535; 0: any free port", "port of the HTTP listener");
+    public static readonly ServeOption Bind = new("bind", "address", "127.0.0.1", "an IP address of this machine", "address that both listeners bind to; 0.0.0.0 opens them to the network: then set a password");
+    public static readonly ServeOption Memory = new("memory", "size", "", "a size such as 512mb or 4gb, at least 16mb for each cache", "memory budget of all caches together; default: half of what the machine or its cgroup allows");
+    public static readonly ServeOption Caches = new("caches", "name=size,...", "", "names (letters, digits, '-', '_', '.') with sizes, separated by commas", "further named caches, their memory taken out of --memory; RESP clients SELECT them by number or name");
+    public static readonly ServeOption Policy = new("policy", "name", "arc", "arc, lru", "eviction policy");
+    public static readonly ServeOption DefaultTtl = new("default-ttl", "time", "0", "a time such as 60s, 15m or 7d; 0: none", "TTL of entries that are written without one");
+    public static readonly ServeOption DefaultTtlJitter = new("default-ttl-jitter", "time", "0", "a time from 0 to the default TTL", "a random part of up to this is taken off the default TTL");
+    public static readonly ServeOption MaxValue = new("max-value", "size", "", "a size up to the smaller of 64mb and a sixteenth of the cache's memory, which is the default", "longest value");
+    public static readonly ServeOption Partitions = new("partitions", "count", "0", "a power of two from 1 to 1024; 0: one for each 128mb, at most 64", "partitions of each cache");
+    public static readonly ServeOption DataDir = new("data-dir", "folder", "", "a folder that can be written; created where absent", "folder that belongs to this server alone while it runs");
+    public static readonly ServeOption User = new("user", "name", "default", "1 to 64 characters", "user that AUTH may name beside 'default'");
+    public static readonly ServeOption Password = new("password", "text", "", "any text; better in the environment than on a command line", "password that RESP clients, and HTTP clients by Basic authentication, must give");
+    public static readonly ServeOption MaxConnections = new("max-connections", "count", "10000", "1 to 1000000", "RESP connections at a time; further ones are closed at once");
+    public static readonly ServeOption IdleTimeout = new("idle-timeout", "time", "0", "a time such as 300s; 0: never", "RESP connections on which nothing arrives for this long are closed");
+    public static readonly ServeOption IoThreads = new("io-threads", "count", "0", "1 to 256; 0: half of the cores", "I/O threads of the RESP listener");
+    public static readonly ServeOption Transport = new("transport", "name", "auto", "auto, sockets", "auto: epoll on Linux, the portable sockets elsewhere");
+    public static readonly ServeOption LogLevel = new("log-level", "level", "warning", "trace, debug, information, warning, error, none", "what is logged to standard error");
+
+    /// <summary>All options, in the order of the help.</summary>
+    public static readonly ServeOption[] All =
+    [
+        RespPort, HttpPort, Bind, Memory, Caches, Policy, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
+    ];
+
+    /// <summary>The flag.</summary>
+    public string Flag => "--" + Name;
+
+    /// <summary>The environment variable.</summary>
+    public string Variable => Prefix + Name.ToUpperInvariant().Replace('-', '_');
+
+    /// <summary>Environment variables that look like an option and are none.</summary>
+    public static IEnumerable<string> UnknownVariables(IEnumerable<string> names) =>
+        names.Where(name => name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) && !All.Any(o => string.Equals(o.Variable, name, StringComparison.OrdinalIgnoreCase)));
+}

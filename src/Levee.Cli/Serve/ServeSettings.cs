@@ -1,0 +1,149 @@
+using System.Globalization;
+using System.Net;
+using Levee.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Cli.Serve;
+
+/// <summary>What <c>levee serve</c> was told, checked.</summary>
+internal sealed record ServeSettings(
+    IPEndPoint Resp,
+    IPEndPoint Http,
+    IReadOnlyList<CacheOptions> Caches,
+    string DataDir,
+    string User,
+    string Password,
+    int MaxConnections,
+    TimeSpan IdleTimeout,
+    int IoThreads,
+    bool UsesPortableTransport,
+    LogLevel LogLevel)
+{
+    /// <summary>The memory budget of all caches together, in bytes.</summary>
+    public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
+
+    /// <summary>Reads and checks all options.</summary>
+    /// <param name="read">Gives the text of an option and where it came from, or null for its default.</param>
+    /// <param name="availableBytes">The memory that the machine or its cgroup allows.</param>
+    /// <exception cref="CommandException">A value is not allowed; the message names option, value, source and what is allowed.</exception>
+    public static ServeSettings Read(Func<ServeOption, (string Text, string Source)?> read, long availableBytes)
+    {
+        var bind = Value(read, ServeOption.Bind, static (string text, out IPAddress value) => IPAddress.TryParse(text, out value!));
+        var ttl = Value<TimeSpan>(read, ServeOption.DefaultTtl, TryTime);
+        var memory = Value(read, ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
+        var shared = new CacheOptions
+        {
+            Policy = Value(read, ServeOption.Policy, static (string text, out string value) => OneOf(text, ["arc", "lru"], out value)),
+            DefaultTtl = ttl,
+            DefaultTtlJitter = Value(read, ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => TryTime(text, out value) && value <= ttl),
+            Partitions = Value(read, ServeOption.Partitions, static (string text, out int value) => TryCount(text, 0, 1024, out value)),
+            MaxValueBytes = (int)Value(read, ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
+        };
+        return new ServeSettings(
+            new IPEndPoint(bind, Value(read, ServeOption.RespPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
+            new IPEndPoint(bind, Value(read, ServeOption.HttpPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
+            ReadCaches(read, shared, memory),
+            Value<string>(read, ServeOption.DataDir, Any),
+            Value(read, ServeOption.User, static (string text, out string value) => Any(text, out value) && text.Length is > 0 and <= 64),
+            Value<string>(read, ServeOption.Password, Any),
+            Value(read, ServeOption.MaxConnections, static (string text, out int value) => TryCount(text, 1, 1_000_000, out value)),
+            Value<TimeSpan>(read, ServeOption.IdleTimeout, TryTime),
+            Value(read, ServeOption.IoThreads, static (string text, out int value) => TryCount(text, 0, 256, out value)),
+            Value(read, ServeOption.Transport, static (string text, out string value) => OneOf(text, ["auto", "sockets"], out value)) == "sockets",
+            Value(read, ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+    }
+
+    private static CacheOptions[] ReadCaches(Func<ServeOption, (string Text, string Source)?> read, CacheOptions shared, long memory)
+    {
+        var named = Value(read, ServeOption.Caches, (string text, out List<CacheOptions> value) =>
+        {
+            value = [];
+            foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+            {
+                var equals = part.IndexOf('=', StringComparison.Ordinal);
+                if (equals <= 0 || !ByteSize.TryParse(part[(equals + 1)..], out var bytes))
+                {
+                    return false;
+                }
+
+                value.Add(shared with { Name = part[..equals], MemoryBytes = bytes });
+            }
+
+            return true;
+        });
+        var rest = memory - named.Sum(cache => cache.MemoryBytes);
+        if (rest < CacheOptions.MinMemoryBytes)
+        {
+            throw new CommandException($"the named caches leave {Math.Max(0, rest)} bytes of --memory for the default cache; allowed: at least {CacheOptions.MinMemoryBytes >> 20}mb ({ServeOption.Memory.Variable}, {ServeOption.Caches.Variable})", ExitCode.Usage);
+        }
+
+        CacheOptions[] all = [shared with { MemoryBytes = rest }, .. named];
+        if (all.GroupBy(cache => cache.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            throw new CommandException($"two caches are named '{twice.Key}' ({ServeOption.Caches.Flag}, {ServeOption.Caches.Variable})", ExitCode.Usage);
+        }
+
+        foreach (var cache in all)
+        {
+            try
+            {
+                cache.Validate();
+            }
+            catch (ArgumentException wrong)
+            {
+                throw new CommandException($"cache '{cache.Name}': {wrong.Message}", ExitCode.Usage);
+            }
+        }
+
+        return all;
+    }
+
+    private delegate bool Parser<T>(string text, out T value);
+
+    private static T Value<T>(Func<ServeOption, (string Text, string Source)?> read, ServeOption option, Parser<T> parse)
+    {
+        var (text, source) = read(option) ?? (option.Default, "default");
+        if (!parse(text, out var value))
+        {
+            throw new CommandException($"{option.Name} is '{text}' (from {source}); allowed: {option.Allowed}", ExitCode.Usage);
+        }
+
+        return value;
+    }
+
+    private static bool Any(string text, out string value)
+    {
+        value = text;
+        return true;
+    }
+
+    private static bool Default(long bytes, out long value)
+    {
+        value = bytes;
+        return true;
+    }
+
+    private static bool OneOf(string text, string[] allowed, out string value)
+    {
+        value = text.ToLowerInvariant();
+        return allowed.Contains(value);
+    }
+
+    private static bool TryCount(string text, int min, int max, out int value) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max;
+
+    private static bool TryTime(string text, out TimeSpan value)
+    {
+        var digits = text.AsSpan().TrimEnd("msdh");
+        double scale = text[digits.Length..] switch { "ms" => 0.001, "" or "s" => 1, "m" => 60, "h" => 3600, "d" => 86_400, _ => -1 };
+        value = TimeSpan.Zero;
+        const double tenYears = 10 * 366 * 86_400.0;
+        if (scale < 0 || !double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) || number * scale > tenYears)
+        {
+            return false;
+        }
+
+        value = TimeSpan.FromSeconds(number * scale);
+        return true;
+    }
+}

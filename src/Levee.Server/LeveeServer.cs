@@ -1,0 +1,77 @@
+using System.Net;
+using Levee.Hosting;
+using Levee.Server.Resp;
+using Levee.Server.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Server;
+
+/// <summary>What a server is told; checked values.</summary>
+public sealed record ServerOptions
+{
+    /// <summary>Where RESP listens.</summary>
+    public IPEndPoint Resp { get; init; } = new(IPAddress.Loopback, 7379);
+
+    /// <summary>Where HTTP listens.</summary>
+    public IPEndPoint Http { get; init; } = new(IPAddress.Loopback, 7380);
+
+    /// <summary>The memory budget of all caches, in bytes, as INFO tells it.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>The RESP front door's options.</summary>
+    public RespOptions RespOptions { get; init; } = new();
+
+    /// <summary>The RESP transport's limits.</summary>
+    public TransportLimits Limits { get; init; } = new();
+
+    /// <summary>I/O threads of the RESP listener; 0: <see cref="Transports.DefaultLoops"/>.</summary>
+    public int IoThreads { get; init; }
+
+    /// <summary>Whether RESP uses the portable transport where the system has a better one.</summary>
+    public bool UsesPortableTransport { get; init; }
+}
+
+/// <summary>The front doors together: RESP and HTTP over the same caches.</summary>
+public sealed class LeveeServer : IAsyncDisposable
+{
+    private readonly RespServer resp;
+    private readonly ITransport transport;
+
+    /// <param name="catalog">The caches.</param>
+    /// <param name="options">Checked options.</param>
+    /// <param name="clock">The time that TTLs are counted in.</param>
+    /// <param name="time">The clock of limits and time-outs.</param>
+    /// <param name="logs">Where logs go.</param>
+    public LeveeServer(CacheCatalog catalog, ServerOptions options, MillisecondClock clock, TimeProvider time, ILoggerFactory logs)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logs);
+        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
+        transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport);
+        HttpEndPoint = options.Http;
+    }
+
+    /// <summary>Where RESP listens; known after <see cref="StartAsync"/> also when port 0 was asked for.</summary>
+    public IPEndPoint RespEndPoint => transport.EndPoint;
+
+    /// <summary>Where HTTP listens.</summary>
+    public IPEndPoint HttpEndPoint { get; private set; }
+
+    /// <summary>Binds and listens.</summary>
+    public Task StartAsync(CancellationToken cancellation)
+    {
+        transport.Start();
+        resp.EndPoint = transport.EndPoint;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Stops accepting, lets output drain, closes everything.</summary>
+    public Task StopAsync(CancellationToken cancellation) => transport.StopAsync(cancellation);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await transport.DisposeAsync().ConfigureAwait(false);
+        resp.Dispose();
+    }
+}
