@@ -3,10 +3,9 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using Levee.Hosting;
 using Levee.Operations;
+using Levee.Server.Http;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Levee.Server.Tests.Http;
@@ -21,7 +20,7 @@ internal sealed class HttpServer : IAsyncDisposable
     {
         this.app = app;
         this.hosts = hosts;
-        Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = TimeSpan.FromSeconds(30) };
+        Client = new HttpClient { BaseAddress = new Uri($"http://{HttpApplication.EndPointOf(app)}"), Timeout = TimeSpan.FromSeconds(30) };
     }
 
     public HttpClient Client { get; }
@@ -39,13 +38,8 @@ internal sealed class HttpServer : IAsyncDisposable
             new(new CacheOptions { MemoryBytes = 48L << 20, Partitions = partitions }, TimeProvider.System),
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.Services.AddLeveeHttp(new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]));
-        builder.WebHost.UseKestrel(options => options.UseLeveeHttp().Listen(IPAddress.Loopback, 0));
-        var app = builder.Build();
-        app.UseLeveeHttp();
-        app.MapLeveeHttp();
+        var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);
+        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), TimeProvider.System, NullLoggerFactory.Instance);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new HttpServer(app, hosts);
     }
