@@ -26,7 +26,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             caches.Add(CacheStatus.Of(cache, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
         }
 
-        await JsonBody.WriteAsync(context, new CacheList(caches), LeveeJson.Default.CacheList).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, new CacheList(caches), LeveeJson.Answers.CacheList).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}.</summary>
@@ -39,7 +39,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         }
 
         var statistics = await host.StatisticsAsync(context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Default.CacheStatus).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}/keys.</summary>
@@ -64,7 +64,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         }
 
         var cursor = partition == host.PartitionCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
-        await JsonBody.WriteAsync(context, KeyPage.Of(keys, cursor), LeveeJson.Default.KeyPage).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, KeyPage.Of(keys, cursor), LeveeJson.Answers.KeyPage).ConfigureAwait(false);
     }
 
     /// <summary>DELETE /caches/{cache}/keys?all=true.</summary>
@@ -78,7 +78,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         }
 
         var answers = await host.EverywhereAsync(OperationKind.Clear, [], context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, new RemovedCount(answers.Sum(answer => answer.Number)), LeveeJson.Default.RemovedCount).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, new RemovedCount(answers.Sum(answer => answer.Number)), LeveeJson.Answers.RemovedCount).ConfigureAwait(false);
     }
 
     /// <summary>DELETE /caches/{cache}/tags/{tag}.</summary>
@@ -132,7 +132,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             answers.Count(answer => answer.Outcome == Outcome.Removed),
             answers.Count(answer => answer.Outcome == Outcome.Miss),
             answers.Count(answer => answer.Outcome == Outcome.Unavailable));
-        await JsonBody.WriteAsync(context, result, LeveeJson.Default.DeleteResult).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, result, LeveeJson.Answers.DeleteResult).ConfigureAwait(false);
     }
 
     /// <summary>POST /caches/{cache}/set-many. All entries are checked before the first is written.</summary>
@@ -156,7 +156,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var pending = entries.ConvertAll(entry => SetOneAsync(host, entry.Key, entry.Value, entry.Metadata, now, context.RequestAborted));
         var items = await Task.WhenAll(pending).ConfigureAwait(false);
         var result = new StoreResult(items.Count(item => item.Version is not null), items);
-        await JsonBody.WriteAsync(context, result, LeveeJson.Default.StoreResult).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, result, LeveeJson.Answers.StoreResult).ConfigureAwait(false);
     }
 
     private static async Task<StoreItem> SetOneAsync(ICacheHost host, byte[] key, byte[] value, EntryMetadata metadata, long now, CancellationToken cancellationToken)

@@ -18,7 +18,7 @@ internal static class EntryListWriter
     {
         context.Response.ContentType = "application/json";
         var body = context.Response.BodyWriter;
-        using var json = new Utf8JsonWriter(body);
+        using var json = new Utf8JsonWriter(body, new JsonWriterOptions { Encoder = LeveeJson.Encoder });
         json.WriteStartObject();
         json.WriteStartArray("entries"u8);
         for (var i = 0; i < answers.Length; i++)

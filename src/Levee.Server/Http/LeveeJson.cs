@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -19,4 +20,15 @@ namespace Levee.Server.Http;
 [JsonSerializable(typeof(StoreResult))]
 [JsonSerializable(typeof(DeleteResult))]
 [JsonSerializable(typeof(RemovedCount))]
-internal sealed partial class LeveeJson : JsonSerializerContext;
+internal sealed partial class LeveeJson : JsonSerializerContext
+{
+    /// <summary>Escapes no more than JSON itself demands: an apostrophe in a problem's detail stays one. Our answers are never put into HTML unescaped.</summary>
+    public static readonly JavaScriptEncoder Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+
+    /// <summary>What answers are written with.</summary>
+    public static readonly LeveeJson Answers = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = Encoder,
+    });
+}

@@ -133,7 +133,7 @@ internal static class Problems
         }
 
         context.Response.Headers.CacheControl = "no-store";
-        return JsonBody.WriteAsync(context, problem, LeveeJson.Default.Problem, "application/problem+json");
+        return JsonBody.WriteAsync(context, problem, LeveeJson.Answers.Problem, "application/problem+json");
     }
 
     private static Problem Of(string type, int status, string title, string detail) => new() { Type = $"urn:levee:problem:{type}", Title = title, Status = status, Detail = detail };

@@ -148,6 +148,7 @@ public sealed class ProblemsTests : IAsyncLifetime
         Assert.True((int)response.StatusCode == status, $"{(int)response.StatusCode}: {text}");
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType!.MediaType);
         var problem = JsonDocument.Parse(text).RootElement;
+        Assert.DoesNotContain(@"\u0027", text, StringComparison.Ordinal);
         Assert.Equal($"urn:levee:problem:{type}", problem.GetProperty("type").GetString());
         Assert.Equal(status, problem.GetProperty("status").GetInt32());
         Assert.NotEmpty(problem.GetProperty("title").GetString()!);
