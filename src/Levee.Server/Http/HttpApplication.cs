@@ -1,0 +1,50 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Server.Http;
+
+/// <summary>The HTTP front door as an application of its own, for servers that are not web applications otherwise.</summary>
+public static class HttpApplication
+{
+    /// <summary>
+    /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
+    /// </summary>
+    public static WebApplication Create(CacheCatalog catalog, IPEndPoint endPoint, TimeProvider time, ILoggerFactory logs)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(time);
+        builder.Services.Replace(ServiceDescriptor.Singleton(logs));
+        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
+        builder.Services.AddRouting();
+        builder.Services.AddLeveeHttp(catalog);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.UseLeveeHttp().Listen(endPoint));
+        var application = builder.Build();
+        application.UseLeveeHttp();
+        application.MapLeveeHttp();
+        return application;
+    }
+
+    /// <summary>Where a started application listens, also when port 0 was asked for.</summary>
+    public static IPEndPoint EndPointOf(WebApplication application)
+    {
+        ArgumentNullException.ThrowIfNull(application);
+        var address = new Uri(application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        return new IPEndPoint(IPAddress.Parse(address.Host.Trim('[', ']')), address.Port);
+    }
+
+    /// <summary>Begins and ends when the caller says so, not on signals.</summary>
+    private sealed class CallersLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,24 @@
+using Levee.Operations;
+
+namespace Levee.Server.Http;
+
+/// <summary>Gathers the keys of one slice of a scan.</summary>
+internal sealed class ScanSlice(byte[] prefix, List<byte[]> keys) : IAnswerSink
+{
+    private readonly TaskCompletionSource<long> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Answer(long ticket, in Answer answer)
+    {
+        if (answer.Outcome != Outcome.Item)
+        {
+            done.TrySetResult(answer.Number);
+        }
+        else if (answer.Entry.Key.StartsWith(prefix))
+        {
+            keys.Add(answer.Entry.Key.ToArray());
+        }
+    }
+
+    /// <summary>Where to go on; 0 at the partition's end.</summary>
+    public Task<long> WaitAsync(CancellationToken cancellationToken) => done.Task.WaitAsync(cancellationToken);
+}

@@ -1,0 +1,72 @@
+using Levee.Operations;
+using Levee.Server.Http;
+
+namespace Levee.Server.Metrics;
+
+/// <summary>
+/// The numbers of all caches. A cache is asked through its host, whose partitions may be elsewhere, so what is shown is the last answer;
+/// <see cref="RefreshAsync"/> gets a new one, at once where the partitions are in this process.
+/// </summary>
+public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
+{
+    private volatile IReadOnlyList<(string Cache, PartitionStatistics Statistics)> latest = [];
+
+    /// <summary>The last counters of each cache.</summary>
+    public IReadOnlyList<(string Cache, PartitionStatistics Statistics)> Latest => latest;
+
+    /// <summary>Asks all caches anew.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        var caches = new List<(string, PartitionStatistics)>(catalog.Caches.Count);
+        foreach (var cache in catalog.Caches)
+        {
+            caches.Add((cache.Name, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
+        }
+
+        latest = caches;
+    }
+
+    /// <inheritdoc/>
+    public void Collect(MetricWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        foreach (var (cache, statistics) in latest)
+        {
+            CollectCounts(writer, cache, statistics);
+            CollectMemory(writer, cache, statistics);
+            foreach (var list in statistics.Lists)
+            {
+                writer.Gauge("levee_policy_list_entries", "Entries on a list of the eviction policy; ghosts are remembered, not held.", list.Count, ("cache", cache), ("list", list.Name));
+                writer.Gauge("levee_policy_list_bytes", "What a list of the eviction policy weighs; for ghosts, what their entries weighed.", list.Bytes, ("cache", cache), ("list", list.Name));
+            }
+
+            writer.Gauge("levee_policy_target_bytes", "The policy's adaptive target for its recency list (ARC's p).", statistics.TargetBytes, ("cache", cache));
+            writer.Gauge("levee_policy_info", "The eviction policy in use.", 1, ("cache", cache), ("policy", statistics.Policy));
+        }
+    }
+
+    private static void CollectCounts(MetricWriter writer, string cache, PartitionStatistics statistics)
+    {
+        writer.Gauge("levee_entries", "Entries, expired ones that are not reclaimed yet included.", statistics.Entries, ("cache", cache));
+        writer.Counter("levee_reads_total", "Reads of entries, by whether one was there.", statistics.Hits, ("cache", cache), ("outcome", "hit"));
+        writer.Counter("levee_reads_total", "", statistics.Misses, ("cache", cache), ("outcome", "miss"));
+        writer.Counter("levee_stores_total", "Writes that were stored.", statistics.Stores, ("cache", cache));
+        writer.Counter("levee_removals_total", "Entries that left because a caller asked.", statistics.Removals, ("cache", cache));
+        writer.Counter("levee_evictions_total", "Entries that left for want of memory.", statistics.Evictions, ("cache", cache));
+        writer.Counter("levee_expirations_total", "Entries that left because their time was over.", statistics.Expirations, ("cache", cache));
+        writer.Counter("levee_invalidations_total", "Entries that left because their tag was invalidated.", statistics.Invalidations, ("cache", cache));
+        writer.Counter("levee_refusals_total", "Writes that were refused, too large or out of memory.", statistics.Refusals, ("cache", cache));
+        writer.Gauge("levee_pending_loads", "Loads from lower tiers under way.", statistics.PendingLoads, ("cache", cache));
+    }
+
+    private static void CollectMemory(MetricWriter writer, string cache, PartitionStatistics statistics)
+    {
+        const string help = "Memory that a cache holds, by use: index (ghosts included), slab (keys and small values, free slots included), large (large values).";
+        writer.Gauge("levee_memory_bytes", help, statistics.IndexBytes, ("cache", cache), ("use", "index"));
+        writer.Gauge("levee_memory_bytes", help, statistics.SlabBytes, ("cache", cache), ("use", "slab"));
+        writer.Gauge("levee_memory_bytes", help, statistics.LargeBytes, ("cache", cache), ("use", "large"));
+        writer.Gauge("levee_held_bytes", "Memory that a cache's partitions hold, everything included.", statistics.HeldBytes, ("cache", cache));
+        writer.Gauge("levee_payload_bytes", "What keys, values and metadata take, before rounding to slots.", statistics.PayloadBytes, ("cache", cache));
+        writer.Gauge("levee_capacity_bytes", "What a cache's partitions may hold.", statistics.CapacityBytes, ("cache", cache));
+    }
+}

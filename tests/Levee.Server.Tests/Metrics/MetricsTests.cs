@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Levee.Server.Metrics;
+using Levee.Server.Tests.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Levee.Server.Tests.Metrics;
+
+public sealed class MetricsTests : IAsyncLifetime
+{
+    private HttpServer server = null!;
+
+    public async ValueTask InitializeAsync() => server = await HttpServer.StartAsync();
+
+    public ValueTask DisposeAsync() => server.DisposeAsync();
+
+    [Fact]
+    public async Task Promtool_accepts_what_is_shown()
+    {
+        var registry = server.Services.GetRequiredService<MetricRegistry>();
+        registry.Add(new PauseMetrics(() => [new PauseCount("default", "expiry", 3), new PauseCount("default", "odd \"name\"\n\\", 0)]));
+        await UseAsync();
+        var metrics = await server.GetTextAsync("/metrics");
+        var promtool = Find("promtool");
+        if (promtool is null)
+        {
+            Assert.Skip("promtool is not installed (Debian: prometheus)");
+        }
+
+        using var process = Process.Start(new ProcessStartInfo(promtool, "check metrics") { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true })!;
+        await process.StandardInput.WriteAsync(metrics);
+        process.StandardInput.Close();
+        var complaints = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken) + await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0 && complaints.Length == 0, complaints);
+    }
+
+    [Theory]
+    [InlineData("""levee_requests_total{front_door="http",operation="get",outcome="hit"} 2""")]
+    [InlineData("""levee_requests_total{front_door="http",operation="get",outcome="miss"} 1""")]
+    [InlineData("""levee_requests_total{front_door="http",operation="set",outcome="stored"} 2""")]
+    [InlineData("""levee_requests_total{front_door="http",operation="set",outcome="condition_failed"} 1""")]
+    [InlineData("""levee_requests_total{front_door="http",operation="delete",outcome="removed"} 1""")]
+    [InlineData("""levee_request_duration_seconds_count{front_door="http",operation="get"} 3""")]
+    [InlineData("""levee_request_duration_seconds_bucket{front_door="http",operation="get",le="+Inf"} 3""")]
+    [InlineData("""levee_received_bytes_total{front_door="http"} 101100""")]
+    [InlineData("""levee_reads_total{cache="default",outcome="hit"} 2""")]
+    [InlineData("""levee_entries{cache="default"} 1""")]
+    [InlineData("""levee_removals_total{cache="default"} 1""")]
+    [InlineData("""levee_policy_list_entries{cache="default",list="T2"} 1""")]
+    [InlineData("""levee_policy_info{cache="default",policy="arc"} 1""")]
+    [InlineData("levee_connections{front_door=\"http\"} 1")]
+    [InlineData("levee_memory_bytes{cache=\"default\",use=\"large\"} ")]
+    [InlineData("dotnet_gc_pause_seconds_total ")]
+    [InlineData("process_resident_memory_bytes ")]
+    public async Task What_has_been_done_is_counted(string line)
+    {
+        await UseAsync();
+        Assert.Contains(line, await server.GetTextAsync("/metrics"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_meter_tells_the_same_with_dotnets_names()
+    {
+        await UseAsync();
+        var seen = new Dictionary<string, long>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Meter.Name == LeveeMeter.Name && instrument.Meter.Scope == server.Services.GetRequiredService<IMeterFactory>())
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
+            seen[$"{instrument.Name} {string.Join(' ', tags.ToArray().Select(tag => $"{tag.Key}={tag.Value}"))}"] = value);
+        listener.Start();
+        listener.RecordObservableInstruments();
+        Assert.Equal(2, seen["levee.cache.requests cache.name=default cache.request.type=hit"]);
+        Assert.Equal(1, seen["levee.cache.requests cache.name=default cache.request.type=miss"]);
+        Assert.Equal(1, seen["levee.cache.entries cache.name=default"]);
+        Assert.Equal(0, seen["levee.cache.evictions cache.name=sessions"]);
+    }
+
+    /// <summary>Two writes, a refused one, two hits, a miss, a removal; one entry is left.</summary>
+    private async Task UseAsync()
+    {
+        await server.PutAsync("/caches/default/keys/a", new byte[1000]);
+        await server.PutAsync("/caches/default/keys/b", new byte[100_000]);
+        await server.PutAsync("/caches/default/keys/a", new byte[100], ("If-None-Match", "*"));
+        await server.GetAsync("/caches/default/keys/a");
+        await server.GetAsync("/caches/default/keys/a");
+        await server.GetAsync("/caches/default/keys/absent");
+        await server.DeleteAsync("/caches/default/keys/b");
+    }
+
+    private static string? Find(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+}
