@@ -1,7 +1,11 @@
 using System.Net;
 using Levee.Hosting;
+using Levee.Server.Http;
+using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Server;
@@ -27,6 +31,9 @@ public sealed record ServerOptions
     /// <summary>I/O threads of the RESP listener; 0: <see cref="Transports.DefaultLoops"/>.</summary>
     public int IoThreads { get; init; }
 
+    /// <summary>Reads how often background work held a partition for more than a millisecond, for the metrics; null: not counted.</summary>
+    public Func<IEnumerable<PauseCount>>? Pauses { get; init; }
+
     /// <summary>Whether RESP uses the portable transport where the system has a better one.</summary>
     public bool UsesPortableTransport { get; init; }
 }
@@ -36,6 +43,7 @@ public sealed class LeveeServer : IAsyncDisposable
 {
     private readonly RespServer resp;
     private readonly ITransport transport;
+    private readonly WebApplication http;
 
     /// <param name="catalog">The caches.</param>
     /// <param name="options">Checked options.</param>
@@ -49,6 +57,13 @@ public sealed class LeveeServer : IAsyncDisposable
         resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
         transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport);
         HttpEndPoint = options.Http;
+        http = HttpApplication.Create(catalog, options.Http, options.RespOptions.Credentials, time, logs);
+        var metrics = http.Services.GetRequiredService<MetricRegistry>();
+        metrics.Add(new RespMetrics(resp));
+        if (options.Pauses is { } pauses)
+        {
+            metrics.Add(new PauseMetrics(pauses));
+        }
     }
 
     /// <summary>Where RESP listens; known after <see cref="StartAsync"/> also when port 0 was asked for.</summary>
@@ -58,20 +73,28 @@ public sealed class LeveeServer : IAsyncDisposable
     public IPEndPoint HttpEndPoint { get; private set; }
 
     /// <summary>Binds and listens.</summary>
-    public Task StartAsync(CancellationToken cancellation)
+    public async Task StartAsync(CancellationToken cancellation)
     {
         transport.Start();
         resp.EndPoint = transport.EndPoint;
-        return Task.CompletedTask;
+        await http.StartAsync(cancellation).ConfigureAwait(false);
+        HttpEndPoint = HttpApplication.EndPointOf(http);
+        http.Services.GetRequiredService<ReadinessState>().SetReady();
     }
 
     /// <summary>Stops accepting, lets output drain, closes everything.</summary>
-    public Task StopAsync(CancellationToken cancellation) => transport.StopAsync(cancellation);
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        http.Services.GetRequiredService<ReadinessState>().SetNotReady("stopping");
+        await http.StopAsync(cancellation).ConfigureAwait(false);
+        await transport.StopAsync(cancellation).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await transport.DisposeAsync().ConfigureAwait(false);
+        await http.DisposeAsync().ConfigureAwait(false);
         resp.Dispose();
     }
 }

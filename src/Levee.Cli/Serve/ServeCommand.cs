@@ -3,7 +3,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Levee.Hosting;
+using Levee.Partitions;
 using Levee.Server;
+using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
 using Microsoft.Extensions.Configuration;
@@ -101,10 +103,13 @@ internal static class ServeCommand
                 Resp = settings.Resp,
                 Http = settings.Http,
                 MemoryBytes = settings.MemoryBytes,
-                RespOptions = new RespOptions { User = settings.User, Password = settings.Password },
+                RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
                 Limits = new TransportLimits { MaxConnections = settings.MaxConnections, IdleTimeout = settings.IdleTimeout },
                 IoThreads = settings.IoThreads,
                 UsesPortableTransport = settings.UsesPortableTransport,
+                Pauses = () => hosts.SelectMany(host => Enum.GetValues<MaintenanceWork>()
+                    .Where(work => work != MaintenanceWork.None)
+                    .Select(work => new PauseCount(host.Name, work.ToString().ToLowerInvariant(), host.Pauses.Count(work)))),
             },
             hosts[0].Clock,
             TimeProvider.System,

@@ -16,9 +16,10 @@ public static class HttpApplication
     /// <summary>
     /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
-    public static WebApplication Create(CacheCatalog catalog, IPEndPoint endPoint, TimeProvider time, ILoggerFactory logs)
+    public static WebApplication Create(CacheCatalog catalog, IPEndPoint endPoint, Credentials credentials, TimeProvider time, ILoggerFactory logs)
     {
         ArgumentNullException.ThrowIfNull(endPoint);
+        ArgumentNullException.ThrowIfNull(credentials);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(time);
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
@@ -28,6 +29,11 @@ public static class HttpApplication
         builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.UseLeveeHttp().Listen(endPoint));
         var application = builder.Build();
         application.UseLeveeHttp();
+        if (credentials.AreRequired)
+        {
+            application.Use(next => context => BasicAuthentication.InvokeAsync(context, next, credentials));
+        }
+
         application.MapLeveeHttp();
         return application;
     }

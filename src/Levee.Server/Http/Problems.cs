@@ -85,6 +85,8 @@ internal static class Problems
     /// <summary>For a status that was set without words.</summary>
     public static Problem OfStatus(HttpContext context) => context.Response.StatusCode switch
     {
+        StatusCodes.Status401Unauthorized => Of("unauthorized", StatusCodes.Status401Unauthorized, "A password is needed",
+            "This server has a password: give user and password by HTTP Basic authentication."),
         StatusCodes.Status404NotFound => Of("no-route", StatusCodes.Status404NotFound, "No such resource",
             $"There is nothing at '{Shown(context.Request.Path.Value ?? "")}'. What there is stands in /openapi/v1.json."),
         StatusCodes.Status405MethodNotAllowed => Of("bad-method", StatusCodes.Status405MethodNotAllowed, "Not with this method",

@@ -50,7 +50,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         this.waker = waker;
         Client = new ClientState(server.NextClientId(), remote?.ToString() ?? "?", server.Now);
         Cache = server.Catalog.Default;
-        IsAuthenticated = !server.Options.RequiresPassword;
+        IsAuthenticated = !server.Options.Credentials.AreRequired;
         parser = new CommandParser(Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes) { IsUnauthenticated = !IsAuthenticated };
         Counters = RespCounters.OfThisThread(server);
         Output = sending;

@@ -6,11 +6,8 @@ public sealed record RespOptions
     /// <summary>Longest argument that is read at all, as in Redis; longer than the cache takes is answered with an error, longer than this ends the connection.</summary>
     public const int MaxBulkBytes = 512 * 1024 * 1024;
 
-    /// <summary>Password that AUTH asks for; empty: none.</summary>
-    public string Password { get; init; } = "";
-
-    /// <summary>User that AUTH and HELLO may name beside "default".</summary>
-    public string User { get; init; } = "default";
+    /// <summary>Who may come in.</summary>
+    public Credentials Credentials { get; init; } = Credentials.None;
 
     /// <summary>Most bytes of a command, large values not counted. 64 KiB to 64 MiB.</summary>
     public int MaxCommandBytes { get; init; } = 1024 * 1024;
@@ -26,7 +23,4 @@ public sealed record RespOptions
 
     /// <summary>Most keys that KEYS lists.</summary>
     public int MaxKeysListed { get; init; } = 1_000_000;
-
-    /// <summary>Whether clients must authenticate.</summary>
-    public bool RequiresPassword => Password.Length > 0;
 }

@@ -39,7 +39,7 @@ internal sealed class HttpServer : IAsyncDisposable
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
         var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);
-        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), TimeProvider.System, NullLoggerFactory.Instance);
+        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), Credentials.None, TimeProvider.System, NullLoggerFactory.Instance);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new HttpServer(app, hosts);
     }

@@ -164,6 +164,9 @@ internal sealed class PartitionModel : IDisposable
                 Check(operation.Condition != Condition.IfPresent || answer.Entry is null, $"{key}: XX failed where something is");
                 Check(operation.Condition != Condition.IfVersion || answer.Entry?.Version != operation.Version, $"{key}: failed over the version asked for");
                 break;
+            case Outcome.WrongKind:
+                Check(operation.ReturnsPrevious && before is { Kind: not EntryKind.Bytes }, $"{key}: WrongKind where nothing of another kind was asked for");
+                break;
             default:
                 Check(answer.Outcome == Outcome.OutOfMemory && value.Length > Limits.MaxInlineBytes, $"{key}: {answer.Outcome} for {value.Length} bytes");
                 break;

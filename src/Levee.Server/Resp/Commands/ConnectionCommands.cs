@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using Levee.Resp;
 using static Levee.Server.Resp.Commands.Parsing;
@@ -68,7 +67,7 @@ internal static class ConnectionCommands
             return Refuse(c, SyntaxError);
         }
 
-        if (!c.Server.Options.RequiresPassword && a.Count == 2)
+        if (!c.Server.Options.Credentials.AreRequired && a.Count == 2)
         {
             return Refuse(c, "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
         }
@@ -150,10 +149,7 @@ internal static class ConnectionCommands
 
     private static bool TryAuthenticate(RespConversation c, ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
     {
-        var options = c.Server.Options;
-        var isUser = user.SequenceEqual("default"u8) || user.SequenceEqual(Encoding.UTF8.GetBytes(options.User));
-        var isPassword = !options.RequiresPassword || CryptographicOperations.FixedTimeEquals(SHA256.HashData(password), SHA256.HashData(Encoding.UTF8.GetBytes(options.Password)));
-        if (!isUser || !isPassword)
+        if (!c.Server.Options.Credentials.Accept(user, password))
         {
             return false;
         }
