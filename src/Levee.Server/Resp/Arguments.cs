@@ -1,4 +1,5 @@
 using Levee.Memory;
+using Levee.Operations;
 using Levee.Resp;
 
 namespace Levee.Server.Resp;
@@ -7,6 +8,7 @@ namespace Levee.Server.Resp;
 internal readonly ref struct Arguments
 {
     private readonly ReadOnlySpan<byte> input;
+    private readonly ReadOnlySpan<int> ranges;
     private readonly CommandParser? parser;
     private readonly CommandAssembler? assembler;
 
@@ -23,6 +25,17 @@ internal readonly ref struct Arguments
         Count = assembler.Count;
     }
 
+    public Arguments(ReadOnlySpan<byte> input, ReadOnlySpan<int> ranges, KeyHint hint)
+    {
+        this.input = input;
+        this.ranges = ranges;
+        Count = ranges.Length / 2;
+        Hint = hint;
+    }
+
+    /// <summary>What is known of the key that is argument 1; its hash is 0 where nothing is.</summary>
+    public KeyHint Hint { get; }
+
     /// <summary>How many there are, with the name.</summary>
     public int Count { get; }
 
@@ -31,6 +44,11 @@ internal readonly ref struct Arguments
     {
         get
         {
+            if (!ranges.IsEmpty)
+            {
+                return input.Slice(ranges[2 * index], ranges[(2 * index) + 1]);
+            }
+
             if (parser is not null)
             {
                 return parser.Argument(input, index);

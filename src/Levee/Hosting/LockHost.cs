@@ -107,6 +107,25 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys)
+    {
+        foreach (ref var key in keys)
+        {
+            key.IndexHint = slots[PartitionOf(key.Hash)].Partition.ApproachBucket(input.Slice(key.Start, key.Length));
+        }
+
+        foreach (ref var key in keys)
+        {
+            key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachNode(key.IndexHint);
+        }
+
+        foreach (ref var key in keys)
+        {
+            slots[PartitionOf(key.Hash)].Partition.ApproachRecord(key.Node);
+        }
+    }
+
     /// <summary>Everything has been sent already.</summary>
     public void Flush(IAnswerSink sink)
     {
@@ -179,8 +198,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private int PartitionOf(in Operation operation) => operation.Kind switch
     {
         OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
-        _ => slots.Length == 1 ? 0 : (int)(operation.Hash >> shift),
+        _ => PartitionOf(operation.Hash),
     };
+
+    private int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
     private void Run(int partition, Effect[] taken)
     {

@@ -46,6 +46,19 @@ internal sealed unsafe class Slab(PageShare share)
         return new Span<byte>(page.Memory + ((slot & GranuleMask) << GranuleShift), page.SlotBytes);
     }
 
+    /// <summary>Fetches the first lines of a record, where the slot seems to be one while others may change the slab.</summary>
+    public void Approach(uint slot)
+    {
+        var all = pages;
+        var number = slot >> GranuleBits;
+        if (slot != None && number < (uint)all.Length && all[number].Memory is var memory && memory != null)
+        {
+            var record = memory + ((slot & GranuleMask) << GranuleShift);
+            Prefetch.Line(record);
+            Prefetch.Line(record + Prefetch.LineBytes);
+        }
+    }
+
     /// <summary>The size class of a slot.</summary>
     public int ClassOf(uint slot) => pages[slot >> GranuleBits].SizeClass;
 

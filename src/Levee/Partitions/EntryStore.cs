@@ -79,6 +79,33 @@ internal sealed class EntryStore
     /// <summary>The tag under which a key is indexed.</summary>
     public uint TagOf(ReadOnlySpan<byte> key) => (uint)(hash.Of(key) >> 32);
 
+    /// <summary>First step towards a lookup: fetches the bucket.</summary>
+    public void ApproachBucket(uint tag) => index.ApproachBucket(tag);
+
+    /// <summary>Second step: fetches the first node of the bucket.</summary>
+    public unsafe int ApproachNode(uint tag)
+    {
+        var node = index.PeekFirst(tag);
+        if (node != NodeTable.None)
+        {
+            Prefetch.Line(nodes.Peek(node));
+        }
+
+        return node;
+    }
+
+    /// <summary>Third step: fetches the record, and the nodes beside it on its list, which a hit may move it from between.</summary>
+    public unsafe void ApproachRecord(int node)
+    {
+        var place = nodes.Peek(node);
+        if (place != null)
+        {
+            slab.Approach(place->Slot);
+            Prefetch.Line(nodes.Peek(place->Prev));
+            Prefetch.Line(nodes.Peek(place->Next));
+        }
+    }
+
     /// <summary>Finds the resident entry of a key.</summary>
     /// <returns>Its node, or <see cref="NodeTable.None"/>.</returns>
     public int Find(ReadOnlySpan<byte> key, uint tag)

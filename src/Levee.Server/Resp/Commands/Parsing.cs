@@ -15,6 +15,15 @@ internal static class Parsing
     /// <summary>An operation on a key.</summary>
     public static Operation On(OperationKind kind, ReadOnlySpan<byte> key) => new() { Kind = kind, Key = key, Hash = KeyHash.Of(key) };
 
+    /// <summary>An operation on the key that is argument 1, with what is known of that key.</summary>
+    public static Operation On(RespConversation c, OperationKind kind, scoped in Arguments a)
+    {
+        var hint = a.Hint;
+        return hint.Length == 0
+            ? On(kind, a[1])
+            : new Operation { Kind = kind, Key = a[1], Hash = hint.Hash, IndexHint = c.IsApproached ? hint.IndexHint : 0 };
+    }
+
     /// <summary>Reads a 64-bit integer.</summary>
     public static bool TryInteger(ReadOnlySpan<byte> text, out long value) =>
         Utf8Parser.TryParse(text, out value, out var consumed) && consumed == text.Length && text[0] != (byte)'+';

@@ -28,13 +28,13 @@ internal static class StringCommands
 
     private static bool Get(RespConversation c, scoped in Arguments a)
     {
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Value);
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Value);
         return true;
     }
 
     private static bool Set(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         if (a.Count > 3 && SetOptions.TryRead(c, a, ref operation, out var error) is false)
         {
             return Refuse(c, error);
@@ -47,7 +47,7 @@ internal static class StringCommands
 
     private static bool SetNx(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         operation.Condition = Condition.IfAbsent;
         Take(a, 2, ref operation);
         c.Submit(operation, ReplyKind.Flag);
@@ -56,7 +56,7 @@ internal static class StringCommands
 
     private static bool SetFor(RespConversation c, scoped in Arguments a, string name, bool isSeconds)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         if (!TryInteger(a[2], out var time))
         {
             return Refuse(c, NotAnInteger);
@@ -75,7 +75,7 @@ internal static class StringCommands
 
     private static bool GetSet(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         operation.ReturnsPrevious = true;
         Take(a, 2, ref operation);
         c.Submit(operation, ReplyKind.Previous);
@@ -84,7 +84,7 @@ internal static class StringCommands
 
     private static bool GetDel(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Delete, a[1]);
+        var operation = On(c, OperationKind.Delete, a);
         operation.EntryKind = EntryKind.Bytes;
         operation.RequiresKind = true;
         c.Submit(operation, ReplyKind.Removed);
@@ -93,10 +93,10 @@ internal static class StringCommands
 
     private static bool GetEx(RespConversation c, scoped in Arguments a)
     {
-        var expire = On(OperationKind.Expire, a[1]);
+        var expire = On(c, OperationKind.Expire, a);
         if (a.Count == 2)
         {
-            c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Value);
+            c.Submit(On(c, OperationKind.Get, a), ReplyKind.Value);
             return true;
         }
 
@@ -237,7 +237,7 @@ internal static class StringCommands
 
     private static bool StrLen(RespConversation c, scoped in Arguments a)
     {
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Length);
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Length);
         return true;
     }
 
@@ -276,7 +276,7 @@ internal static class StringCommands
             return Refuse(c, NotAnInteger);
         }
 
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Range, (begin, end));
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Range, (begin, end));
         return true;
     }
 
@@ -300,7 +300,7 @@ internal static class StringCommands
 
         if (patch.Length == 0)
         {
-            c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Length);
+            c.Submit(On(c, OperationKind.Get, a), ReplyKind.Length);
             return true;
         }
 
