@@ -11,7 +11,7 @@ namespace Levee.Server.Resp;
 internal sealed class CommandBatch
 {
     /// <summary>Most commands in a batch: enough to hide the latency of memory, few enough to stay in the first-level cache.</summary>
-    public const int MaxCommands = 16;
+    public const int MaxCommands = 32;
 
     private const int MaxArguments = 8;
 

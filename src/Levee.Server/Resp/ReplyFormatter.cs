@@ -22,6 +22,12 @@ internal static class ReplyFormatter
     {
         switch (answer.Outcome)
         {
+            case Outcome.Stored when kind == ReplyKind.Ok:
+                WriteOk(output);
+                return;
+            case Outcome.Hit when kind == ReplyKind.Value && answer.Entry.Kind == EntryKind.Bytes:
+                WriteValue(output, answer.Entry);
+                return;
             case Outcome.Hit or Outcome.Stored or Outcome.Removed or Outcome.Miss or Outcome.ConditionFailed:
                 WriteResult(output, kind, answer, version, now, range);
                 return;

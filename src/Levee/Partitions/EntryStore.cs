@@ -193,6 +193,11 @@ internal sealed class EntryStore
     /// <returns>False where no memory could be had; then nothing changed.</returns>
     public bool TryReplace(int node, scoped ref RecordParts parts)
     {
+        if (!IsOverdrawn && TryOverwrite(node, ref parts))
+        {
+            return true;
+        }
+
         policy.Hit(node);
         policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
         pinned = node;
@@ -201,6 +206,28 @@ internal sealed class EntryStore
         PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
         return replaced;
+    }
+
+    /// <summary>Writes over a record where the new one takes the same slot, and so the same weight: the common overwrite, which moves no memory.</summary>
+    private bool TryOverwrite(int node, scoped ref RecordParts parts)
+    {
+        var slot = nodes[node].Slot;
+        var record = slab.Record(slot);
+        var length = parts.Length;
+        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 || slab.ClassOf(slot) != SizeClass.Of(length))
+        {
+            return false;
+        }
+
+        policy.Hit(node);
+        PayloadBytes += length - EntryRecord.Length(record);
+        parts.Write(record, node);
+        if (parts.Expiry.At != Limits.Never)
+        {
+            slab.NoteExpiry(slot, parts.Expiry.At);
+        }
+
+        return true;
     }
 
     /// <summary>Takes a resident out: removed, expired or invalidated.</summary>
