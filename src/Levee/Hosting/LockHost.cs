@@ -13,6 +13,9 @@ namespace Levee.Hosting;
 /// </summary>
 public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 {
+    /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
+    private const int MaxChainApproached = 3;
+
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly Slot[] slots;
@@ -120,9 +123,18 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachNode(key.IndexHint);
         }
 
-        foreach (ref var key in keys)
+        var isUnderWay = true;
+        for (var steps = 0; isUnderWay && steps < MaxChainApproached; steps++)
         {
-            slots[PartitionOf(key.Hash)].Partition.ApproachRecord(key.Node);
+            isUnderWay = false;
+            foreach (ref var key in keys)
+            {
+                if (key.Node >= 0)
+                {
+                    key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachRecord(key.IndexHint, key.Node);
+                    isUnderWay |= key.Node >= 0;
+                }
+            }
         }
     }
 

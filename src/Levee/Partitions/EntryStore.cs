@@ -94,16 +94,28 @@ internal sealed class EntryStore
         return node;
     }
 
-    /// <summary>Third step: fetches the record, and the nodes beside it on its list, which a hit may move it from between.</summary>
-    public unsafe void ApproachRecord(int node)
+    /// <summary>
+    /// Third step: where the node has the tag, fetches the record, and the nodes beside it on its list, which a hit takes it from between; else the next node of the chain.
+    /// </summary>
+    /// <returns>The node with which to take this step again; <see cref="NodeTable.None"/> at the end of the way.</returns>
+    public unsafe int ApproachRecord(uint tag, int node)
     {
         var place = nodes.Peek(node);
-        if (place != null)
+        if (place == null)
         {
-            slab.Approach(place->Slot);
-            Prefetch.Line(nodes.Peek(place->Prev));
-            Prefetch.Line(nodes.Peek(place->Next));
+            return NodeTable.None;
         }
+
+        if (place->Tag != tag)
+        {
+            Prefetch.Line(nodes.Peek(place->Chain));
+            return place->Chain;
+        }
+
+        slab.Approach(place->Slot);
+        Prefetch.Line(nodes.Peek(place->Prev));
+        Prefetch.Line(nodes.Peek(place->Next));
+        return NodeTable.None;
     }
 
     /// <summary>Finds the resident entry of a key.</summary>

@@ -95,8 +95,8 @@ public sealed class Partition
     /// <summary>Second step.</summary>
     internal int ApproachNode(ulong hint) => store.ApproachNode((uint)hint);
 
-    /// <summary>Third step.</summary>
-    internal void ApproachRecord(int node) => store.ApproachRecord(node);
+    /// <summary>Third step, to be taken again with the node that it returns, if any.</summary>
+    internal int ApproachRecord(ulong hint, int node) => store.ApproachRecord((uint)hint, node);
 
     /// <summary>Acts on one operation. The answer goes into <paramref name="sink"/> under <paramref name="ticket"/>, now or when a load has come back.</summary>
     public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
