@@ -172,6 +172,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>Ends the conversation after what is unsent.</summary>
     public void Close() => isClosing = true;
 
+    /// <summary>Makes the client a stranger again.</summary>
+    public void Forget()
+    {
+        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        parser.IsUnauthenticated = !IsAuthenticated;
+        Client.User = "default";
+    }
+
     /// <summary>Lets the client in.</summary>
     public void Authenticate(string user)
     {
@@ -315,9 +323,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (command.IsBarrier && !StartBarrier())
+        if (!command.Accepts(arguments.Count))
         {
-            return false;
+            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
+            return true;
         }
 
         if (!IsAuthenticated && !command.RunsUnauthenticated)
@@ -326,10 +335,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (!command.Accepts(arguments.Count))
+        if (command.IsBarrier && !StartBarrier())
         {
-            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
-            return true;
+            return false;
         }
 
         Client.LastCommand = command;
