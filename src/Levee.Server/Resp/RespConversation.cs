@@ -82,9 +82,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         get
         {
-            if (isClosing || isKilled)
+            if (isKilled || (isClosing && !HasPending))
             {
                 return ConversationState.Closing;
+            }
+
+            if (isClosing)
+            {
+                return ConversationState.Paused;
             }
 
             if (IsBlocked)
@@ -101,7 +106,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     public bool HasPending => pending.Count > 0 || !steps.IsCompleted;
 
     private bool IsBlocked =>
-        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
+        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || UnsentBytes >= server.Options.MaxUnsentBytes;
+
+    /// <summary>All that the client has not taken: what may be sent, and what waits for an earlier reply.</summary>
+    private long UnsentBytes => sending.Length + parkedBytes + (slots.Count > 0 ? Output.Length : 0);
 
     public int Consume(ReadOnlySpan<byte> input)
     {
@@ -154,6 +162,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         DropReplies();
         sending.Dispose();
         assembler?.Dispose();
+        asker?.Leave();
     }
 
     /// <summary>A number from 0 to below a bound; for RANDOMKEY, where nothing hangs on it.</summary>
