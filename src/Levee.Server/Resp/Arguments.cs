@@ -39,7 +39,7 @@ internal readonly ref struct Arguments
     /// <summary>How many there are, with the name.</summary>
     public int Count { get; }
 
-    /// <summary>The bytes of an argument. A large one is copied out whole: for commands that rewrite a value anyway.</summary>
+    /// <summary>The bytes of an argument. A large one is copied out whole, once: for commands that rewrite a value anyway, and for those that refuse it.</summary>
     public ReadOnlySpan<byte> this[int index]
     {
         get
@@ -60,7 +60,9 @@ internal readonly ref struct Arguments
             }
 
             using var large = (LargeArgument)assembler.TakeLarge(index);
-            return large.ToArray();
+            var bytes = large.ToArray();
+            assembler.PutBack(index, bytes);
+            return bytes;
         }
     }
 

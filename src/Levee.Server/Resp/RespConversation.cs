@@ -86,9 +86,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         get
         {
-            if (isClosing || isKilled)
+            if (isKilled || (isClosing && !HasPending))
             {
                 return ConversationState.Closing;
+            }
+
+            if (isClosing)
+            {
+                return ConversationState.Paused;
             }
 
             if (IsBlocked)
@@ -105,7 +110,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     public bool HasPending => pending.Count > 0 || !steps.IsCompleted;
 
     private bool IsBlocked =>
-        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
+        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || UnsentBytes >= server.Options.MaxUnsentBytes;
+
+    /// <summary>All that the client has not taken: what may be sent, and what waits for an earlier reply.</summary>
+    private long UnsentBytes => sending.Length + parkedBytes + (slots.Count > 0 ? Output.Length : 0);
 
     public int Consume(ReadOnlySpan<byte> input)
     {
@@ -156,6 +164,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         DropReplies();
         sending.Dispose();
         assembler?.Dispose();
+        asker?.Leave();
     }
 
     /// <summary>A number from 0 to below a bound; for RANDOMKEY, where nothing hangs on it.</summary>
@@ -173,6 +182,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>Ends the conversation after what is unsent.</summary>
     public void Close() => isClosing = true;
+
+    /// <summary>Makes the client a stranger again.</summary>
+    public void Forget()
+    {
+        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        parser.IsUnauthenticated = !IsAuthenticated;
+        Client.User = "default";
+    }
 
     /// <summary>Lets the client in.</summary>
     public void Authenticate(string user)
@@ -396,9 +413,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (command.IsBarrier && !StartBarrier())
+        if (!command.Accepts(arguments.Count))
         {
-            return false;
+            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
+            return true;
         }
 
         if (!IsAuthenticated && !command.RunsUnauthenticated)
@@ -407,10 +425,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (!command.Accepts(arguments.Count))
+        if (command.IsBarrier && !StartBarrier())
         {
-            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
-            return true;
+            return false;
         }
 
         Client.LastCommand = command;

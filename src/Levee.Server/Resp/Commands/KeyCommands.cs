@@ -176,7 +176,7 @@ internal static class KeyCommands
         operation.Flags = entry.Flags;
         operation.ContentType = entry.ContentType;
         operation.Tags = entry.Tags;
-        operation.ExpiresAt = entry.ExpiresAt;
+        operation.ExpiresAt = entry.ExpiryCap;
         operation.SlidingMs = entry.SlidingMs;
         operation.Condition = onlyIfAbsent ? Condition.IfAbsent : Condition.None;
         return operation;

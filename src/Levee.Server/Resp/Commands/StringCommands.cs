@@ -6,6 +6,8 @@ namespace Levee.Server.Resp.Commands;
 /// <summary>Commands on strings of bytes.</summary>
 internal static class StringCommands
 {
+    private const int KeysPerTurn = 1023; // Odd, as the indexes of keys are.
+
     public static readonly Command[] All =
     [
         new("get", 2, Get) { Keys = (1, 1, 1) },
@@ -190,23 +192,22 @@ internal static class StringCommands
     /// </summary>
     private static async Task MSetNxAsync(RespConversation c, byte[][] a)
     {
-        var versions = new List<(byte[] Key, ulong Version)>();
+        var versions = new Dictionary<byte[], ulong>(ByteComparer.Instance);
         string? error = null;
         var isPresent = false;
         for (var i = 1; i < a.Length && error is null && !isPresent; i += 2)
         {
+            if (i % KeysPerTurn == 0)
+            {
+                await c.NextTurn();
+            }
+
             var key = a[i];
-            var repeated = versions.FindIndex(v => v.Key.AsSpan().SequenceEqual(key));
-            var written = await Rewriting.StoreAsync(c, key, EntryKind.Bytes, a[i + 1], repeated >= 0 ? versions[repeated].Version : null, keepTtl: false);
+            var written = await Rewriting.StoreAsync(c, key, EntryKind.Bytes, a[i + 1], versions.TryGetValue(key, out var version) ? version : null, keepTtl: false);
             isPresent = written.Outcome == Outcome.ConditionFailed;
             if (written.Outcome == Outcome.Stored)
             {
-                if (repeated >= 0)
-                {
-                    versions.RemoveAt(repeated);
-                }
-
-                versions.Add((key, written.Version));
+                versions[key] = written.Version;
             }
             else if (!isPresent)
             {
@@ -293,15 +294,15 @@ internal static class StringCommands
         }
 
         var patch = a[3].ToArray();
-        if (offset + patch.Length > c.Cache.LargeValues.MaxValueBytes)
-        {
-            return Refuse(c, ReplyFormatter.Error(new Answer(Outcome.TooLarge, c.Cache.LargeValues.MaxValueBytes)));
-        }
-
         if (patch.Length == 0)
         {
             c.Submit(On(c, OperationKind.Get, a), ReplyKind.Length);
             return true;
+        }
+
+        if (offset > c.Cache.LargeValues.MaxValueBytes - patch.Length)
+        {
+            return Refuse(c, ReplyFormatter.Error(new Answer(Outcome.TooLarge, c.Cache.LargeValues.MaxValueBytes)));
         }
 
         c.RunSteps(Rewriting.RewriteAsync(
