@@ -88,15 +88,20 @@ public sealed class RespWriterTests
     [Fact]
     public void Writing_allocates_nothing()
     {
+        Rounds(1); // The first use of the base library's formatting sets up its tables.
         var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var round = 0; round < 100; round++)
-        {
-            RespWriter.WriteBulkString(buffer, "value"u8);
-            RespWriter.WriteInteger(buffer, 123456789);
-            RespWriter.WriteDouble(buffer, 1.0 / 3, RespVersion.Resp3);
-        }
-
+        Rounds(100);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Rounds(int count)
+        {
+            for (var round = 0; round < count; round++)
+            {
+                RespWriter.WriteBulkString(buffer, "value"u8);
+                RespWriter.WriteInteger(buffer, 123456789);
+                RespWriter.WriteDouble(buffer, 1.0 / 3, RespVersion.Resp3);
+            }
+        }
     }
 
     private delegate int Writing(Span<byte> destination);
