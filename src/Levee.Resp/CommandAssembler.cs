@@ -14,21 +14,21 @@ public sealed class CommandAssembler : IDisposable
     // What an array in a list costs beside its bytes; so that a million empty arguments meet the limit as well.
     private const int ArgumentOverheadBytes = 40;
 
-    private readonly ILargeArgumentSource _source;
-    private readonly int _largeThreshold;
-    private readonly int _maxBulk;
-    private readonly int _maxCommandBytes;
-    private readonly List<Gathered> _arguments = [];
-    private readonly byte[] _header = new byte[ProtocolLimits.MaxHeaderBytes];
+    private readonly ILargeArgumentSource source;
+    private readonly int largeThreshold;
+    private readonly int maxBulk;
+    private readonly int maxCommandBytes;
+    private readonly List<Gathered> arguments = [];
+    private readonly byte[] header = new byte[ProtocolLimits.MaxHeaderBytes];
 
-    private Step _step;
-    private int _headerLength;
-    private int _remainingArguments;
-    private int _remainingBytes;
-    private int _smallBytes;
-    private bool _isUnauthenticated;
-    private byte[] _small = [];
-    private ILargeArgument? _large;
+    private Step step;
+    private int headerLength;
+    private int remainingArguments;
+    private int remainingBytes;
+    private int smallBytes;
+    private bool isUnauthenticated;
+    private byte[] small = [];
+    private ILargeArgument? large;
 
     /// <summary>Creates an assembler; the limits are those of its <see cref="CommandParser"/>.</summary>
     /// <param name="source">Gives room for the large arguments.</param>
@@ -41,10 +41,10 @@ public sealed class CommandAssembler : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(largeThreshold, 0);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBulk, largeThreshold);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(maxCommandBytes, largeThreshold);
-        _source = source;
-        _largeThreshold = largeThreshold;
-        _maxBulk = maxBulk;
-        _maxCommandBytes = maxCommandBytes;
+        this.source = source;
+        this.largeThreshold = largeThreshold;
+        this.maxBulk = maxBulk;
+        this.maxCommandBytes = maxCommandBytes;
     }
 
     // What the next byte belongs to.
@@ -65,10 +65,10 @@ public sealed class CommandAssembler : IDisposable
     public bool IsDiscarded { get; private set; }
 
     /// <summary>How many arguments have been gathered, the command's name included; of a discarded command those before it was discarded.</summary>
-    public int Count => _arguments.Count;
+    public int Count => arguments.Count;
 
     /// <summary>While room is needed: for how many bytes.</summary>
-    public int LargeLength => _step == Step.Room ? _remainingBytes : 0;
+    public int LargeLength => step == Step.Room ? remainingBytes : 0;
 
     /// <summary>After <see cref="AssemblerStatus.Invalid"/>: what is wrong, ready for an error reply (without <c>-ERR</c>).</summary>
     public string? Error { get; private set; }
@@ -83,14 +83,14 @@ public sealed class CommandAssembler : IDisposable
         for (var index = 0; index < parser.Count; index++)
         {
             var argument = parser.Argument(input, index).ToArray();
-            _smallBytes += argument.Length + ArgumentOverheadBytes;
-            _arguments.Add(new Gathered(argument, null));
+            smallBytes += argument.Length + ArgumentOverheadBytes;
+            arguments.Add(new Gathered(argument, null));
         }
 
-        _isUnauthenticated = parser.IsUnauthenticated;
-        _remainingArguments = parser.RemainingArguments;
-        _remainingBytes = parser.LargeLength;
-        _step = Step.Room;
+        isUnauthenticated = parser.IsUnauthenticated;
+        remainingArguments = parser.RemainingArguments;
+        remainingBytes = parser.LargeLength;
+        step = Step.Room;
         Status = AssemblerStatus.Incomplete;
     }
 
@@ -106,9 +106,9 @@ public sealed class CommandAssembler : IDisposable
 
         Status = AssemblerStatus.Incomplete;
         var position = 0;
-        while (Status == AssemblerStatus.Incomplete && (position < input.Length || _step == Step.Room))
+        while (Status == AssemblerStatus.Incomplete && (position < input.Length || step == Step.Room))
         {
-            position += _step switch
+            position += step switch
             {
                 Step.Header => TakeHeader(input[position..]),
                 Step.Room => TakeRoom(),
@@ -133,11 +133,11 @@ public sealed class CommandAssembler : IDisposable
 
         IsDiscarded = true;
         DisposeLarge();
-        _small = [];
-        _arguments.RemoveAll(static argument => argument.IsLarge);
-        if (_step is Step.Room or Step.Small or Step.Large)
+        small = [];
+        arguments.RemoveAll(static argument => argument.IsLarge);
+        if (step is Step.Room or Step.Small or Step.Large)
         {
-            _step = Step.Swallow;
+            step = Step.Swallow;
         }
 
         Status = AssemblerStatus.Incomplete;
@@ -145,19 +145,19 @@ public sealed class CommandAssembler : IDisposable
 
     /// <summary>Whether an argument is a large one.</summary>
     /// <param name="index">Below <see cref="Count"/>.</param>
-    public bool IsLarge(int index) => _arguments[index].IsLarge;
+    public bool IsLarge(int index) => arguments[index].IsLarge;
 
     /// <summary>The bytes of a small argument.</summary>
     /// <param name="index">Below <see cref="Count"/>, and not of a large argument.</param>
     public ReadOnlyMemory<byte> Argument(int index)
-        => _arguments[index].Bytes ?? throw new InvalidOperationException($"Argument {index} is a large one.");
+        => arguments[index].Bytes ?? throw new InvalidOperationException($"Argument {index} is a large one.");
 
     /// <summary>Hands a large argument over: from now on it is the caller's to dispose.</summary>
     /// <param name="index">Below <see cref="Count"/>, and of a large argument that was not taken yet.</param>
     public ILargeArgument TakeLarge(int index)
     {
-        var taken = _arguments[index].Large ?? throw new InvalidOperationException($"Argument {index} is not a large one, or was taken before.");
-        _arguments[index] = new Gathered(null, null);
+        var taken = arguments[index].Large ?? throw new InvalidOperationException($"Argument {index} is not a large one, or was taken before.");
+        arguments[index] = new Gathered(null, null);
         return taken;
     }
 
@@ -170,18 +170,18 @@ public sealed class CommandAssembler : IDisposable
     public void Reset()
     {
         DisposeLarge();
-        _arguments.Clear();
-        if (_arguments.Capacity > 1024)
+        arguments.Clear();
+        if (arguments.Capacity > 1024)
         {
-            _arguments.Capacity = 0;
+            arguments.Capacity = 0;
         }
 
-        _small = [];
-        _step = Step.Header;
-        _headerLength = 0;
-        _remainingArguments = 0;
-        _remainingBytes = 0;
-        _smallBytes = 0;
+        small = [];
+        step = Step.Header;
+        headerLength = 0;
+        remainingArguments = 0;
+        remainingBytes = 0;
+        smallBytes = 0;
         Status = AssemblerStatus.Idle;
         IsDiscarded = false;
         Error = null;
@@ -195,27 +195,27 @@ public sealed class CommandAssembler : IDisposable
         var taken = 0;
         while (taken < input.Length)
         {
-            _header[_headerLength++] = input[taken++];
-            if (_header[0] != (byte)'$')
+            header[headerLength++] = input[taken++];
+            if (header[0] != (byte)'$')
             {
-                Refuse(ProtocolErrors.ExpectedBulk(_header[0]));
+                Refuse(ProtocolErrors.ExpectedBulk(header[0]));
                 return taken;
             }
 
-            var status = HeaderLine.Read(_header.AsSpan(0, _headerLength), 0, out var length, out _);
-            if (status == CommandStatus.Incomplete && _headerLength < _header.Length)
+            var status = HeaderLine.Read(header.AsSpan(0, headerLength), 0, out var length, out _);
+            if (status == CommandStatus.Incomplete && headerLength < header.Length)
             {
                 continue;
             }
 
-            _headerLength = 0;
-            if (status != CommandStatus.Complete || length < 0 || length > _maxBulk)
+            headerLength = 0;
+            if (status != CommandStatus.Complete || length < 0 || length > maxBulk)
             {
                 Refuse(ProtocolErrors.InvalidBulkLength);
                 return taken;
             }
 
-            if (_isUnauthenticated && length > ProtocolLimits.MaxUnauthenticatedBulkBytes)
+            if (isUnauthenticated && length > ProtocolLimits.MaxUnauthenticatedBulkBytes)
             {
                 Refuse(ProtocolErrors.UnauthenticatedBulkLength);
                 return taken;
@@ -230,37 +230,37 @@ public sealed class CommandAssembler : IDisposable
 
     private void BeginArgument(int length)
     {
-        _remainingBytes = length;
+        remainingBytes = length;
         if (IsDiscarded)
         {
-            _step = length > 0 ? Step.Swallow : Step.LineEnd;
+            step = length > 0 ? Step.Swallow : Step.LineEnd;
         }
-        else if (length > _largeThreshold)
+        else if (length > largeThreshold)
         {
-            _step = Step.Room;
+            step = Step.Room;
         }
-        else if (_smallBytes + length + ArgumentOverheadBytes > _maxCommandBytes)
+        else if (smallBytes + length + ArgumentOverheadBytes > maxCommandBytes)
         {
-            Refuse(ProtocolErrors.TooBigCommand(_maxCommandBytes));
+            Refuse(ProtocolErrors.TooBigCommand(maxCommandBytes));
         }
         else
         {
-            _smallBytes += length + ArgumentOverheadBytes;
-            _small = length > 0 ? new byte[length] : [];
-            _step = length > 0 ? Step.Small : Step.LineEnd;
+            smallBytes += length + ArgumentOverheadBytes;
+            small = length > 0 ? new byte[length] : [];
+            step = length > 0 ? Step.Small : Step.LineEnd;
         }
     }
 
     private int TakeRoom()
     {
-        _large = _source.TryCreate(_remainingBytes);
-        if (_large is null)
+        large = source.TryCreate(remainingBytes);
+        if (large is null)
         {
             Status = AssemblerStatus.NeedsRoom;
         }
         else
         {
-            _step = Step.Large;
+            step = Step.Large;
         }
 
         return 0;
@@ -268,33 +268,33 @@ public sealed class CommandAssembler : IDisposable
 
     private int TakeSmall(ReadOnlySpan<byte> input)
     {
-        var taken = Math.Min(input.Length, _remainingBytes);
-        input[..taken].CopyTo(_small.AsSpan(_small.Length - _remainingBytes));
+        var taken = Math.Min(input.Length, remainingBytes);
+        input[..taken].CopyTo(small.AsSpan(small.Length - remainingBytes));
         return Took(taken);
     }
 
     private int TakeLarge(ReadOnlySpan<byte> input)
     {
-        var room = _large!.Unfilled();
-        var taken = Math.Min(Math.Min(input.Length, room.Length), _remainingBytes);
+        var room = large!.Unfilled();
+        var taken = Math.Min(Math.Min(input.Length, room.Length), remainingBytes);
         if (taken == 0)
         {
             throw new InvalidOperationException("A large argument has no room left before its end.");
         }
 
         input[..taken].CopyTo(room);
-        _large.Advance(taken);
+        large.Advance(taken);
         return Took(taken);
     }
 
-    private int Swallow(ReadOnlySpan<byte> input) => Took(Math.Min(input.Length, _remainingBytes));
+    private int Swallow(ReadOnlySpan<byte> input) => Took(Math.Min(input.Length, remainingBytes));
 
     private int Took(int taken)
     {
-        _remainingBytes -= taken;
-        if (_remainingBytes == 0)
+        remainingBytes -= taken;
+        if (remainingBytes == 0)
         {
-            _step = Step.LineEnd;
+            step = Step.LineEnd;
         }
 
         return taken;
@@ -302,31 +302,31 @@ public sealed class CommandAssembler : IDisposable
 
     private int TakeLineEnd(ReadOnlySpan<byte> input)
     {
-        // _headerLength counts the bytes of the line end that have come.
-        var expected = _headerLength == 0 ? (byte)'\r' : (byte)'\n';
+        // headerLength counts the bytes of the line end that have come.
+        var expected = headerLength == 0 ? (byte)'\r' : (byte)'\n';
         if (input[0] != expected)
         {
             Refuse(ProtocolErrors.ExpectedLineEnd);
             return 1;
         }
 
-        if (_headerLength == 0)
+        if (headerLength == 0)
         {
-            _headerLength = 1;
+            headerLength = 1;
             return 1;
         }
 
-        _headerLength = 0;
-        _step = Step.Header;
+        headerLength = 0;
+        step = Step.Header;
         if (!IsDiscarded)
         {
-            _arguments.Add(new Gathered(_large is null ? _small : null, _large));
-            _large = null;
-            _small = [];
+            arguments.Add(new Gathered(large is null ? small : null, large));
+            large = null;
+            small = [];
         }
 
-        _remainingArguments--;
-        Status = _remainingArguments == 0 ? AssemblerStatus.Complete : AssemblerStatus.Incomplete;
+        remainingArguments--;
+        Status = remainingArguments == 0 ? AssemblerStatus.Complete : AssemblerStatus.Incomplete;
         return 1;
     }
 
@@ -339,9 +339,9 @@ public sealed class CommandAssembler : IDisposable
 
     private void DisposeLarge()
     {
-        _large?.Dispose();
-        _large = null;
-        foreach (var argument in _arguments)
+        large?.Dispose();
+        large = null;
+        foreach (var argument in arguments)
         {
             argument.Large?.Dispose();
         }

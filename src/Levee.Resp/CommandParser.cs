@@ -22,22 +22,22 @@ public sealed class CommandParser
 
     private const ushort LineEnd = 0x0A0D;
 
-    private readonly int _largeThreshold;
-    private readonly int _maxBulk;
-    private readonly int _maxCommandBytes;
+    private readonly int largeThreshold;
+    private readonly int maxBulk;
+    private readonly int maxCommandBytes;
 
-    // Start and length of each argument. A start below zero is the complement of an offset in _decoded: an inline argument that had quotes.
-    private int[] _ranges = new int[FirstRanges];
-    private byte[]? _decoded;
+    // Start and length of each argument. A start below zero is the complement of an offset in decoded: an inline argument that had quotes.
+    private int[] ranges = new int[FirstRanges];
+    private byte[]? decoded;
 
     // Where a multibulk command under way goes on: at the header of its next argument.
-    private int _position;
+    private int position;
 
     // How much of an inline command under way has been searched for its line end; 0 between commands.
-    private int _searched;
+    private int searched;
 
     // Arguments of the multibulk command under way that are still to come; 0 between commands.
-    private int _pending;
+    private int pending;
 
     /// <summary>Creates a parser for one connection.</summary>
     /// <param name="largeThreshold">An argument longer than this, in bytes, is not waited for but reported as <see cref="CommandStatus.Large"/>; at least 1,024.</param>
@@ -50,9 +50,9 @@ public sealed class CommandParser
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBulk, largeThreshold);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(maxCommandBytes, largeThreshold);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxCommandBytes, 1 << 30);
-        _largeThreshold = largeThreshold;
-        _maxBulk = maxBulk;
-        _maxCommandBytes = maxCommandBytes;
+        this.largeThreshold = largeThreshold;
+        this.maxBulk = maxBulk;
+        this.maxCommandBytes = maxCommandBytes;
     }
 
     /// <summary>Whether the sender has not authenticated yet: then only short commands are read, as in Redis.</summary>
@@ -80,9 +80,9 @@ public sealed class CommandParser
     /// <param name="input">From the first unconsumed byte on.</param>
     public CommandStatus Parse(ReadOnlySpan<byte> input)
     {
-        if (_pending != 0)
+        if (pending != 0)
         {
-            return ParseArguments(input, _position);
+            return ParseArguments(input, position);
         }
 
         Count = 0;
@@ -93,7 +93,7 @@ public sealed class CommandParser
             var count = ((word >> 8) & 0xFF) - '0';
             if ((word & 0xFFFF00FF) == 0x0A0D002A && count - 1 <= 8)
             {
-                _pending = (int)count;
+                pending = (int)count;
                 return ParseArguments(input, 4);
             }
         }
@@ -108,10 +108,10 @@ public sealed class CommandParser
     public ReadOnlySpan<byte> Argument(ReadOnlySpan<byte> input, int index)
     {
         Debug.Assert((uint)index < (uint)Count, "The command has no such argument.");
-        var ranges = _ranges;
+        var ranges = this.ranges;
         var start = ranges[2 * index];
         var length = ranges[(2 * index) + 1];
-        return start >= 0 ? input.Slice(start, length) : _decoded.AsSpan(~start, length);
+        return start >= 0 ? input.Slice(start, length) : decoded.AsSpan(~start, length);
     }
 
     /// <summary>Where an argument stands in the input, for callers that keep the buffer; an inline argument with quotes stands nowhere and answers false.</summary>
@@ -120,19 +120,19 @@ public sealed class CommandParser
     /// <param name="length">Its length.</param>
     public bool TryGetRange(int index, out int start, out int length)
     {
-        start = _ranges[2 * index];
-        length = _ranges[(2 * index) + 1];
+        start = ranges[2 * index];
+        length = ranges[(2 * index) + 1];
         return start >= 0;
     }
 
     /// <summary>Forgets a command under way, and any memory beyond a new parser's.</summary>
     public void Reset()
     {
-        _ranges = _ranges.Length > FirstRanges ? new int[FirstRanges] : _ranges;
-        _decoded = null;
-        _position = 0;
-        _searched = 0;
-        _pending = 0;
+        ranges = ranges.Length > FirstRanges ? new int[FirstRanges] : ranges;
+        decoded = null;
+        position = 0;
+        searched = 0;
+        pending = 0;
         Count = 0;
         ConsumedBytes = 0;
         NeededBytes = 0;
@@ -145,15 +145,15 @@ public sealed class CommandParser
     private CommandStatus ParseArguments(ReadOnlySpan<byte> input, int position)
     {
         ref var origin = ref MemoryMarshal.GetReference(input);
-        var ranges = _ranges;
+        var ranges = this.ranges;
         var next = 2 * Count;
-        var pending = _pending;
+        var pending = this.pending;
         do
         {
             if (next == ranges.Length)
             {
-                Array.Resize(ref _ranges, 2 * ranges.Length);
-                ranges = _ranges;
+                Array.Resize(ref this.ranges, 2 * ranges.Length);
+                ranges = this.ranges;
             }
 
             if (input.Length - position >= 8)
@@ -200,7 +200,7 @@ public sealed class CommandParser
 
         Other:
             Count = next >> 1;
-            _pending = pending;
+            this.pending = pending;
             var status = ParseOtherArgument(input, ref position);
             if (status != CommandStatus.Complete)
             {
@@ -212,10 +212,10 @@ public sealed class CommandParser
         }
         while (pending != 0);
 
-        _pending = 0;
-        if (position > _maxCommandBytes)
+        this.pending = 0;
+        if (position > maxCommandBytes)
         {
-            return Refuse(ProtocolErrors.TooBigCommand(_maxCommandBytes));
+            return Refuse(ProtocolErrors.TooBigCommand(maxCommandBytes));
         }
 
         Count = next >> 1;
@@ -226,10 +226,10 @@ public sealed class CommandParser
     /// <summary>One argument at a time, with every check: long ones, those at the input's end, and nonsense.</summary>
     private CommandStatus ParseOtherArgument(ReadOnlySpan<byte> input, ref int position)
     {
-        _position = position;
-        if (position >= _maxCommandBytes)
+        this.position = position;
+        if (position >= maxCommandBytes)
         {
-            return Refuse(ProtocolErrors.TooBigCommand(_maxCommandBytes));
+            return Refuse(ProtocolErrors.TooBigCommand(maxCommandBytes));
         }
 
         if (position >= input.Length)
@@ -248,7 +248,7 @@ public sealed class CommandParser
             return AwaitMore(input.Length + 1);
         }
 
-        if (header == CommandStatus.Invalid || length < 0 || length > _maxBulk)
+        if (header == CommandStatus.Invalid || length < 0 || length > maxBulk)
         {
             return Refuse(ProtocolErrors.InvalidBulkLength);
         }
@@ -258,19 +258,19 @@ public sealed class CommandParser
             return Refuse(ProtocolErrors.UnauthenticatedBulkLength);
         }
 
-        if (length > _largeThreshold)
+        if (length > largeThreshold)
         {
             LargeLength = (int)length;
-            RemainingArguments = _pending;
+            RemainingArguments = pending;
             ConsumedBytes = payload;
-            _pending = 0;
+            pending = 0;
             return CommandStatus.Large;
         }
 
         var end = payload + (int)length;
-        if (end + 2 > _maxCommandBytes)
+        if (end + 2 > maxCommandBytes)
         {
-            return Refuse(ProtocolErrors.TooBigCommand(_maxCommandBytes));
+            return Refuse(ProtocolErrors.TooBigCommand(maxCommandBytes));
         }
 
         if (end + 2 > input.Length)
@@ -283,8 +283,8 @@ public sealed class CommandParser
             return Refuse(ProtocolErrors.ExpectedLineEnd);
         }
 
-        _ranges[2 * Count] = payload;
-        _ranges[(2 * Count) + 1] = (int)length;
+        ranges[2 * Count] = payload;
+        ranges[(2 * Count) + 1] = (int)length;
         position = end + 2;
         return CommandStatus.Complete;
     }
@@ -292,9 +292,9 @@ public sealed class CommandParser
     /// <summary>The start of a command that the fast path does not know: ten arguments and more, none, inline, or not enough bytes yet.</summary>
     private CommandStatus ParseOther(ReadOnlySpan<byte> input)
     {
-        if (_ranges.Length > RetainedRanges)
+        if (ranges.Length > RetainedRanges)
         {
-            _ranges = new int[FirstRanges];
+            ranges = new int[FirstRanges];
         }
 
         if (input.IsEmpty)
@@ -329,22 +329,22 @@ public sealed class CommandParser
             return CommandStatus.Complete;
         }
 
-        _pending = (int)count;
+        pending = (int)count;
         return ParseArguments(input, end);
     }
 
     private CommandStatus ParseInline(ReadOnlySpan<byte> input)
     {
-        var searched = _searched;
+        var searched = this.searched;
         var newline = input[searched..].IndexOf((byte)'\n');
         if (newline < 0)
         {
-            _searched = input.Length;
+            this.searched = input.Length;
             return input.Length > ProtocolLimits.MaxInlineBytes ? Refuse(ProtocolErrors.TooBigInlineRequest) : AwaitMore(input.Length + 1);
         }
 
         newline += searched;
-        _searched = 0;
+        this.searched = 0;
         if (newline > ProtocolLimits.MaxInlineBytes)
         {
             return Refuse(ProtocolErrors.TooBigInlineRequest);
@@ -390,15 +390,15 @@ public sealed class CommandParser
             }
 
             // Decoding only ever shrinks, so the line's length bounds all its arguments together.
-            if (_decoded is null || _decoded.Length < line.Length)
+            if (decoded is null || decoded.Length < line.Length)
             {
                 Debug.Assert(decodedLength == 0, "The buffer is as long as the line from its first quote on.");
-                _decoded = new byte[Math.Max(256, line.Length)];
+                decoded = new byte[Math.Max(256, line.Length)];
             }
 
             var decodedStart = decodedLength;
             position = start;
-            if (!TryDecode(line, ref position, _decoded, ref decodedLength))
+            if (!TryDecode(line, ref position, decoded, ref decodedLength))
             {
                 Count = 0;
                 return false;
@@ -476,13 +476,13 @@ public sealed class CommandParser
 
     private void AddRange(int start, int length)
     {
-        if (2 * Count == _ranges.Length)
+        if (2 * Count == ranges.Length)
         {
-            Array.Resize(ref _ranges, 2 * _ranges.Length);
+            Array.Resize(ref ranges, 2 * ranges.Length);
         }
 
-        _ranges[2 * Count] = start;
-        _ranges[(2 * Count) + 1] = length;
+        ranges[2 * Count] = start;
+        ranges[(2 * Count) + 1] = length;
         Count++;
     }
 
@@ -496,8 +496,8 @@ public sealed class CommandParser
     {
         Error = error;
         Count = 0;
-        _pending = 0;
-        _searched = 0;
+        pending = 0;
+        searched = 0;
         return CommandStatus.Invalid;
     }
 

@@ -19,26 +19,26 @@ public sealed class ReplyParser
 
     private const int FirstElements = 64;
 
-    private readonly int _maxReplyBytes;
-    private readonly Frame[] _frames = new Frame[MaxDepth];
-    private int _depth;
-    private Step _step;
+    private readonly int maxReplyBytes;
+    private readonly Frame[] frames = new Frame[MaxDepth];
+    private int depth;
+    private Step step;
 
     // A line whose start came with an earlier piece.
-    private byte[] _line = [];
-    private int _lineLength;
+    private byte[] line = [];
+    private int lineLength;
 
-    private byte _bulkType;
-    private byte[] _bulk = [];
-    private int _filled;
-    private long _replyBytes;
+    private byte bulkType;
+    private byte[] bulk = [];
+    private int filled;
+    private long replyBytes;
 
     /// <summary>Creates a parser for one connection.</summary>
     /// <param name="maxReplyBytes">The most memory of one reply, in bytes.</param>
     public ReplyParser(int maxReplyBytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxReplyBytes, 1024);
-        _maxReplyBytes = maxReplyBytes;
+        this.maxReplyBytes = maxReplyBytes;
     }
 
     private enum Step
@@ -73,7 +73,7 @@ public sealed class ReplyParser
         var position = 0;
         while (Status == ReplyStatus.Incomplete && position < input.Length)
         {
-            position += _step switch
+            position += step switch
             {
                 Step.Line => TakeLine(input[position..]),
                 Step.Bulk => TakeBulk(input[position..]),
@@ -90,30 +90,30 @@ public sealed class ReplyParser
     {
         var feed = input.IndexOf((byte)'\n');
         var taken = feed < 0 ? input.Length : feed + 1;
-        if (_lineLength == 0 && feed >= 0)
+        if (lineLength == 0 && feed >= 0)
         {
             TakeWholeLine(input[..taken]);
             return taken;
         }
 
-        if (_lineLength + taken > MaxLineBytes)
+        if (lineLength + taken > MaxLineBytes)
         {
             Refuse($"a line of more than {MaxLineBytes} bytes");
             return taken;
         }
 
-        if (_lineLength + taken > _line.Length)
+        if (lineLength + taken > line.Length)
         {
-            Array.Resize(ref _line, Math.Max(64, 2 * (_lineLength + taken)));
+            Array.Resize(ref line, Math.Max(64, 2 * (lineLength + taken)));
         }
 
-        input[..taken].CopyTo(_line.AsSpan(_lineLength));
-        _lineLength += taken;
+        input[..taken].CopyTo(line.AsSpan(lineLength));
+        lineLength += taken;
         if (feed >= 0)
         {
-            var length = _lineLength;
-            _lineLength = 0;
-            TakeWholeLine(_line.AsSpan(0, length));
+            var length = lineLength;
+            lineLength = 0;
+            TakeWholeLine(line.AsSpan(0, length));
         }
 
         return taken;
@@ -129,10 +129,10 @@ public sealed class ReplyParser
 
         var type = line[0];
         var text = line[1..^2];
-        _replyBytes += ElementBytes + text.Length;
-        if (_replyBytes > _maxReplyBytes)
+        replyBytes += ElementBytes + text.Length;
+        if (replyBytes > maxReplyBytes)
         {
-            Refuse($"a reply of more than {_maxReplyBytes} bytes");
+            Refuse($"a reply of more than {maxReplyBytes} bytes");
             return;
         }
 
@@ -179,27 +179,27 @@ public sealed class ReplyParser
             return;
         }
 
-        if (length < 0 || _replyBytes + length > _maxReplyBytes)
+        if (length < 0 || replyBytes + length > maxReplyBytes)
         {
-            Refuse($"a string of {length} bytes; a reply may have {_maxReplyBytes}");
+            Refuse($"a string of {length} bytes; a reply may have {maxReplyBytes}");
             return;
         }
 
-        _replyBytes += length;
-        _bulkType = type;
-        _bulk = length > 0 ? new byte[length] : [];
-        _filled = 0;
-        _step = length > 0 ? Step.Bulk : Step.CarriageReturn;
+        replyBytes += length;
+        bulkType = type;
+        bulk = length > 0 ? new byte[length] : [];
+        filled = 0;
+        step = length > 0 ? Step.Bulk : Step.CarriageReturn;
     }
 
     private int TakeBulk(ReadOnlySpan<byte> input)
     {
-        var taken = Math.Min(input.Length, _bulk.Length - _filled);
-        input[..taken].CopyTo(_bulk.AsSpan(_filled));
-        _filled += taken;
-        if (_filled == _bulk.Length)
+        var taken = Math.Min(input.Length, bulk.Length - filled);
+        input[..taken].CopyTo(bulk.AsSpan(filled));
+        filled += taken;
+        if (filled == bulk.Length)
         {
-            _step = Step.CarriageReturn;
+            step = Step.CarriageReturn;
         }
 
         return taken;
@@ -211,15 +211,15 @@ public sealed class ReplyParser
         {
             Refuse("a string that does not end with CR LF");
         }
-        else if (_step == Step.CarriageReturn)
+        else if (step == Step.CarriageReturn)
         {
-            _step = Step.LineFeed;
+            step = Step.LineFeed;
         }
         else
         {
-            _step = Step.Line;
-            var bulk = _bulk;
-            _bulk = [];
+            step = Step.Line;
+            var bulk = this.bulk;
+            this.bulk = [];
             AddBulk(bulk);
         }
 
@@ -228,7 +228,7 @@ public sealed class ReplyParser
 
     private void AddBulk(byte[] bulk)
     {
-        switch (_bulkType)
+        switch (bulkType)
         {
             case (byte)'$':
                 Add(RespValue.Text(RespKind.BulkString, bulk));
@@ -254,33 +254,33 @@ public sealed class ReplyParser
         }
 
         var elements = type is (byte)'%' or (byte)'|' ? 2 * count : count;
-        if (count < 0 || elements > _maxReplyBytes / ElementBytes)
+        if (count < 0 || elements > maxReplyBytes / ElementBytes)
         {
-            Refuse($"an aggregate of {count} elements; a reply may have {_maxReplyBytes} bytes");
+            Refuse($"an aggregate of {count} elements; a reply may have {maxReplyBytes} bytes");
             return;
         }
 
-        if (_depth == MaxDepth)
+        if (depth == MaxDepth)
         {
             Refuse($"aggregates nested deeper than {MaxDepth}");
             return;
         }
 
-        _frames[_depth++] = new Frame { Type = type, Expected = (int)elements, Items = elements == 0 ? [] : new RespValue[Math.Min(elements, FirstElements)] };
+        frames[depth++] = new Frame { Type = type, Expected = (int)elements, Items = elements == 0 ? [] : new RespValue[Math.Min(elements, FirstElements)] };
         Close();
     }
 
     private void Add(RespValue value)
     {
-        if (_depth == 0)
+        if (depth == 0)
         {
-            _replyBytes = 0;
+            replyBytes = 0;
             Value = value;
             Status = ReplyStatus.Complete;
             return;
         }
 
-        ref var frame = ref _frames[_depth - 1];
+        ref var frame = ref frames[depth - 1];
         if (frame.Count == frame.Items.Length)
         {
             Array.Resize(ref frame.Items, Math.Min(frame.Expected, 2 * frame.Count));
@@ -293,13 +293,13 @@ public sealed class ReplyParser
     // Adds the innermost aggregate to the one around it when it is whole. The recursion with Add is as deep as the nesting.
     private void Close()
     {
-        var frame = _frames[_depth - 1];
+        var frame = frames[depth - 1];
         if (frame.Count < frame.Expected)
         {
             return;
         }
 
-        _frames[--_depth] = default;
+        frames[--depth] = default;
         var kind = frame.Type switch
         {
             (byte)'*' => RespKind.Array,

@@ -5,17 +5,17 @@ namespace Levee.Resp;
 /// <summary>One argument of a command that a client sends: a text (sent as UTF-8), bytes, or a number.</summary>
 public readonly struct RespArgument
 {
-    private readonly string? _text;
-    private readonly ReadOnlyMemory<byte> _bytes;
+    private readonly string? text;
+    private readonly ReadOnlyMemory<byte> bytes;
 
     private RespArgument(string? text, ReadOnlyMemory<byte> bytes)
     {
-        _text = text;
-        _bytes = bytes;
+        this.text = text;
+        this.bytes = bytes;
     }
 
     /// <summary>The argument's length as sent, in bytes.</summary>
-    public int LengthBytes => _text is null ? _bytes.Length : Encoding.UTF8.GetByteCount(_text);
+    public int LengthBytes => text is null ? bytes.Length : Encoding.UTF8.GetByteCount(text);
 
     /// <summary>A text, sent as UTF-8.</summary>
     /// <param name="text">The text.</param>
@@ -46,16 +46,16 @@ public readonly struct RespArgument
     public static RespArgument FromInt64(long number) => new(number.ToString(System.Globalization.CultureInfo.InvariantCulture), default);
 
     /// <summary>The argument as text, for messages.</summary>
-    public override string ToString() => _text ?? Encoding.UTF8.GetString(_bytes.Span);
+    public override string ToString() => text ?? Encoding.UTF8.GetString(bytes.Span);
 
     internal int Write(Span<byte> destination)
     {
-        if (_text is not null)
+        if (text is not null)
         {
-            return Encoding.UTF8.GetBytes(_text, destination);
+            return Encoding.UTF8.GetBytes(text, destination);
         }
 
-        _bytes.Span.CopyTo(destination);
-        return _bytes.Length;
+        bytes.Span.CopyTo(destination);
+        return bytes.Length;
     }
 }

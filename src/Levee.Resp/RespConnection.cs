@@ -17,28 +17,28 @@ public sealed class RespConnection : IAsyncDisposable
 {
     private const int BatchBytes = 64 * 1024;
 
-    private readonly Stream _stream;
-    private readonly string _endpoint;
-    private readonly int _maxInFlight;
-    private readonly ReplyParser _parser;
-    private readonly CancellationTokenSource _closing = new();
-    private readonly Lock _gate = new();
-    private readonly LinkedList<Call> _waiting = [];
-    private readonly Queue<Call> _sent = [];
+    private readonly Stream stream;
+    private readonly string endpoint;
+    private readonly int maxInFlight;
+    private readonly ReplyParser parser;
+    private readonly CancellationTokenSource closing = new();
+    private readonly Lock gate = new();
+    private readonly LinkedList<Call> waiting = [];
+    private readonly Queue<Call> sent = [];
 
     // Released when calls wait and places are free; at most once ahead.
-    private readonly SemaphoreSlim _sendable = new(0);
-    private bool _isSignalled;
-    private RespConnectionException? _failure;
-    private Task _loops = Task.CompletedTask;
-    private int _isDisposed;
+    private readonly SemaphoreSlim sendable = new(0);
+    private bool isSignalled;
+    private RespConnectionException? failure;
+    private Task loops = Task.CompletedTask;
+    private int isDisposed;
 
     private RespConnection(Stream stream, string endpoint, RespConnectionOptions options)
     {
-        _stream = stream;
-        _endpoint = endpoint;
-        _maxInFlight = options.MaxInFlight;
-        _parser = new ReplyParser(options.MaxReplyBytes);
+        this.stream = stream;
+        this.endpoint = endpoint;
+        maxInFlight = options.MaxInFlight;
+        parser = new ReplyParser(options.MaxReplyBytes);
     }
 
     /// <summary>Whether calls can still succeed.</summary>
@@ -46,9 +46,9 @@ public sealed class RespConnection : IAsyncDisposable
     {
         get
         {
-            lock (_gate)
+            lock (gate)
             {
-                return _failure is null;
+                return failure is null;
             }
         }
     }
@@ -102,7 +102,7 @@ public sealed class RespConnection : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxInFlight, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.MaxInFlight, 1_000_000);
         var connection = new RespConnection(stream, endpoint, options);
-        connection._loops = Task.WhenAll(connection.SendLoopAsync(), connection.ReceiveLoopAsync());
+        connection.loops = Task.WhenAll(connection.SendLoopAsync(), connection.ReceiveLoopAsync());
         try
         {
             await connection.ShakeHandsAsync(options, cancellationToken).ConfigureAwait(false);
@@ -133,15 +133,15 @@ public sealed class RespConnection : IAsyncDisposable
         }
 
         var call = new Call(this, command);
-        lock (_gate)
+        lock (gate)
         {
-            if (_failure is not null)
+            if (failure is not null)
             {
                 call.Release();
-                return ValueTask.FromException<RespValue>(Broken(call, wasSent: false, _failure));
+                return ValueTask.FromException<RespValue>(Broken(call, wasSent: false, failure));
             }
 
-            call.Place = _waiting.AddLast(call);
+            call.Place = waiting.AddLast(call);
             SignalIfSendable();
         }
 
@@ -153,17 +153,17 @@ public sealed class RespConnection : IAsyncDisposable
     /// <summary>Closes the connection; calls under way fail.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _isDisposed, 1) != 0)
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0)
         {
-            await _loops.ConfigureAwait(false);
+            await loops.ConfigureAwait(false);
             return;
         }
 
-        Fail(new RespConnectionException($"The connection to {_endpoint} was closed", mayHaveBeenSent: false));
-        await _stream.DisposeAsync().ConfigureAwait(false);
-        await _loops.ConfigureAwait(false);
-        _closing.Dispose();
-        _sendable.Dispose();
+        Fail(new RespConnectionException($"The connection to {endpoint} was closed", mayHaveBeenSent: false));
+        await stream.DisposeAsync().ConfigureAwait(false);
+        await loops.ConfigureAwait(false);
+        closing.Dispose();
+        sendable.Dispose();
     }
 
     private async Task ShakeHandsAsync(RespConnectionOptions options, CancellationToken cancellationToken)
@@ -188,20 +188,20 @@ public sealed class RespConnection : IAsyncDisposable
         {
             while (true)
             {
-                await _sendable.WaitAsync(_closing.Token).ConfigureAwait(false);
+                await sendable.WaitAsync(closing.Token).ConfigureAwait(false);
                 TakeSendable(taken);
                 var filled = 0;
                 foreach (var call in taken)
                 {
                     if (filled > 0 && filled + call.Encoded.Length > batch.Length)
                     {
-                        await _stream.WriteAsync(batch.AsMemory(0, filled), _closing.Token).ConfigureAwait(false);
+                        await stream.WriteAsync(batch.AsMemory(0, filled), closing.Token).ConfigureAwait(false);
                         filled = 0;
                     }
 
                     if (call.Encoded.Length > batch.Length)
                     {
-                        await _stream.WriteAsync(call.Encoded, _closing.Token).ConfigureAwait(false);
+                        await stream.WriteAsync(call.Encoded, closing.Token).ConfigureAwait(false);
                     }
                     else
                     {
@@ -212,7 +212,7 @@ public sealed class RespConnection : IAsyncDisposable
 
                 if (filled > 0)
                 {
-                    await _stream.WriteAsync(batch.AsMemory(0, filled), _closing.Token).ConfigureAwait(false);
+                    await stream.WriteAsync(batch.AsMemory(0, filled), closing.Token).ConfigureAwait(false);
                 }
 
                 foreach (var call in taken)
@@ -229,7 +229,7 @@ public sealed class RespConnection : IAsyncDisposable
         }
         catch (Exception failure) when (failure is IOException or ObjectDisposedException or SocketException)
         {
-            Fail(new RespConnectionException($"The connection to {_endpoint} broke while sending: {failure.Message}", mayHaveBeenSent: true, failure));
+            Fail(new RespConnectionException($"The connection to {endpoint} broke while sending: {failure.Message}", mayHaveBeenSent: true, failure));
         }
         finally
         {
@@ -244,25 +244,25 @@ public sealed class RespConnection : IAsyncDisposable
         {
             while (true)
             {
-                var received = await _stream.ReadAsync(buffer, _closing.Token).ConfigureAwait(false);
+                var received = await stream.ReadAsync(buffer, closing.Token).ConfigureAwait(false);
                 if (received == 0)
                 {
-                    Fail(new RespConnectionException($"The connection to {_endpoint} was closed by the server", mayHaveBeenSent: true));
+                    Fail(new RespConnectionException($"The connection to {endpoint} was closed by the server", mayHaveBeenSent: true));
                     return;
                 }
 
                 for (var position = 0; position < received;)
                 {
-                    position += _parser.Feed(buffer.AsSpan(position, received - position));
-                    if (_parser.Status == ReplyStatus.Invalid)
+                    position += parser.Feed(buffer.AsSpan(position, received - position));
+                    if (parser.Status == ReplyStatus.Invalid)
                     {
-                        Fail(new RespConnectionException($"The connection to {_endpoint} cannot be followed: {_parser.Error}", mayHaveBeenSent: true));
+                        Fail(new RespConnectionException($"The connection to {endpoint} cannot be followed: {parser.Error}", mayHaveBeenSent: true));
                         return;
                     }
 
-                    if (_parser.Status == ReplyStatus.Complete && !TryAnswer(_parser.Value))
+                    if (parser.Status == ReplyStatus.Complete && !TryAnswer(parser.Value))
                     {
-                        Fail(new RespConnectionException($"The connection to {_endpoint} cannot be followed: a reply that no call asked for: {_parser.Value}", mayHaveBeenSent: true));
+                        Fail(new RespConnectionException($"The connection to {endpoint} cannot be followed: a reply that no call asked for: {parser.Value}", mayHaveBeenSent: true));
                         return;
                     }
                 }
@@ -274,7 +274,7 @@ public sealed class RespConnection : IAsyncDisposable
         }
         catch (Exception failure) when (failure is IOException or ObjectDisposedException or SocketException)
         {
-            Fail(new RespConnectionException($"The connection to {_endpoint} broke while reading: {failure.Message}", mayHaveBeenSent: true, failure));
+            Fail(new RespConnectionException($"The connection to {endpoint} broke while reading: {failure.Message}", mayHaveBeenSent: true, failure));
         }
         finally
         {
@@ -284,15 +284,15 @@ public sealed class RespConnection : IAsyncDisposable
 
     private void TakeSendable(List<Call> taken)
     {
-        lock (_gate)
+        lock (gate)
         {
-            _isSignalled = false;
+            isSignalled = false;
             var bytes = 0;
-            while (_waiting.First is { } first && _sent.Count < _maxInFlight && bytes < BatchBytes)
+            while (waiting.First is { } first && sent.Count < maxInFlight && bytes < BatchBytes)
             {
-                _waiting.RemoveFirst();
+                waiting.RemoveFirst();
                 first.Value.Place = null;
-                _sent.Enqueue(first.Value);
+                sent.Enqueue(first.Value);
                 taken.Add(first.Value);
                 bytes += first.Value.Encoded.Length;
             }
@@ -303,11 +303,11 @@ public sealed class RespConnection : IAsyncDisposable
 
     private void SignalIfSendable()
     {
-        Debug.Assert(_gate.IsHeldByCurrentThread, "The queues are read under the gate.");
-        if (!_isSignalled && _waiting.Count > 0 && _sent.Count < _maxInFlight && _failure is null)
+        Debug.Assert(gate.IsHeldByCurrentThread, "The queues are read under the gate.");
+        if (!isSignalled && waiting.Count > 0 && sent.Count < maxInFlight && failure is null)
         {
-            _isSignalled = true;
-            _sendable.Release();
+            isSignalled = true;
+            sendable.Release();
         }
     }
 
@@ -319,9 +319,9 @@ public sealed class RespConnection : IAsyncDisposable
         }
 
         Call? call;
-        lock (_gate)
+        lock (gate)
         {
-            if (!_sent.TryDequeue(out call))
+            if (!sent.TryDequeue(out call))
             {
                 return false;
             }
@@ -336,14 +336,14 @@ public sealed class RespConnection : IAsyncDisposable
     // A call that nobody has sent gives its place up at once: a stalled server must not make a queue of cancelled calls.
     private void Abandon(Call call)
     {
-        lock (_gate)
+        lock (gate)
         {
             if (call.Place is null)
             {
                 return;
             }
 
-            _waiting.Remove(call.Place);
+            waiting.Remove(call.Place);
             call.Place = null;
         }
 
@@ -353,31 +353,31 @@ public sealed class RespConnection : IAsyncDisposable
     private void Fail(RespConnectionException failure)
     {
         List<(Call Call, bool WasSent)> failed = [];
-        lock (_gate)
+        lock (gate)
         {
-            if (_failure is not null)
+            if (this.failure is not null)
             {
                 return;
             }
 
-            _failure = failure;
-            while (_sent.TryDequeue(out var sent))
+            this.failure = failure;
+            while (this.sent.TryDequeue(out var sent))
             {
                 failed.Add((sent, true));
             }
 
-            foreach (var waiting in _waiting)
+            foreach (var waiting in this.waiting)
             {
                 waiting.Place = null;
                 failed.Add((waiting, false));
             }
 
-            _waiting.Clear();
+            this.waiting.Clear();
         }
 
         // A server that cannot be followed is left at once, not when the owner gets round to it.
-        _closing.Cancel();
-        _stream.Dispose();
+        closing.Cancel();
+        stream.Dispose();
         foreach (var (call, wasSent) in failed)
         {
             call.Fail(Broken(call, wasSent, failure));
@@ -390,14 +390,14 @@ public sealed class RespConnection : IAsyncDisposable
     /// <summary>One command on its way: its bytes until they are sent, its caller until it is answered.</summary>
     private sealed class Call : TaskCompletionSource<RespValue>
     {
-        private readonly RespConnection _owner;
-        private byte[] _rented;
-        private CancellationTokenRegistration _registration;
+        private readonly RespConnection owner;
+        private byte[] rented;
+        private CancellationTokenRegistration registration;
 
         public Call(RespConnection owner, ReadOnlySpan<RespArgument> command)
             : base(TaskCreationOptions.RunContinuationsAsynchronously)
         {
-            _owner = owner;
+            this.owner = owner;
             Name = command[0].ToString();
             long bound = RespWriter.MaxHeaderBytes;
             foreach (var argument in command)
@@ -410,16 +410,16 @@ public sealed class RespConnection : IAsyncDisposable
                 throw new ArgumentException($"{Name} would be a command of {bound} bytes.", nameof(command));
             }
 
-            _rented = ArrayPool<byte>.Shared.Rent((int)bound);
-            var position = RespWriter.WriteArrayHeader(_rented, command.Length);
+            rented = ArrayPool<byte>.Shared.Rent((int)bound);
+            var position = RespWriter.WriteArrayHeader(rented, command.Length);
             foreach (var argument in command)
             {
-                position += RespWriter.WriteBulkHeader(_rented.AsSpan(position), argument.LengthBytes);
-                position += argument.Write(_rented.AsSpan(position));
-                position += RespWriter.WriteLineEnd(_rented.AsSpan(position));
+                position += RespWriter.WriteBulkHeader(rented.AsSpan(position), argument.LengthBytes);
+                position += argument.Write(rented.AsSpan(position));
+                position += RespWriter.WriteLineEnd(rented.AsSpan(position));
             }
 
-            Encoded = _rented.AsMemory(0, position);
+            Encoded = rented.AsMemory(0, position);
         }
 
         /// <summary>The command's name, for messages; its arguments may be secret.</summary>
@@ -437,13 +437,13 @@ public sealed class RespConnection : IAsyncDisposable
                 return;
             }
 
-            _registration = cancellationToken.UnsafeRegister(
+            registration = cancellationToken.UnsafeRegister(
                 static (state, token) =>
                 {
                     var call = (Call)state!;
                     if (call.TrySetCanceled(token))
                     {
-                        call._owner.Abandon(call);
+                        call.owner.Abandon(call);
                     }
                 },
                 this);
@@ -452,7 +452,7 @@ public sealed class RespConnection : IAsyncDisposable
             Interlocked.MemoryBarrier();
             if (Task.IsCompleted)
             {
-                _registration.Unregister();
+                registration.Unregister();
             }
         }
 
@@ -461,26 +461,26 @@ public sealed class RespConnection : IAsyncDisposable
             if (reply.IsError)
             {
                 var words = reply.ToString();
-                TrySetException(new RespServerException($"{Name} was refused by {_owner._endpoint}: {words}", words));
+                TrySetException(new RespServerException($"{Name} was refused by {owner.endpoint}: {words}", words));
             }
             else
             {
                 TrySetResult(reply);
             }
 
-            _registration.Unregister();
+            registration.Unregister();
         }
 
         public void Fail(Exception failure)
         {
             TrySetException(failure);
-            _registration.Unregister();
+            registration.Unregister();
         }
 
         /// <summary>Gives the encoded bytes back. Only their last holder calls this: the send loop, or who took the call out of the queue before it.</summary>
         public void Release()
         {
-            var rented = Interlocked.Exchange(ref _rented, []);
+            var rented = Interlocked.Exchange(ref this.rented, []);
             Encoded = default;
             if (rented.Length > 0)
             {

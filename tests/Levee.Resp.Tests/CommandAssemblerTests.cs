@@ -217,15 +217,15 @@ public sealed class CommandAssemblerTests
 
     private sealed class Room(int length, int chunk) : ILargeArgument
     {
-        private int _filled;
+        private int filled;
 
         public byte[] Bytes { get; } = new byte[length];
 
         public bool IsDisposed { get; private set; }
 
-        public Span<byte> Unfilled() => Bytes.AsSpan(_filled, Math.Min(chunk, Bytes.Length - _filled));
+        public Span<byte> Unfilled() => Bytes.AsSpan(filled, Math.Min(chunk, Bytes.Length - filled));
 
-        public void Advance(int count) => _filled += count;
+        public void Advance(int count) => filled += count;
 
         public void Dispose() => IsDisposed = true;
     }

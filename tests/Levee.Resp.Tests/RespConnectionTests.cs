@@ -202,29 +202,29 @@ public sealed class RespConnectionTests
 
     private sealed class ScriptedServer : IAsyncDisposable
     {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly TcpListener listener = new(IPAddress.Loopback, 0);
 
-        public ScriptedServer() => _listener.Start();
+        public ScriptedServer() => listener.Start();
 
-        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+        public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
         public Task<RespConnection> ConnectAsync(RespConnectionOptions? options = null) => RespConnection.ConnectAsync("127.0.0.1", Port, options, Deadline);
 
-        public async Task<Session> AcceptAsync() => new(await _listener.AcceptSocketAsync(Deadline));
+        public async Task<Session> AcceptAsync() => new(await listener.AcceptSocketAsync(Deadline));
 
         public ValueTask DisposeAsync()
         {
-            _listener.Dispose();
+            listener.Dispose();
             return default;
         }
     }
 
     private sealed class Session(Socket socket) : IDisposable
     {
-        private readonly CommandParser _parser = new(1 << 28, 1 << 28, 1 << 29);
-        private readonly List<byte> _unread = [];
+        private readonly CommandParser parser = new(1 << 28, 1 << 28, 1 << 29);
+        private readonly List<byte> unread = [];
 
-        public bool HasInput => _unread.Count > 0 || socket.Available > 0;
+        public bool HasInput => unread.Count > 0 || socket.Available > 0;
 
         public async Task<string> ReadCommandAsync() => string.Join(' ', (await ReadArgumentsAsync()).Select(Encoding.UTF8.GetString));
 
@@ -233,16 +233,16 @@ public sealed class RespConnectionTests
             var buffer = new byte[1 << 16];
             while (true)
             {
-                byte[] input = [.. _unread];
-                if (_unread.Count > 0 && _parser.Parse(input) == CommandStatus.Complete)
+                byte[] input = [.. unread];
+                if (unread.Count > 0 && parser.Parse(input) == CommandStatus.Complete)
                 {
-                    _unread.RemoveRange(0, _parser.ConsumedBytes);
-                    return CommandParserTests.Arguments(_parser, input);
+                    unread.RemoveRange(0, parser.ConsumedBytes);
+                    return CommandParserTests.Arguments(parser, input);
                 }
 
                 var received = await socket.ReceiveAsync(buffer, Deadline);
                 Assert.True(received > 0, "The client closed.");
-                _unread.AddRange(buffer[..received]);
+                unread.AddRange(buffer[..received]);
             }
         }
 

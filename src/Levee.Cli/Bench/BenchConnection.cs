@@ -6,41 +6,41 @@ namespace Levee.Cli.Bench;
 /// <summary>One connection of a bench: commands waiting to be sent, and for each reply to come when its command was due and whether it reads.</summary>
 internal sealed class BenchConnection : IDisposable
 {
-    private readonly byte[] _input = new byte[64 * 1024];
-    private readonly (long Due, bool IsRead)[] _awaited;
-    private byte[] _output = new byte[16 * 1024];
-    private int _outputStart;
-    private int _outputEnd;
-    private int _inputEnd;
-    private int _oldest;
-    private ReplyScanner _scanner;
+    private readonly byte[] input = new byte[64 * 1024];
+    private readonly (long Due, bool IsRead)[] awaited;
+    private byte[] output = new byte[16 * 1024];
+    private int outputStart;
+    private int outputEnd;
+    private int inputEnd;
+    private int oldest;
+    private ReplyScanner scanner;
 
     public BenchConnection(Socket socket, int pipeline)
     {
         Socket = socket;
         socket.Blocking = false;
-        _awaited = new (long, bool)[pipeline];
+        awaited = new (long, bool)[pipeline];
     }
 
     public Socket Socket { get; }
 
     public int InFlight { get; private set; }
 
-    public bool HasRoom => InFlight < _awaited.Length;
+    public bool HasRoom => InFlight < awaited.Length;
 
-    public bool HasUnsent => _outputStart < _outputEnd;
+    public bool HasUnsent => outputStart < outputEnd;
 
     public void Add(long due, bool isRead, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        _awaited[(_oldest + InFlight) % _awaited.Length] = (due, isRead);
+        awaited[(oldest + InFlight) % awaited.Length] = (due, isRead);
         InFlight++;
         var bound = (4 * RespWriter.MaxHeaderBytes) + key.Length + value.Length + 16;
-        if (_output.Length - _outputEnd < bound)
+        if (this.output.Length - outputEnd < bound)
         {
             MakeRoom(bound);
         }
 
-        var output = _output.AsSpan(_outputEnd);
+        var output = this.output.AsSpan(outputEnd);
         var prefix = isRead ? "*2\r\n$3\r\nGET\r\n"u8 : "*3\r\n$3\r\nSET\r\n"u8;
         prefix.CopyTo(output);
         var position = prefix.Length;
@@ -50,7 +50,7 @@ internal sealed class BenchConnection : IDisposable
             position += RespWriter.WriteBulkString(output[position..], value);
         }
 
-        _outputEnd += position;
+        outputEnd += position;
     }
 
     /// <summary>Sends what the socket takes now.</summary>
@@ -58,7 +58,7 @@ internal sealed class BenchConnection : IDisposable
     {
         while (HasUnsent)
         {
-            var sent = Socket.Send(_output.AsSpan(_outputStart, _outputEnd - _outputStart), SocketFlags.None, out var error);
+            var sent = Socket.Send(output.AsSpan(outputStart, outputEnd - outputStart), SocketFlags.None, out var error);
             if (error == SocketError.WouldBlock)
             {
                 return;
@@ -69,11 +69,11 @@ internal sealed class BenchConnection : IDisposable
                 throw new CommandException($"a connection broke while sending: {new SocketException((int)error).Message}");
             }
 
-            _outputStart += sent;
+            outputStart += sent;
         }
 
-        _outputStart = 0;
-        _outputEnd = 0;
+        outputStart = 0;
+        outputEnd = 0;
     }
 
     /// <summary>Reads what has come and gives each reply to the meter.</summary>
@@ -81,7 +81,7 @@ internal sealed class BenchConnection : IDisposable
     {
         while (true)
         {
-            var received = Socket.Receive(_input.AsSpan(_inputEnd), SocketFlags.None, out var error);
+            var received = Socket.Receive(input.AsSpan(inputEnd), SocketFlags.None, out var error);
             if (error == SocketError.WouldBlock)
             {
                 return;
@@ -94,8 +94,8 @@ internal sealed class BenchConnection : IDisposable
                     : $"a connection broke while reading: {new SocketException((int)error).Message}");
             }
 
-            _inputEnd += received;
-            var isFull = _inputEnd == _input.Length;
+            inputEnd += received;
+            var isFull = inputEnd == input.Length;
             Scan(meter);
             if (!isFull)
             {
@@ -113,8 +113,8 @@ internal sealed class BenchConnection : IDisposable
             return false;
         }
 
-        due = _awaited[_oldest].Due;
-        _oldest = (_oldest + 1) % _awaited.Length;
+        due = awaited[oldest].Due;
+        oldest = (oldest + 1) % awaited.Length;
         InFlight--;
         return true;
     }
@@ -125,9 +125,9 @@ internal sealed class BenchConnection : IDisposable
     {
         var now = BenchMeter.Now();
         var position = 0;
-        while (position < _inputEnd)
+        while (position < inputEnd)
         {
-            var reply = _scanner.Next(_input.AsSpan(position, _inputEnd - position), out var consumed);
+            var reply = scanner.Next(input.AsSpan(position, inputEnd - position), out var consumed);
             if (reply is ReplyScanner.Reply.Unknown || (reply != ReplyScanner.Reply.None && InFlight == 0))
             {
                 throw new CommandException("the server sent something that is no reply to GET or SET");
@@ -135,7 +135,7 @@ internal sealed class BenchConnection : IDisposable
 
             if (reply == ReplyScanner.Reply.Error)
             {
-                meter.Fail(_input.AsSpan(position, consumed));
+                meter.Fail(input.AsSpan(position, consumed));
             }
 
             position += consumed;
@@ -144,28 +144,28 @@ internal sealed class BenchConnection : IDisposable
                 break;
             }
 
-            var (due, isRead) = _awaited[_oldest];
-            _oldest = _oldest + 1 == _awaited.Length ? 0 : _oldest + 1;
+            var (due, isRead) = awaited[oldest];
+            oldest = oldest + 1 == awaited.Length ? 0 : oldest + 1;
             InFlight--;
             meter.Record(due, now, isRead, reply == ReplyScanner.Reply.Value);
         }
 
-        _inputEnd -= position;
-        if (_inputEnd == _input.Length)
+        inputEnd -= position;
+        if (inputEnd == input.Length)
         {
             throw new CommandException("the server sent a line without an end");
         }
 
-        _input.AsSpan(position, _inputEnd).CopyTo(_input);
+        input.AsSpan(position, inputEnd).CopyTo(input);
     }
 
     private void MakeRoom(int bytes)
     {
-        var unsent = _output.AsSpan(_outputStart, _outputEnd - _outputStart);
-        var grown = unsent.Length + bytes > _output.Length ? new byte[2 * (unsent.Length + bytes)] : _output;
+        var unsent = output.AsSpan(outputStart, outputEnd - outputStart);
+        var grown = unsent.Length + bytes > output.Length ? new byte[2 * (unsent.Length + bytes)] : output;
         unsent.CopyTo(grown);
-        _outputEnd = unsent.Length;
-        _outputStart = 0;
-        _output = grown;
+        outputEnd = unsent.Length;
+        outputStart = 0;
+        output = grown;
     }
 }

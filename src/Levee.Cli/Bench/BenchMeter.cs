@@ -9,7 +9,7 @@ internal sealed class BenchMeter
 {
     private static readonly double NanosecondsPerTick = 1e9 / Stopwatch.Frequency;
 
-    private long _answered;
+    private long answered;
 
     /// <summary>The window, in nanoseconds of <see cref="Now"/>.</summary>
     public long From { get; set; } = long.MaxValue;
@@ -31,13 +31,13 @@ internal sealed class BenchMeter
     public LatencyHistogram Latencies { get; } = new();
 
     /// <summary>All replies so far, for the progress line; read by another thread.</summary>
-    public long Answered => Volatile.Read(ref _answered);
+    public long Answered => Volatile.Read(ref answered);
 
     public static long Now() => (long)(Stopwatch.GetTimestamp() * NanosecondsPerTick);
 
     public void Record(long due, long now, bool isRead, bool isHit)
     {
-        Volatile.Write(ref _answered, _answered + 1);
+        Volatile.Write(ref answered, answered + 1);
         if (due < From || due >= Until)
         {
             return;

@@ -16,36 +16,36 @@ internal sealed class BenchWorker
     // How long a wait lasts at most, so that cancelling is noticed.
     private const long LongestWaitNanoseconds = 100_000_000;
 
-    private readonly BenchOptions _options;
-    private readonly BenchConnection[] _connections;
-    private readonly SocketPoll _poll;
-    private readonly bool[] _isWriting;
-    private readonly Random _random;
-    private readonly ZipfGenerator? _zipf;
-    private readonly byte[] _value;
-    private readonly byte[] _key;
-    private readonly int _index;
-    private int _nextConnection;
-    private long _tracePosition;
+    private readonly BenchOptions options;
+    private readonly BenchConnection[] connections;
+    private readonly SocketPoll poll;
+    private readonly bool[] isWriting;
+    private readonly Random random;
+    private readonly ZipfGenerator? zipf;
+    private readonly byte[] value;
+    private readonly byte[] key;
+    private readonly int index;
+    private int nextConnection;
+    private long tracePosition;
 
     // Keys that a preload still has to write; below zero when it is over.
-    private long _preloadNext;
+    private long preloadNext;
 
     public BenchWorker(BenchOptions options, Socket[] sockets, int index)
     {
-        _options = options;
-        _connections = [.. sockets.Select(socket => new BenchConnection(socket, options.Pipeline))];
-        _poll = new SocketPoll(sockets);
-        _isWriting = new bool[sockets.Length];
-        _index = index;
-        _random = new Random(options.Seed + index);
-        _zipf = options.Distribution.ZipfExponent > 0 ? new ZipfGenerator(options.Keys, options.Distribution.ZipfExponent) : null;
-        _value = new byte[options.MaxValueBytes];
-        _random.NextBytes(_value);
-        _key = options.TraceKeys.IsEmpty ? "key:000000000000"u8.ToArray() : "trace:0000000000000000"u8.ToArray();
+        this.options = options;
+        connections = [.. sockets.Select(socket => new BenchConnection(socket, options.Pipeline))];
+        poll = new SocketPoll(sockets);
+        isWriting = new bool[sockets.Length];
+        this.index = index;
+        random = new Random(options.Seed + index);
+        zipf = options.Distribution.ZipfExponent > 0 ? new ZipfGenerator(options.Keys, options.Distribution.ZipfExponent) : null;
+        value = new byte[options.MaxValueBytes];
+        random.NextBytes(value);
+        key = options.TraceKeys.IsEmpty ? "key:000000000000"u8.ToArray() : "trace:0000000000000000"u8.ToArray();
 
         // Threads walk the trace from evenly spaced places, together once per round.
-        _tracePosition = (long)options.TraceKeys.Length * index / options.Threads;
+        tracePosition = (long)options.TraceKeys.Length * index / options.Threads;
     }
 
     public BenchMeter Meter { get; } = new();
@@ -53,21 +53,21 @@ internal sealed class BenchWorker
     /// <summary>Writes this thread's share of the keys once.</summary>
     public void Preload(CancellationToken cancellation)
     {
-        _preloadNext = _index;
-        var count = _options.TraceKeys.IsEmpty ? _options.Keys : _options.TraceKeys.Length;
-        RunClosed(() => _preloadNext < count, cancellation);
-        _preloadNext = -1;
+        preloadNext = index;
+        var count = options.TraceKeys.IsEmpty ? options.Keys : options.TraceKeys.Length;
+        RunClosed(() => preloadNext < count, cancellation);
+        preloadNext = -1;
     }
 
     /// <summary>Warms up and measures.</summary>
     public void Run(long start, CancellationToken cancellation)
     {
-        _preloadNext = -1;
+        preloadNext = -1;
         SocketPoll.SharpenTimer();
-        var end = start + (long)((_options.Warmup + _options.Duration).TotalMilliseconds * 1e6);
-        Meter.From = start + (long)(_options.Warmup.TotalMilliseconds * 1e6);
+        var end = start + (long)((options.Warmup + options.Duration).TotalMilliseconds * 1e6);
+        Meter.From = start + (long)(options.Warmup.TotalMilliseconds * 1e6);
         Meter.Until = end;
-        if (_options.Rate > 0)
+        if (options.Rate > 0)
         {
             RunPaced(start, end, cancellation);
         }
@@ -85,7 +85,7 @@ internal sealed class BenchWorker
             cancellation.ThrowIfCancellationRequested();
             var isOver = !goesOn();
             var inFlight = 0;
-            foreach (var connection in _connections)
+            foreach (var connection in connections)
             {
                 if (connection.InFlight == 0 && !isOver)
                 {
@@ -111,7 +111,7 @@ internal sealed class BenchWorker
                 grace = Math.Min(grace, BenchMeter.Now() + GraceNanoseconds);
                 if (BenchMeter.Now() > grace)
                 {
-                    if (_preloadNext >= 0)
+                    if (preloadNext >= 0)
                     {
                         throw new CommandException($"the server left {inFlight} writes of the preload unanswered");
                     }
@@ -124,15 +124,15 @@ internal sealed class BenchWorker
             WaitAndReceive(LongestWaitNanoseconds);
         }
 
-        bool goesOnWithPreload() => _preloadNext < 0 || goesOn();
+        bool goesOnWithPreload() => preloadNext < 0 || goesOn();
     }
 
     private void RunPaced(long start, long end, CancellationToken cancellation)
     {
-        var interval = 1e9 * _options.Threads / _options.Rate;
+        var interval = 1e9 * options.Threads / options.Rate;
 
         // Threads take turns: operation k of thread t is due at (k + t / threads) intervals.
-        var offset = interval * _index / _options.Threads;
+        var offset = interval * index / options.Threads;
         long sent = 0;
         while (true)
         {
@@ -147,7 +147,7 @@ internal sealed class BenchWorker
             }
 
             var inFlight = 0;
-            foreach (var connection in _connections)
+            foreach (var connection in connections)
             {
                 connection.Flush();
                 inFlight += connection.InFlight;
@@ -178,34 +178,34 @@ internal sealed class BenchWorker
 
     private bool TryPickConnection(out BenchConnection connection)
     {
-        for (var tried = 0; tried < _connections.Length; tried++)
+        for (var tried = 0; tried < connections.Length; tried++)
         {
-            connection = _connections[_nextConnection];
-            _nextConnection = _nextConnection + 1 == _connections.Length ? 0 : _nextConnection + 1;
+            connection = connections[nextConnection];
+            nextConnection = nextConnection + 1 == connections.Length ? 0 : nextConnection + 1;
             if (connection.HasRoom)
             {
                 return true;
             }
         }
 
-        connection = _connections[0];
+        connection = connections[0];
         return false;
     }
 
     private void WaitAndReceive(long nanoseconds)
     {
-        for (var index = 0; index < _connections.Length; index++)
+        for (var index = 0; index < connections.Length; index++)
         {
-            _isWriting[index] = _connections[index].HasUnsent;
+            isWriting[index] = connections[index].HasUnsent;
         }
 
-        _poll.Wait(_isWriting, nanoseconds);
-        for (var index = 0; index < _connections.Length; index++)
+        poll.Wait(isWriting, nanoseconds);
+        for (var index = 0; index < connections.Length; index++)
         {
-            if (_poll.IsReady(index))
+            if (poll.IsReady(index))
             {
-                _connections[index].Flush();
-                _connections[index].Receive(Meter);
+                connections[index].Flush();
+                connections[index].Receive(Meter);
             }
         }
     }
@@ -213,7 +213,7 @@ internal sealed class BenchWorker
     private void Abandon()
     {
         var now = BenchMeter.Now();
-        foreach (var connection in _connections)
+        foreach (var connection in connections)
         {
             while (connection.TryAbandon(out var due))
             {
@@ -224,36 +224,36 @@ internal sealed class BenchWorker
 
     private void Add(BenchConnection connection, long due)
     {
-        var isRead = _preloadNext < 0 && (_options.ReadShare >= 1 || (_options.ReadShare > 0 && _random.NextDouble() < _options.ReadShare));
+        var isRead = preloadNext < 0 && (options.ReadShare >= 1 || (options.ReadShare > 0 && random.NextDouble() < options.ReadShare));
         FormatKey();
-        var length = _options.MinValueBytes == _options.MaxValueBytes ? _options.MaxValueBytes : _random.Next(_options.MinValueBytes, _options.MaxValueBytes + 1);
-        connection.Add(due, isRead, _key, _value.AsSpan(0, length));
+        var length = options.MinValueBytes == options.MaxValueBytes ? options.MaxValueBytes : random.Next(options.MinValueBytes, options.MaxValueBytes + 1);
+        connection.Add(due, isRead, key, value.AsSpan(0, length));
     }
 
     private void FormatKey()
     {
-        if (!_options.TraceKeys.IsEmpty)
+        if (!options.TraceKeys.IsEmpty)
         {
-            var place = _preloadNext >= 0 ? _preloadNext : _tracePosition++ % _options.TraceKeys.Length;
+            var place = preloadNext >= 0 ? preloadNext : tracePosition++ % options.TraceKeys.Length;
             Advance();
-            Utf8Formatter.TryFormat(_options.TraceKeys.Span[(int)place], _key.AsSpan(6), out _, new System.Buffers.StandardFormat('x', 16));
+            Utf8Formatter.TryFormat(options.TraceKeys.Span[(int)place], key.AsSpan(6), out _, new System.Buffers.StandardFormat('x', 16));
             return;
         }
 
-        var index = _preloadNext >= 0 ? _preloadNext : _zipf is null ? _random.Next(_options.Keys) : _zipf.Next(_random);
+        var index = preloadNext >= 0 ? preloadNext : zipf is null ? random.Next(options.Keys) : zipf.Next(random);
         Advance();
-        for (var digit = _key.Length - 1; digit >= 4; digit--)
+        for (var digit = key.Length - 1; digit >= 4; digit--)
         {
             (index, var rest) = Math.DivRem(index, 10);
-            _key[digit] = (byte)('0' + rest);
+            key[digit] = (byte)('0' + rest);
         }
     }
 
     private void Advance()
     {
-        if (_preloadNext >= 0)
+        if (preloadNext >= 0)
         {
-            _preloadNext += _options.Threads;
+            preloadNext += options.Threads;
         }
     }
 }

@@ -8,7 +8,7 @@ namespace Levee.Cli.Bench;
 internal struct ReplyScanner
 {
     // Bytes of a bulk string's payload and line end that are still to come.
-    private int _unseen;
+    private int unseen;
 
     public enum Reply
     {
@@ -23,7 +23,7 @@ internal struct ReplyScanner
     public Reply Next(ReadOnlySpan<byte> input, out int consumed)
     {
         consumed = 0;
-        if (_unseen == 0)
+        if (unseen == 0)
         {
             var feed = input.IndexOf((byte)'\n');
             if (feed < 0)
@@ -46,16 +46,16 @@ internal struct ReplyScanner
                         return Reply.Null;
                     }
 
-                    _unseen = length + 2;
+                    unseen = length + 2;
                     break;
                 default:
                     return Reply.Unknown;
             }
         }
 
-        var skipped = Math.Min(_unseen, input.Length - consumed);
+        var skipped = Math.Min(unseen, input.Length - consumed);
         consumed += skipped;
-        _unseen -= skipped;
-        return _unseen == 0 ? Reply.Value : Reply.None;
+        unseen -= skipped;
+        return unseen == 0 ? Reply.Value : Reply.None;
     }
 }

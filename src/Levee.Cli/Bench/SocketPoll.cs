@@ -13,18 +13,18 @@ internal sealed class SocketPoll
     private const short Writable = 4;
     private const int TimerSlackOption = 29;
 
-    private readonly Socket[] _sockets;
-    private readonly PollEntry[] _entries;
-    private readonly List<Socket> _selectRead = [];
-    private readonly List<Socket> _selectWrite = [];
+    private readonly Socket[] sockets;
+    private readonly PollEntry[] entries;
+    private readonly List<Socket> selectRead = [];
+    private readonly List<Socket> selectWrite = [];
 
     public SocketPoll(Socket[] sockets)
     {
-        _sockets = sockets;
-        _entries = new PollEntry[sockets.Length];
+        this.sockets = sockets;
+        entries = new PollEntry[sockets.Length];
         for (var index = 0; index < sockets.Length; index++)
         {
-            _entries[index].Descriptor = OperatingSystem.IsLinux() ? (int)sockets[index].Handle : index;
+            entries[index].Descriptor = OperatingSystem.IsLinux() ? (int)sockets[index].Handle : index;
         }
     }
 
@@ -42,17 +42,17 @@ internal sealed class SocketPoll
     /// <param name="nanoseconds">The longest wait.</param>
     public void Wait(ReadOnlySpan<bool> isWriting, long nanoseconds)
     {
-        for (var index = 0; index < _entries.Length; index++)
+        for (var index = 0; index < entries.Length; index++)
         {
-            _entries[index].Wanted = isWriting[index] ? (short)(Readable | Writable) : Readable;
-            _entries[index].Found = 0;
+            entries[index].Wanted = isWriting[index] ? (short)(Readable | Writable) : Readable;
+            entries[index].Found = 0;
         }
 
         nanoseconds = Math.Max(0, nanoseconds);
         if (OperatingSystem.IsLinux())
         {
             var time = new TimeSpec { Seconds = (nint)(nanoseconds / 1_000_000_000), Nanoseconds = (nint)(nanoseconds % 1_000_000_000) };
-            _ = Poll(ref _entries[0], (nuint)_entries.Length, ref time, 0);
+            _ = Poll(ref entries[0], (nuint)entries.Length, ref time, 0);
         }
         else
         {
@@ -61,25 +61,25 @@ internal sealed class SocketPoll
     }
 
     /// <summary>Whether a socket has something to read, an error, or room that was asked for.</summary>
-    public bool IsReady(int index) => _entries[index].Found != 0;
+    public bool IsReady(int index) => entries[index].Found != 0;
 
     private void Select(ReadOnlySpan<bool> isWriting, long nanoseconds)
     {
-        _selectRead.Clear();
-        _selectWrite.Clear();
-        for (var index = 0; index < _sockets.Length; index++)
+        selectRead.Clear();
+        selectWrite.Clear();
+        for (var index = 0; index < sockets.Length; index++)
         {
-            _selectRead.Add(_sockets[index]);
+            selectRead.Add(sockets[index]);
             if (isWriting[index])
             {
-                _selectWrite.Add(_sockets[index]);
+                selectWrite.Add(sockets[index]);
             }
         }
 
-        Socket.Select(_selectRead, _selectWrite, null, (int)Math.Min(int.MaxValue, nanoseconds / 1000));
-        for (var index = 0; index < _sockets.Length; index++)
+        Socket.Select(selectRead, selectWrite, null, (int)Math.Min(int.MaxValue, nanoseconds / 1000));
+        for (var index = 0; index < sockets.Length; index++)
         {
-            _entries[index].Found = _selectRead.Contains(_sockets[index]) || _selectWrite.Contains(_sockets[index]) ? Readable : (short)0;
+            entries[index].Found = selectRead.Contains(sockets[index]) || selectWrite.Contains(sockets[index]) ? Readable : (short)0;
         }
     }
 

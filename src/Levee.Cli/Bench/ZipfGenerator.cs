@@ -6,49 +6,49 @@ namespace Levee.Cli.Bench;
 /// </summary>
 internal sealed class ZipfGenerator
 {
-    private readonly double _exponent;
-    private readonly long _count;
-    private readonly double _integralFirst;
-    private readonly double _integralLast;
-    private readonly double _acceptance;
+    private readonly double exponent;
+    private readonly long count;
+    private readonly double integralFirst;
+    private readonly double integralLast;
+    private readonly double acceptance;
 
     public ZipfGenerator(long count, double exponent)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(exponent);
-        _count = count;
-        _exponent = exponent;
-        _integralFirst = Integral(1.5) - 1;
-        _integralLast = Integral(count + 0.5);
-        _acceptance = 2 - InverseIntegral(Integral(2.5) - Density(2));
+        this.count = count;
+        this.exponent = exponent;
+        integralFirst = Integral(1.5) - 1;
+        integralLast = Integral(count + 0.5);
+        acceptance = 2 - InverseIntegral(Integral(2.5) - Density(2));
     }
 
     public long Next(Random random)
     {
         while (true)
         {
-            var drawn = _integralLast + (random.NextDouble() * (_integralFirst - _integralLast));
+            var drawn = integralLast + (random.NextDouble() * (integralFirst - integralLast));
             var x = InverseIntegral(drawn);
-            var rank = Math.Clamp((long)(x + 0.5), 1, _count);
-            if (rank - x <= _acceptance || drawn >= Integral(rank + 0.5) - Density(rank))
+            var rank = Math.Clamp((long)(x + 0.5), 1, count);
+            if (rank - x <= acceptance || drawn >= Integral(rank + 0.5) - Density(rank))
             {
                 return rank - 1;
             }
         }
     }
 
-    private double Density(double x) => Math.Exp(-_exponent * Math.Log(x));
+    private double Density(double x) => Math.Exp(-exponent * Math.Log(x));
 
     // (x^(1-s) - 1) / (1 - s), which is log x at s = 1; written so that it stays exact near there.
     private double Integral(double x)
     {
         var logarithm = Math.Log(x);
-        return ExponentialQuotient((1 - _exponent) * logarithm) * logarithm;
+        return ExponentialQuotient((1 - exponent) * logarithm) * logarithm;
     }
 
     private double InverseIntegral(double x)
     {
-        var product = Math.Max(x * (1 - _exponent), -1);
+        var product = Math.Max(x * (1 - exponent), -1);
         return Math.Exp(LogarithmQuotient(product) * x);
     }
 

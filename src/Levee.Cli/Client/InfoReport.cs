@@ -8,7 +8,7 @@ namespace Levee.Cli.Client;
 /// <summary>The reply to <c>INFO</c>: sections headed <c># Name</c>, lines of <c>key:value</c>.</summary>
 internal sealed class InfoReport
 {
-    private readonly List<(string Name, List<(string Key, string Value)> Lines)> _sections = [];
+    private readonly List<(string Name, List<(string Key, string Value)> Lines)> sections = [];
 
     /// <summary>Reads a reply; lines that are neither header nor pair are passed over, as clients of INFO must.</summary>
     public static InfoReport Parse(string text)
@@ -18,16 +18,16 @@ internal sealed class InfoReport
         {
             if (line.StartsWith('#'))
             {
-                report._sections.Add((line[1..].Trim(), []));
+                report.sections.Add((line[1..].Trim(), []));
             }
             else if (line.IndexOf(':', StringComparison.Ordinal) is > 0 and var colon)
             {
-                if (report._sections.Count == 0)
+                if (report.sections.Count == 0)
                 {
-                    report._sections.Add(("General", []));
+                    report.sections.Add(("General", []));
                 }
 
-                report._sections[^1].Lines.Add((line[..colon], line[(colon + 1)..]));
+                report.sections[^1].Lines.Add((line[..colon], line[(colon + 1)..]));
             }
         }
 
@@ -38,7 +38,7 @@ internal sealed class InfoReport
     public string ToTables()
     {
         var text = new StringBuilder();
-        foreach (var (name, lines) in _sections)
+        foreach (var (name, lines) in sections)
         {
             text.Append(text.Length > 0 ? Environment.NewLine : "").AppendLine(name);
             var width = lines.Count == 0 ? 0 : lines.Max(static line => line.Key.Length);
@@ -58,7 +58,7 @@ internal sealed class InfoReport
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
-            foreach (var (name, lines) in _sections)
+            foreach (var (name, lines) in sections)
             {
                 writer.WriteStartObject(name.ToLowerInvariant());
                 foreach (var (key, value) in lines)

@@ -21,21 +21,21 @@ public sealed class LatencyHistogram
     private const int Steps = 1 << StepBits;
     private const int BucketCount = (46 - StepBits + 1) * Steps;
 
-    private readonly long[] _buckets = new long[BucketCount];
-    private long _max;
-    private double _sum;
+    private readonly long[] buckets = new long[BucketCount];
+    private long max;
+    private double sum;
 
     /// <summary>How many durations were recorded.</summary>
     public long Count { get; private set; }
 
     /// <summary>The longest duration recorded, exactly; zero when there is none.</summary>
-    public TimeSpan Max => ToTimeSpan(_max);
+    public TimeSpan Max => ToTimeSpan(max);
 
     /// <summary>The mean, from exact values; zero when there is none.</summary>
-    public TimeSpan Mean => Count == 0 ? TimeSpan.Zero : ToTimeSpan((long)(_sum / Count));
+    public TimeSpan Mean => Count == 0 ? TimeSpan.Zero : ToTimeSpan((long)(sum / Count));
 
     /// <summary>The sum of all durations, in seconds.</summary>
-    public double SumSeconds => _sum / 1e9;
+    public double SumSeconds => sum / 1e9;
 
     /// <summary>Counts a duration; below zero counts as zero.</summary>
     /// <param name="nanoseconds">The duration.</param>
@@ -43,12 +43,12 @@ public sealed class LatencyHistogram
     public void Record(long nanoseconds)
     {
         var value = Math.Clamp(nanoseconds, 0, MaxNanoseconds);
-        _buckets[BucketOf(value)]++;
+        buckets[BucketOf(value)]++;
         Count++;
-        _sum += value;
-        if (value > _max)
+        sum += value;
+        if (value > max)
         {
-            _max = value;
+            max = value;
         }
     }
 
@@ -63,12 +63,12 @@ public sealed class LatencyHistogram
         ArgumentNullException.ThrowIfNull(other);
         for (var bucket = 0; bucket < BucketCount; bucket++)
         {
-            _buckets[bucket] += other._buckets[bucket];
+            buckets[bucket] += other.buckets[bucket];
         }
 
         Count += other.Count;
-        _sum += other._sum;
-        _max = Math.Max(_max, other._max);
+        sum += other.sum;
+        max = Math.Max(max, other.max);
     }
 
     /// <summary>The duration that a share of all durations does not exceed, in nanoseconds; 0 when there is none.</summary>
@@ -84,14 +84,14 @@ public sealed class LatencyHistogram
         long below = 0;
         for (var bucket = 0; bucket < BucketCount; bucket++)
         {
-            below += _buckets[bucket];
+            below += buckets[bucket];
             if (below >= rank)
             {
-                return Math.Min(HighestOf(bucket), _max);
+                return Math.Min(HighestOf(bucket), max);
             }
         }
 
-        return _max;
+        return max;
     }
 
     /// <summary>The duration that a share of all durations does not exceed.</summary>
@@ -111,7 +111,7 @@ public sealed class LatencyHistogram
         long count = 0;
         for (var bucket = 0; bucket <= last; bucket++)
         {
-            count += _buckets[bucket];
+            count += buckets[bucket];
         }
 
         return count;
@@ -120,10 +120,10 @@ public sealed class LatencyHistogram
     /// <summary>Forgets everything.</summary>
     public void Clear()
     {
-        Array.Clear(_buckets);
+        Array.Clear(buckets);
         Count = 0;
-        _sum = 0;
-        _max = 0;
+        sum = 0;
+        max = 0;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -70,18 +70,18 @@ public sealed class BenchRunTests
 
     private sealed class SmallServer : IAsyncDisposable
     {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-        private readonly Dictionary<string, byte[]> _entries = [];
-        private readonly Task _accepting;
-        private int _commands;
+        private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+        private readonly Dictionary<string, byte[]> entries = [];
+        private readonly Task accepting;
+        private int commands;
 
         public SmallServer()
         {
-            _listener.Start();
-            _accepting = AcceptAsync();
+            listener.Start();
+            accepting = AcceptAsync();
         }
 
-        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+        public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
         public int StallAfterCommands { get; init; } = int.MaxValue;
 
@@ -89,12 +89,12 @@ public sealed class BenchRunTests
 
         public int CloseAfterCommands { get; init; } = int.MaxValue;
 
-        public int KeyCount => _entries.Count;
+        public int KeyCount => entries.Count;
 
         public async ValueTask DisposeAsync()
         {
-            _listener.Dispose();
-            await _accepting;
+            listener.Dispose();
+            await accepting;
         }
 
         private async Task AcceptAsync()
@@ -104,7 +104,7 @@ public sealed class BenchRunTests
             {
                 while (true)
                 {
-                    sessions.Add(ServeAsync(await _listener.AcceptSocketAsync()));
+                    sessions.Add(ServeAsync(await listener.AcceptSocketAsync()));
                 }
             }
             catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
@@ -129,7 +129,7 @@ public sealed class BenchRunTests
                     var replies = new List<byte>();
                     while (parser.Parse(input.AsSpan(start, end - start)) == CommandStatus.Complete)
                     {
-                        var count = Interlocked.Increment(ref _commands);
+                        var count = Interlocked.Increment(ref commands);
                         if (count > CloseAfterCommands)
                         {
                             return;
@@ -160,14 +160,14 @@ public sealed class BenchRunTests
         private void Answer(CommandParser parser, ReadOnlySpan<byte> input, List<byte> replies)
         {
             var key = System.Text.Encoding.UTF8.GetString(parser.Argument(input, 1));
-            lock (_entries)
+            lock (entries)
             {
                 if (parser.Argument(input, 0).SequenceEqual("SET"u8))
                 {
-                    _entries[key] = parser.Argument(input, 2).ToArray();
+                    entries[key] = parser.Argument(input, 2).ToArray();
                     replies.AddRange("+OK\r\n"u8);
                 }
-                else if (_entries.TryGetValue(key, out var value))
+                else if (entries.TryGetValue(key, out var value))
                 {
                     var reply = new byte[RespWriter.BulkStringBytes(value.Length)];
                     replies.AddRange(reply.AsSpan(0, RespWriter.WriteBulkString(reply, value)));
