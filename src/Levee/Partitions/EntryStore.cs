@@ -225,14 +225,21 @@ internal sealed class EntryStore
     {
         var slot = nodes[node].Slot;
         var record = slab.Record(slot);
+        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0)
+        {
+            return false;
+        }
+
+        // By length, not by slot: a record may lie in a slot of a larger class.
+        var before = EntryRecord.Length(record);
         var length = parts.Length;
-        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 || slab.ClassOf(slot) != SizeClass.Of(length))
+        if (SizeClass.Of(before) != SizeClass.Of(length))
         {
             return false;
         }
 
         policy.Hit(node);
-        PayloadBytes += length - EntryRecord.Length(record);
+        PayloadBytes += length - before;
         parts.Write(record, node);
         if (parts.Expiry.At != Limits.Never)
         {
