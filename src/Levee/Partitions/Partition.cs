@@ -669,9 +669,9 @@ public sealed partial class Partition
     private bool Fits(scoped ref RecordParts parts) =>
         (parts.Large?.Length ?? parts.Value.Length) <= LongestValue(parts.Large is not null);
 
-    /// <summary>A large value may take half of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
+    /// <summary>A large value may take three quarters of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
     private long LongestValue(bool isLarge) =>
-        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 2) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
+        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 4 * 3) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
 
     private Answer Refuse()
     {
