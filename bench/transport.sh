@@ -10,32 +10,23 @@ shift || true
 variants=("$@")
 [ ${#variants[@]} -gt 0 ] || variants=(epoll:1:64 epoll:2:64 epoll:1:16 epoll:1:256 sockets:0:64)
 
-for program in redis-server redis-benchmark; do
-    command -v $program > /dev/null || { echo "skipped: $program is not installed (Debian: redis-server, redis-tools)"; exit 0; }
-done
+. bench/lib.sh
+need redis-server redis-benchmark
 dotnet build bench/NullServer -c Release -v q --nologo > /dev/null
 server=$(dotnet msbuild bench/NullServer -p:Configuration=Release -getProperty:TargetPath)
-scratch=$(mktemp -d)
 names=() ports=() pids=()
-trap 'for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done; wait; rm -rf "$scratch"' EXIT
-
-# Redis is given a port and does not pick one: try until one is free.
-for port in $(shuf -i 20000-30000 -n 20); do
-    redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$scratch" > /dev/null &
-    pid=$!
-    for _ in $(seq 50); do redis-cli -p "$port" ping > /dev/null 2>&1 && break; kill -0 $pid 2> /dev/null || break; sleep 0.1; done
-    if kill -0 $pid 2> /dev/null; then names+=(redis) ports+=("$port") pids+=("$pid"); break; fi
-done
+start_redis
+names+=(redis) ports+=("$port") pids+=("$pid")
 for variant in "${variants[@]}"; do
     IFS=: read -r kind loops buffer <<< "$variant"
     mkfifo "$scratch/$variant"
     dotnet "$server" "$kind" "$loops" "$buffer" > "$scratch/$variant" &
     pids+=($!)
+    started+=($!)
     read -r port < "$scratch/$variant"
     names+=("$variant") ports+=("$port")
 done
 
-cpu_ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"; }
 declare -A requests=([1]=${REQUESTS_1:-300000} [16]=${REQUESTS_16:-2000000} [64]=${REQUESTS_64:-4000000})
 
 # Warm: the runtime compiles hot code in the background.
@@ -65,8 +56,7 @@ for depth in 1 16 64; do
     for operation in set get; do
         for name in "${names[@]}"; do
             awk -v d=$depth -v o=$operation -v n="$name" '$1 == d && $2 == o && $3 == n { print $4, $5 / '"$(getconf CLK_TCK)"' / $6 * 1e6 }' "$scratch/results" > "$scratch/cell"
-            median() { cut -d' ' -f"$1" "$scratch/cell" | sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-            rps=$(median 1) cpu=$(median 2)
+            rps=$(median 1 < "$scratch/cell") cpu=$(median 2 < "$scratch/cell")
             [ "$name" != redis ] || { redis_rps=$rps redis_cpu=$cpu; }
             awk -v d=$depth -v o=$operation -v n="$name" -v r="$rps" -v c="$cpu" -v rr="$redis_rps" -v rc="$redis_cpu" \
                 'BEGIN { printf "| %d | %s | %s | %dk | %.2f | %.2f | %.2f |\n", d, o, n, r / 1000, r / rr, c, c / rc }'

@@ -1,4 +1,5 @@
 using Levee.Memory;
+using Levee.Operations;
 using Levee.Resp;
 
 namespace Levee.Server.Resp;
@@ -7,6 +8,7 @@ namespace Levee.Server.Resp;
 internal readonly ref struct Arguments
 {
     private readonly ReadOnlySpan<byte> input;
+    private readonly ReadOnlySpan<int> ranges;
     private readonly CommandParser? parser;
     private readonly CommandAssembler? assembler;
 
@@ -23,14 +25,30 @@ internal readonly ref struct Arguments
         Count = assembler.Count;
     }
 
+    public Arguments(ReadOnlySpan<byte> input, ReadOnlySpan<int> ranges, KeyHint hint)
+    {
+        this.input = input;
+        this.ranges = ranges;
+        Count = ranges.Length / 2;
+        Hint = hint;
+    }
+
+    /// <summary>What is known of the key that is argument 1; its hash is 0 where nothing is.</summary>
+    public KeyHint Hint { get; }
+
     /// <summary>How many there are, with the name.</summary>
     public int Count { get; }
 
-    /// <summary>The bytes of an argument. A large one is copied out whole: for commands that rewrite a value anyway.</summary>
+    /// <summary>The bytes of an argument. A large one is copied out whole, once: for commands that rewrite a value anyway, and for those that refuse it.</summary>
     public ReadOnlySpan<byte> this[int index]
     {
         get
         {
+            if (!ranges.IsEmpty)
+            {
+                return input.Slice(ranges[2 * index], ranges[(2 * index) + 1]);
+            }
+
             if (parser is not null)
             {
                 return parser.Argument(input, index);
@@ -42,7 +60,9 @@ internal readonly ref struct Arguments
             }
 
             using var large = (LargeArgument)assembler.TakeLarge(index);
-            return large.ToArray();
+            var bytes = large.ToArray();
+            assembler.PutBack(index, bytes);
+            return bytes;
         }
     }
 

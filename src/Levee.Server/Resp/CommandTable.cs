@@ -74,9 +74,10 @@ internal static class CommandTable
     {
         const int shown = 128;
         var text = new StringBuilder("ERR unknown command '").Append(Printable(arguments[0], shown)).Append("', with args beginning with: ");
-        for (var i = 1; i < Math.Min(arguments.Count, 4); i++)
+        var begin = text.Length;
+        for (var i = 1; i < arguments.Count && text.Length - begin < shown; i++)
         {
-            text.Append('\'').Append(Printable(arguments[i], shown)).Append("' ");
+            text.Append('\'').Append(Printable(arguments[i], shown - (text.Length - begin))).Append("' ");
         }
 
         return text.ToString();

@@ -46,6 +46,20 @@ internal static class HashValue
         return false;
     }
 
+    /// <summary>Where each field's value stands.</summary>
+    public static Dictionary<byte[], Range> Index(ReadOnlySpan<byte> hash)
+    {
+        var places = new Dictionary<byte[], Range>(ByteComparer.Instance);
+        var rest = hash;
+        while (TryRead(ref rest, out var field, out var value))
+        {
+            var end = hash.Length - rest.Length;
+            places.Add(field.ToArray(), (end - value.Length)..end);
+        }
+
+        return places;
+    }
+
     /// <summary>How many fields there are.</summary>
     public static int Count(ReadOnlySpan<byte> hash)
     {
@@ -79,17 +93,72 @@ internal static class HashValue
         return changed;
     }
 
-    /// <summary>The hash without a field; the same array where it has none.</summary>
-    public static byte[] Without(byte[] hash, ReadOnlySpan<byte> field)
+    /// <summary>The hash with many fields set, in time linear in hash and fields.</summary>
+    /// <param name="hash">The hash.</param>
+    /// <param name="pairs">Fields and their values, in turn.</param>
+    /// <param name="added">How many fields are new.</param>
+    public static byte[] WithAll(byte[] hash, ReadOnlySpan<byte[]> pairs, out int added)
     {
-        if (!TryFind(hash, field, out var value))
+        var places = new Dictionary<byte[], int>(ByteComparer.Instance);
+        var fields = new List<(byte[] Field, byte[] Value)>();
+        ReadOnlySpan<byte> rest = hash;
+        while (TryRead(ref rest, out var field, out var value))
         {
-            return hash;
+            places.Add(field.ToArray(), fields.Count);
+            fields.Add((field.ToArray(), value.ToArray()));
         }
 
-        var end = OffsetOfValue(hash, field) + value.Length;
-        var begin = end - value.Length - (2 * LengthBytes) - field.Length;
-        return [.. hash.AsSpan(0, begin), .. hash.AsSpan(end)];
+        var before = fields.Count;
+        for (var i = 0; i < pairs.Length; i += 2)
+        {
+            if (places.TryAdd(pairs[i], fields.Count))
+            {
+                fields.Add((pairs[i], pairs[i + 1]));
+            }
+            else
+            {
+                fields[places[pairs[i]]] = (pairs[i], pairs[i + 1]);
+            }
+        }
+
+        added = fields.Count - before;
+        var changed = new byte[fields.Sum(f => (2 * LengthBytes) + f.Field.Length + (long)f.Value.Length)];
+        var free = changed.AsSpan();
+        foreach (var (field, value) in fields)
+        {
+            free = WritePart(WritePart(free, field), value);
+        }
+
+        return changed;
+    }
+
+    /// <summary>The hash without some fields; the same array where it has none of them.</summary>
+    public static byte[] Without(byte[] hash, ReadOnlySpan<byte[]> fields, out int removed)
+    {
+        var gone = new HashSet<byte[]>(ByteComparer.Instance);
+        foreach (var field in fields)
+        {
+            gone.Add(field);
+        }
+
+        var goneSpans = gone.GetAlternateLookup<ReadOnlySpan<byte>>();
+        var kept = new byte[hash.Length];
+        var free = kept.AsSpan();
+        removed = 0;
+        ReadOnlySpan<byte> rest = hash;
+        while (TryRead(ref rest, out var field, out var value))
+        {
+            if (goneSpans.Contains(field))
+            {
+                removed++;
+            }
+            else
+            {
+                free = WritePart(WritePart(free, field), value);
+            }
+        }
+
+        return removed == 0 ? hash : kept[..^free.Length];
     }
 
     private static int OffsetOfValue(ReadOnlySpan<byte> hash, ReadOnlySpan<byte> field)

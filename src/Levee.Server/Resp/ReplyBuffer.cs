@@ -6,10 +6,14 @@ namespace Levee.Server.Resp;
 /// <summary>
 /// Bytes to send, in order: pooled chunks, and pieces of large values by reference, which are never copied. Empty, it holds no memory. One owner.
 /// </summary>
-internal sealed class ReplyBuffer : IDisposable
+/// <param name="firstChunkBytes">The first chunk's size; further ones double up to <see cref="ChunkBytes"/>. Small for buffers that mostly hold one reply.</param>
+internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) : IDisposable
 {
     /// <summary>A chunk takes what a turn may produce, so that a turn's replies go out in one send.</summary>
-    private const int ChunkBytes = 64 * 1024;
+    public const int ChunkBytes = 64 * 1024;
+
+    /// <summary>Pieces up to this are copied when they move, so that many small ones go out in one send.</summary>
+    private const int CopiedBytes = 16 * 1024;
 
     private readonly Queue<Piece> full = new();
     private byte[]? chunk;
@@ -102,6 +106,14 @@ internal sealed class ReplyBuffer : IDisposable
     {
         while (other.full.TryDequeue(out var piece))
         {
+            if (piece.Chunk is not null && piece.End - piece.Begin <= CopiedBytes)
+            {
+                Length -= piece.End - piece.Begin;
+                Write(piece.Chunk.AsSpan(piece.Begin, piece.End - piece.Begin));
+                Release(piece);
+                continue;
+            }
+
             SealChunk();
             full.Enqueue(piece);
         }
@@ -145,7 +157,7 @@ internal sealed class ReplyBuffer : IDisposable
     {
         SealChunk();
         ReturnChunk();
-        chunk = ArrayPool<byte>.Shared.Rent(Math.Max(size, ChunkBytes));
+        chunk = ArrayPool<byte>.Shared.Rent(Math.Max(size, (int)Math.Clamp(2 * Length, firstChunkBytes, ChunkBytes)));
     }
 
     private void SealChunk()

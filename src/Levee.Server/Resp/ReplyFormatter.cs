@@ -22,6 +22,12 @@ internal static class ReplyFormatter
     {
         switch (answer.Outcome)
         {
+            case Outcome.Stored when kind == ReplyKind.Ok:
+                WriteOk(output);
+                return;
+            case Outcome.Hit when kind == ReplyKind.Value && answer.Entry.Kind == EntryKind.Bytes:
+                WriteValue(output, answer.Entry);
+                return;
             case Outcome.Hit or Outcome.Stored or Outcome.Removed or Outcome.Miss or Outcome.ConditionFailed:
                 WriteResult(output, kind, answer, version, now, range);
                 return;
@@ -216,7 +222,7 @@ internal static class ReplyFormatter
     {
         var length = answer.Outcome == Outcome.Miss ? 0 : answer.Entry.ValueLength;
         var begin = Math.Max(0, range.Begin < 0 ? range.Begin + length : range.Begin);
-        var end = Math.Min(length - 1, range.End < 0 ? range.End + length : range.End);
+        var end = Math.Min(length - 1, Math.Max(0, range.End < 0 ? range.End + length : range.End));
         if (length == 0 || begin > end || (range.Begin < 0 && range.End < 0 && range.Begin > range.End))
         {
             WriteBulk(output, ReadOnlySpan<byte>.Empty);

@@ -16,7 +16,11 @@ internal sealed partial class RespConversation
     private Outcome outcome;
     private long ticket;
     private int partsDone;
+    private bool isSubmitting;
     private bool isGone;
+
+    // Bytes of replies that wait for an earlier one, without those in Output.
+    private long parkedBytes;
 
     /// <summary>How many operations of a command over many keys have been submitted in earlier turns.</summary>
     public int PartsDone => partsDone;
@@ -39,7 +43,8 @@ internal sealed partial class RespConversation
             return;
         }
 
-        var slot = new ReplySlot(replyKind, replyRange, operation.Large);
+        var slot = new ReplySlot(operation.Kind, replyKind, replyRange, operation.Large) { Previous = previous };
+        previous = null;
         Enqueue(slot);
         pending.Add(ticket, slot);
     }
@@ -76,6 +81,7 @@ internal sealed partial class RespConversation
             gather = null;
             gathered.IsComplete = true;
             FinishGather(gathered);
+            DequeueDone();
         }
 
         return true;
@@ -90,18 +96,21 @@ internal sealed partial class RespConversation
             current.Outstanding++;
             if (current.Slot is null)
             {
-                current.Slot = new ReplySlot(ReplyKind.Ok, default, null);
+                current.Slot = new ReplySlot(operation.Kind, ReplyKind.Ok, default, null);
                 Enqueue(current.Slot);
             }
 
-            pending.Add(ticket, new ReplySlot(ReplyKind.Ok, default, operation.Large) { Gather = current });
+            pending.Add(ticket, new ReplySlot(operation.Kind, ReplyKind.Ok, default, operation.Large) { Gather = current });
         }
     }
 
-    /// <summary>Takes an answer. On the loop's own thread, during Submit: the hot path. From elsewhere: queued for the loop.</summary>
+    /// <summary>
+    /// Takes an answer. During its own Submit: the hot path. From another thread, or from this one while it works for another conversation (whose write answers this one's
+    /// pending read): queued for the loop.
+    /// </summary>
     public void Answer(long answered, in Answer answer)
     {
-        if (answered == ticket && ownerThread == Environment.CurrentManagedThreadId)
+        if (isSubmitting && answered == ticket && ownerThread == Environment.CurrentManagedThreadId)
         {
             if (answer.Outcome == Outcome.Item)
             {
@@ -128,7 +137,7 @@ internal sealed partial class RespConversation
         {
             if (isGone)
             {
-                copy.Dispose();
+                Drop(answered, copy);
                 return;
             }
 
@@ -141,7 +150,10 @@ internal sealed partial class RespConversation
     private bool SubmitNow(scoped in Operation operation)
     {
         outcome = Outcome.None;
-        Cache.Submit(operation, this, ++ticket);
+        ticket++;
+        isSubmitting = true;
+        Cache.Submit(operation, this, ticket);
+        isSubmitting = false;
         if (outcome == Outcome.None)
         {
             return false;
@@ -172,6 +184,7 @@ internal sealed partial class RespConversation
 
     private void Enqueue(ReplySlot slot)
     {
+        parkedBytes += slots.Count > 0 ? Output.Length : 0;
         slots.Enqueue(slot);
         Output = slot.After;
     }
@@ -192,13 +205,23 @@ internal sealed partial class RespConversation
             Settle(next.Ticket, next.Copy);
         }
 
+        DequeueDone();
+    }
+
+    private void DequeueDone()
+    {
         while (slots.TryPeek(out var slot) && slot.IsDone)
         {
             slots.Dequeue();
+            parkedBytes -= slot.Reply.Length;
             sending.TakeFrom(slot.Reply);
             if (slots.Count == 0)
             {
                 Output = sending;
+            }
+            else
+            {
+                parkedBytes -= slot.After.Length;
             }
 
             sending.TakeFrom(slot.After);
@@ -220,7 +243,7 @@ internal sealed partial class RespConversation
         }
 
         pending.Remove(answered);
-        Counters.Count(OperationKind.Get, copy.Outcome);
+        Counters.Count(slot.Operation, copy.Outcome);
         if (copy.Outcome != Outcome.Stored)
         {
             slot.Large?.Release();
@@ -235,7 +258,9 @@ internal sealed partial class RespConversation
         else
         {
             WriteReply(slot.Reply, slot.Kind, copy.Answer, slot.Range, slot.Previous);
+            slot.Previous = null;
             slot.IsDone = true;
+            parkedBytes += slot.Reply.Length;
         }
 
         copy.Dispose();
@@ -249,7 +274,11 @@ internal sealed partial class RespConversation
         }
 
         parts.Reply(this, parts.Slot?.Reply ?? Output, parts);
-        parts.Slot?.IsDone = true;
+        if (parts.Slot is { } slot)
+        {
+            slot.IsDone = true;
+            parkedBytes += slot.Reply.Length;
+        }
     }
 
     private void DropReplies()
@@ -259,7 +288,7 @@ internal sealed partial class RespConversation
             isGone = true;
             while (arrived.TryDequeue(out var answer))
             {
-                answer.Copy.Dispose();
+                Drop(answer.Ticket, answer.Copy);
             }
         }
 
@@ -271,12 +300,27 @@ internal sealed partial class RespConversation
         }
     }
 
+    /// <summary>Lets go of an answer that comes after the client has gone; of the large value too, where the cache has not taken it.</summary>
+    private void Drop(long answered, AnswerCopy copy)
+    {
+        if (copy.Outcome != Outcome.Item && pending.Remove(answered, out var slot) && copy.Outcome != Outcome.Stored)
+        {
+            slot.Large?.Release();
+        }
+
+        copy.Dispose();
+    }
+
     /// <summary>Submits one part of a command over many keys.</summary>
     internal delegate void PartSubmitter(RespConversation conversation, scoped in Arguments arguments, int part);
 
     /// <summary>The place of a pending reply, and the replies that wait behind it.</summary>
-    internal sealed class ReplySlot(ReplyKind kind, (long Begin, long End) range, LargeValue? large)
+    internal sealed class ReplySlot(OperationKind operation, ReplyKind kind, (long Begin, long End) range, LargeValue? large)
     {
+        private const int FirstChunkBytes = 512;
+
+        public OperationKind Operation { get; } = operation;
+
         public ReplyKind Kind { get; } = kind;
 
         public (long Begin, long End) Range { get; } = range;
@@ -284,9 +328,9 @@ internal sealed partial class RespConversation
         /// <summary>A large value whose reference is the conversation's until the operation is stored.</summary>
         public LargeValue? Large { get; } = large;
 
-        public ReplyBuffer Reply { get; } = new();
+        public ReplyBuffer Reply { get; } = new(FirstChunkBytes);
 
-        public ReplyBuffer After { get; } = new();
+        public ReplyBuffer After { get; } = new(FirstChunkBytes);
 
         public AnswerCopy? Previous { get; set; }
 

@@ -9,12 +9,13 @@ internal delegate void AnswerFold(scoped in Answer answer);
 
 /// <summary>
 /// Commands of several steps. A step asks and awaits the answer; where that comes later, the command goes on when the loop calls <see cref="Continue"/>, on the loop's own thread:
-/// nothing waits on a loop, and no step runs beside another.
+/// nothing waits on a loop, and no step runs beside another. A command whose client leaves meanwhile is still carried through, on the thread pool.
 /// </summary>
 internal sealed partial class RespConversation
 {
     private Task steps = Task.CompletedTask;
     private Asker? asker;
+    private volatile bool hasLeft;
 
     /// <summary>Runs a command of several steps; its replies may be written after each.</summary>
     public void RunSteps(Task command) => steps = command.IsCompletedSuccessfully ? Task.CompletedTask : ObserveAsync(command);
@@ -47,6 +48,11 @@ internal sealed partial class RespConversation
         {
             server.LogFailure(this, exception);
             isClosing = true;
+        }
+
+        if (hasLeft)
+        {
+            sending.Dispose();
         }
     }
 
@@ -83,6 +89,11 @@ internal sealed partial class RespConversation
 
         public ValueTask<AnswerCopy> NextTurn()
         {
+            if (conversation.hasLeft)
+            {
+                return default;
+            }
+
             isTurnAsked = true;
             source.Reset();
             conversation.waker.Wake();
@@ -98,16 +109,33 @@ internal sealed partial class RespConversation
             }
 
             bool wakes;
+            bool hasLoop;
             lock (gate)
             {
                 answer = new AnswerCopy(given);
                 wakes = isAwaited;
+                hasLoop = !conversation.hasLeft;
             }
 
-            if (wakes)
+            if (wakes && hasLoop)
             {
                 conversation.waker.Wake();
             }
+            else if (wakes)
+            {
+                ContinueElsewhere();
+            }
+        }
+
+        /// <summary>The connection is gone, and with it the loop: what is awaited goes on without.</summary>
+        public void Leave()
+        {
+            lock (gate)
+            {
+                conversation.hasLeft = true;
+            }
+
+            ContinueElsewhere();
         }
 
         /// <summary>Goes on with the command, where what it awaited is there.</summary>
@@ -134,6 +162,8 @@ internal sealed partial class RespConversation
                 source.SetResult(null!);
             }
         }
+
+        private void ContinueElsewhere() => ThreadPool.UnsafeQueueUserWorkItem(static asker => asker.Continue(), this, preferLocal: false);
 
         public AnswerCopy GetResult(short token) => source.GetResult(token);
 

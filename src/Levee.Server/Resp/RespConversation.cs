@@ -34,6 +34,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     private readonly CommandParser parser;
     private readonly ReplyBuffer sending = new();
     private CommandAssembler? assembler;
+    private ICacheHost? approached;
     private string discardError = "";
     private Random? random;
     private int ownerThread;
@@ -75,6 +76,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>The time of this turn, in Unix milliseconds.</summary>
     public long Now { get; private set; }
 
+    /// <summary>Whether what <see cref="ICacheHost.Approach"/> said of this turn's keys holds for the cache that is chosen now.</summary>
+    public bool IsApproached => ReferenceEquals(approached, Cache);
+
     /// <summary>The counters of the thread that runs this turn.</summary>
     public RespCounters Counters { get; private set; }
 
@@ -82,9 +86,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         get
         {
-            if (isClosing || isKilled)
+            if (isKilled || (isClosing && !HasPending))
             {
                 return ConversationState.Closing;
+            }
+
+            if (isClosing)
+            {
+                return ConversationState.Paused;
             }
 
             if (IsBlocked)
@@ -101,7 +110,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     public bool HasPending => pending.Count > 0 || !steps.IsCompleted;
 
     private bool IsBlocked =>
-        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || sending.Length + Output.Length >= server.Options.MaxUnsentBytes;
+        !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || UnsentBytes >= server.Options.MaxUnsentBytes;
+
+    /// <summary>All that the client has not taken: what may be sent, and what waits for an earlier reply.</summary>
+    private long UnsentBytes => sending.Length + parkedBytes + (slots.Count > 0 ? Output.Length : 0);
 
     public int Consume(ReadOnlySpan<byte> input)
     {
@@ -119,14 +131,12 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
                 break;
             }
 
-            var taken = assembler is null ? RunParsed(input[consumed..], out var isWhole) : RunAssembled(input[consumed..], out isWhole);
+            var taken = assembler is null ? RunBatch(input[consumed..], replied, ref commands, out var isWhole) : RunAssembled(input[consumed..], ref commands, out isWhole);
             consumed += taken;
             if (!isWhole)
             {
                 break;
             }
-
-            commands++;
         }
 
         hasMoreInput |= consumed < input.Length && IsBlocked;
@@ -154,6 +164,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         DropReplies();
         sending.Dispose();
         assembler?.Dispose();
+        asker?.Leave();
     }
 
     /// <summary>A number from 0 to below a bound; for RANDOMKEY, where nothing hangs on it.</summary>
@@ -171,6 +182,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>Ends the conversation after what is unsent.</summary>
     public void Close() => isClosing = true;
+
+    /// <summary>Makes the client a stranger again.</summary>
+    public void Forget()
+    {
+        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        parser.IsUnauthenticated = !IsAuthenticated;
+        Client.User = "default";
+    }
 
     /// <summary>Lets the client in.</summary>
     public void Authenticate(string user)
@@ -199,44 +218,118 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         return Stopwatch.GetTimestamp();
     }
 
-    private int RunParsed(ReadOnlySpan<byte> input, out bool isWhole)
+    /// <summary>Parses a few commands ahead, fetches the memory that their keys need, and runs them.</summary>
+    private int RunBatch(ReadOnlySpan<byte> input, long replied, ref int commands, out bool isWhole)
     {
-        isWhole = false;
-        if (partsDone == 0)
+        if (partsDone > 0)
         {
-            if (input.IsEmpty)
+            return RunAlone(input, ref commands, out isWhole);
+        }
+
+        var batch = CommandBatch.OfThisThread;
+        batch.Clear();
+        var parsed = 0;
+        var status = CommandStatus.Complete;
+        var isAlone = false;
+        for (var most = Math.Min(IsAuthenticated ? CommandBatch.MaxCommands : 1, CommandsPerTurn - commands); batch.Count < most && parsed < input.Length && !isAlone;)
+        {
+            status = parser.Parse(input[parsed..]);
+            if (status != CommandStatus.Complete)
             {
-                return 0;
+                break;
             }
 
-            switch (parser.Parse(input))
+            if (parser.Count > 0)
             {
-                case CommandStatus.Complete:
-                    break;
-                case CommandStatus.Incomplete:
-                    return 0;
-                case CommandStatus.Large:
-                    assembler = new CommandAssembler(this, Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes);
-                    assembler.Begin(parser, input);
-                    isWhole = true;
-                    return parser.ConsumedBytes;
-                default:
-                    RefuseProtocol(parser.Error!);
-                    return input.Length;
+                isAlone = !batch.TryAdd(parser, input[parsed..], parsed);
+            }
+
+            parsed += isAlone ? 0 : parser.ConsumedBytes;
+        }
+
+        if (batch.Count == 0)
+        {
+            return isAlone || status != CommandStatus.Complete ? parsed + RunUnbatched(status, input[parsed..], ref commands, out isWhole) : Done(parsed, parsed > 0, out isWhole);
+        }
+
+        batch.Approach(Cache, input);
+        approached = Cache;
+        for (var i = 0; i < batch.Count; i++)
+        {
+            ref readonly var item = ref batch[i];
+            isBarrier = false;
+            if (!Run(item.Command, batch.Arguments(i, input)))
+            {
+                hasMoreInput = true;
+                parser.Reset();
+                return Done(item.Begin, false, out isWhole);
+            }
+
+            commands++;
+            if (isClosing || IsBlocked || sending.Length - replied >= ReplyBytesPerTurn)
+            {
+                if (i < batch.Count - 1 || status != CommandStatus.Complete || isAlone)
+                {
+                    parser.Reset();
+                }
+
+                return Done(item.End, true, out isWhole);
             }
         }
 
-        if (parser.Count > 0 && !Run(new Arguments(parser, input)))
+        if (isAlone || status is not (CommandStatus.Complete or CommandStatus.Incomplete))
+        {
+            // What comes next was parsed too early; it is parsed again in its turn.
+            parser.Reset();
+            return Done(parsed, true, out isWhole);
+        }
+
+        return Done(parsed, status == CommandStatus.Complete, out isWhole);
+    }
+
+    private static int Done(int consumed, bool whole, out bool isWhole)
+    {
+        isWhole = whole;
+        return consumed;
+    }
+
+    /// <summary>Goes on after a parse that found no command for a batch.</summary>
+    private int RunUnbatched(CommandStatus status, ReadOnlySpan<byte> input, ref int commands, out bool isWhole)
+    {
+        isWhole = false;
+        switch (status)
+        {
+            case CommandStatus.Complete:
+                return RunAlone(input, ref commands, out isWhole);
+            case CommandStatus.Incomplete:
+                return 0;
+            case CommandStatus.Large:
+                assembler = new CommandAssembler(this, Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes);
+                assembler.Begin(parser, input);
+                isWhole = true;
+                return parser.ConsumedBytes;
+            default:
+                RefuseProtocol(parser.Error!);
+                return input.Length;
+        }
+    }
+
+    /// <summary>Runs the command that the parser has found.</summary>
+    private int RunAlone(ReadOnlySpan<byte> input, ref int commands, out bool isWhole)
+    {
+        var arguments = new Arguments(parser, input);
+        isWhole = Run(CommandTable.Find(arguments[0]), arguments);
+        if (!isWhole)
         {
             hasMoreInput = true;
             return 0;
         }
 
-        isWhole = true;
+        commands++;
         return parser.ConsumedBytes;
     }
 
-    private int RunAssembled(ReadOnlySpan<byte> input, out bool isWhole)
+    private int RunAssembled(ReadOnlySpan<byte> input, ref int commands, out bool isWhole)
     {
         isWhole = false;
         var taken = assembler!.Feed(input);
@@ -247,7 +340,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
                 {
                     ReplyFormatter.WriteError(Output, discardError);
                 }
-                else if (!Run(new Arguments(assembler)))
+                else if (!RunAssembled())
                 {
                     hasMoreInput = true;
                     return taken;
@@ -255,6 +348,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
                 assembler.Dispose();
                 assembler = null;
+                commands++;
                 isWhole = true;
                 return taken;
             case AssemblerStatus.NeedsRoom:
@@ -267,6 +361,12 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             default:
                 return taken;
         }
+    }
+
+    private bool RunAssembled()
+    {
+        var arguments = new Arguments(assembler!);
+        return Run(CommandTable.Find(arguments[0]), arguments);
     }
 
     private void NeedRoom()
@@ -304,20 +404,19 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>Runs a command.</summary>
     /// <returns>False where it is not done with this turn and must be offered again: a barrier that waits, or a command over very many keys.</returns>
-    private bool Run(scoped in Arguments arguments)
+    private bool Run(Command? command, scoped in Arguments arguments)
     {
         memoryDeadline = 0;
-        var name = arguments[0];
-        var command = CommandTable.Find(name);
         if (command is null)
         {
             ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments));
             return true;
         }
 
-        if (command.IsBarrier && !StartBarrier())
+        if (!command.Accepts(arguments.Count))
         {
-            return false;
+            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
+            return true;
         }
 
         if (!IsAuthenticated && !command.RunsUnauthenticated)
@@ -326,10 +425,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (!command.Accepts(arguments.Count))
+        if (command.IsBarrier && !StartBarrier())
         {
-            ReplyFormatter.WriteError(Output, $"ERR wrong number of arguments for '{command.Name}' command");
-            return true;
+            return false;
         }
 
         Client.LastCommand = command;

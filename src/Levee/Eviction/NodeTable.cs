@@ -75,6 +75,14 @@ internal sealed unsafe class NodeTable(PageShare share)
         }
     }
 
+    /// <summary>Where a node lies, as it seems while others may change the table; null where that is not to be told. A page once rented stays readable as long as its arena.</summary>
+    public Node* Peek(int node)
+    {
+        var page = (uint)node / NodesPerPage;
+        var all = pages;
+        return page < (uint)all.Length && all[page] is var memory and not 0 ? (Node*)memory + ((uint)node - (page * NodesPerPage)) : null;
+    }
+
     /// <summary>A fresh node on no list, with weight 0.</summary>
     /// <returns><see cref="None"/> when the share has no page left for it.</returns>
     public int TryAllocate()

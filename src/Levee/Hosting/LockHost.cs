@@ -13,6 +13,9 @@ namespace Levee.Hosting;
 /// </summary>
 public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 {
+    /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
+    private const int MaxChainApproached = 3;
+
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly Slot[] slots;
@@ -107,6 +110,34 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys)
+    {
+        foreach (ref var key in keys)
+        {
+            key.IndexHint = slots[PartitionOf(key.Hash)].Partition.ApproachBucket(input.Slice(key.Start, key.Length));
+        }
+
+        foreach (ref var key in keys)
+        {
+            key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachNode(key.IndexHint);
+        }
+
+        var isUnderWay = true;
+        for (var steps = 0; isUnderWay && steps < MaxChainApproached; steps++)
+        {
+            isUnderWay = false;
+            foreach (ref var key in keys)
+            {
+                if (key.Node >= 0)
+                {
+                    key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachRecord(key.IndexHint, key.Node);
+                    isUnderWay |= key.Node >= 0;
+                }
+            }
+        }
+    }
+
     /// <summary>Everything has been sent already.</summary>
     public void Flush(IAnswerSink sink)
     {
@@ -179,8 +210,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private int PartitionOf(in Operation operation) => operation.Kind switch
     {
         OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
-        _ => slots.Length == 1 ? 0 : (int)(operation.Hash >> shift),
+        _ => PartitionOf(operation.Hash),
     };
+
+    private int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
     private void Run(int partition, Effect[] taken)
     {

@@ -57,7 +57,9 @@ public sealed unsafe class PageArena : IDisposable
 
             if (untouchedPages == 0)
             {
-                regions.Add((nint)NativeMemory.AlignedAlloc((nuint)RegionPages * PageBytes, PageBytes));
+                var region = NativeMemory.AlignedAlloc((nuint)RegionPages * PageBytes, HugePages.Bytes);
+                HugePages.Advise(region, (nuint)RegionPages * PageBytes);
+                regions.Add((nint)region);
                 untouchedPages = RegionPages;
             }
 

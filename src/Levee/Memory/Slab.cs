@@ -18,6 +18,7 @@ internal sealed unsafe class Slab(PageShare share)
     private const int GranuleShift = 3;
     private const int GranuleBits = 13;
     private const int GranuleMask = (1 << GranuleBits) - 1;
+    private const int ApproachedBytes = 4 * Prefetch.LineBytes;
     private const int SparsestSearched = 32;
 
     private static readonly int[] SlotBytesOf = [.. Enumerable.Range(0, SizeClass.Count).Select(SizeClass.Bytes)];
@@ -44,6 +45,22 @@ internal sealed unsafe class Slab(PageShare share)
     {
         ref var page = ref pages[slot >> GranuleBits];
         return new Span<byte>(page.Memory + ((slot & GranuleMask) << GranuleShift), page.SlotBytes);
+    }
+
+    /// <summary>Fetches a record, or its first 256 bytes, where the slot seems to be one while others may change the slab.</summary>
+    public void Approach(uint slot)
+    {
+        var all = pages;
+        var number = slot >> GranuleBits;
+        if (slot != None && number < (uint)all.Length && all[number].Memory is var memory && memory != null)
+        {
+            var record = memory + ((slot & GranuleMask) << GranuleShift);
+            var end = record + Math.Min(all[number].SlotBytes, ApproachedBytes);
+            for (; record < end; record += Prefetch.LineBytes)
+            {
+                Prefetch.Line(record);
+            }
+        }
     }
 
     /// <summary>The size class of a slot.</summary>

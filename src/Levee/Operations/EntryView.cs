@@ -38,6 +38,9 @@ public readonly ref struct EntryView
     /// <summary>The sliding TTL in milliseconds, 0 where the expiry is fixed.</summary>
     public long SlidingMs => EntryRecord.Sliding(record);
 
+    /// <summary>What the expiry never passes: the instant that was given beside a sliding TTL, or the fixed expiry itself; <see cref="Limits.Never"/> where there is none.</summary>
+    public long ExpiryCap => SlidingMs > 0 ? EntryRecord.SlidingCap(record) : ExpiresAt;
+
     /// <summary>The caller's flags.</summary>
     public uint Flags => EntryRecord.Flags(record);
 

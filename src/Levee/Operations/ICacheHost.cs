@@ -23,6 +23,34 @@ public interface ICacheHost
     /// </summary>
     void Submit(in Operation operation, IAnswerSink sink, long ticket);
 
+    /// <summary>
+    /// Says which keys operations are about to be submitted on. A host whose partitions lie in this process' memory fetches what a lookup will touch, for all keys at once:
+    /// the lookups that follow then do not each wait for memory three times in a row. Changes nothing else, and may do nothing.
+    /// </summary>
+    /// <param name="input">Where the keys lie.</param>
+    /// <param name="keys">The keys; the host fills in <see cref="KeyHint.IndexHint"/>, which the operations on the same host may carry.</param>
+    void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys)
+    {
+    }
+
     /// <summary>Ends a batch: a host that groups operations sends what <paramref name="sink"/> has submitted. Never waits.</summary>
     void Flush(IAnswerSink sink);
+}
+
+/// <summary>A key that an operation will soon be submitted on.</summary>
+public struct KeyHint
+{
+    /// <summary>The key's first byte in the input.</summary>
+    public int Start { get; init; }
+
+    /// <summary>The key's length in bytes.</summary>
+    public int Length { get; init; }
+
+    /// <summary>The key's routing hash.</summary>
+    public ulong Hash { get; init; }
+
+    /// <summary>What the host knows of the key's place, for <see cref="Operation.IndexHint"/> on the same host; 0: nothing.</summary>
+    public ulong IndexHint { get; set; }
+
+    internal int Node { get; set; }
 }

@@ -109,6 +109,9 @@ public ref struct Operation
     /// <summary>The routing hash of <see cref="Key"/> (<see cref="Keys.KeyHash"/>); not read where <see cref="Partition"/> is what routes.</summary>
     public ulong Hash { get; set; }
 
+    /// <summary>What <see cref="ICacheHost.Approach"/> said of this key on this host; 0: nothing.</summary>
+    public ulong IndexHint { get; set; }
+
     /// <summary>The partition that a <see cref="OperationKind.Scan"/>, <see cref="OperationKind.RemoveByTag"/>, <see cref="OperationKind.Clear"/> or <see cref="OperationKind.Statistics"/> is for.</summary>
     public int Partition { get; set; }
 

@@ -44,6 +44,25 @@ internal sealed unsafe class EntryIndex
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int First(uint tag) => pageCount == 0 ? NodeTable.None : Bucket(BucketOf(tag));
 
+    /// <summary>Fetches the bucket of a tag. Called while others may change the index: it reads nothing but its own fields, and bounds all it computes.</summary>
+    public void ApproachBucket(uint tag)
+    {
+        var bucket = BucketOf(tag);
+        var all = pages;
+        if (bucket / BucketsPerPage < (uint)all.Length && all[bucket / BucketsPerPage] is var page and not 0)
+        {
+            Memory.Prefetch.Line((int*)page + (bucket % BucketsPerPage));
+        }
+    }
+
+    /// <summary>The first node in the bucket of a tag, as it seems while others may change the index; <see cref="NodeTable.None"/> where that is not to be told.</summary>
+    public int PeekFirst(uint tag)
+    {
+        var bucket = BucketOf(tag);
+        var all = pages;
+        return bucket / BucketsPerPage < (uint)all.Length && all[bucket / BucketsPerPage] is var page and not 0 ? ((int*)page)[bucket % BucketsPerPage] : NodeTable.None;
+    }
+
     /// <summary>Adds a node under its tag.</summary>
     /// <returns>False where the share has no page for the first bucket.</returns>
     public bool TryInsert(int node, uint tag)

@@ -79,6 +79,45 @@ internal sealed class EntryStore
     /// <summary>The tag under which a key is indexed.</summary>
     public uint TagOf(ReadOnlySpan<byte> key) => (uint)(hash.Of(key) >> 32);
 
+    /// <summary>First step towards a lookup: fetches the bucket.</summary>
+    public void ApproachBucket(uint tag) => index.ApproachBucket(tag);
+
+    /// <summary>Second step: fetches the first node of the bucket.</summary>
+    public unsafe int ApproachNode(uint tag)
+    {
+        var node = index.PeekFirst(tag);
+        if (node != NodeTable.None)
+        {
+            Prefetch.Line(nodes.Peek(node));
+        }
+
+        return node;
+    }
+
+    /// <summary>
+    /// Third step: where the node has the tag, fetches the record, and the nodes beside it on its list, which a hit takes it from between; else the next node of the chain.
+    /// </summary>
+    /// <returns>The node with which to take this step again; <see cref="NodeTable.None"/> at the end of the way.</returns>
+    public unsafe int ApproachRecord(uint tag, int node)
+    {
+        var place = nodes.Peek(node);
+        if (place == null)
+        {
+            return NodeTable.None;
+        }
+
+        if (place->Tag != tag)
+        {
+            Prefetch.Line(nodes.Peek(place->Chain));
+            return place->Chain;
+        }
+
+        slab.Approach(place->Slot);
+        Prefetch.Line(nodes.Peek(place->Prev));
+        Prefetch.Line(nodes.Peek(place->Next));
+        return NodeTable.None;
+    }
+
     /// <summary>Finds the resident entry of a key.</summary>
     /// <returns>Its node, or <see cref="NodeTable.None"/>.</returns>
     public int Find(ReadOnlySpan<byte> key, uint tag)
@@ -166,6 +205,11 @@ internal sealed class EntryStore
     /// <returns>False where no memory could be had; then nothing changed.</returns>
     public bool TryReplace(int node, scoped ref RecordParts parts)
     {
+        if (!IsOverdrawn && TryOverwrite(node, ref parts))
+        {
+            return true;
+        }
+
         policy.Hit(node);
         policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
         pinned = node;
@@ -174,6 +218,28 @@ internal sealed class EntryStore
         PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
         return replaced;
+    }
+
+    /// <summary>Writes over a record where the new one takes the same slot, and so the same weight: the common overwrite, which moves no memory.</summary>
+    private bool TryOverwrite(int node, scoped ref RecordParts parts)
+    {
+        var slot = nodes[node].Slot;
+        var record = slab.Record(slot);
+        var length = parts.Length;
+        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 || slab.ClassOf(slot) != SizeClass.Of(length))
+        {
+            return false;
+        }
+
+        policy.Hit(node);
+        PayloadBytes += length - EntryRecord.Length(record);
+        parts.Write(record, node);
+        if (parts.Expiry.At != Limits.Never)
+        {
+            slab.NoteExpiry(slot, parts.Expiry.At);
+        }
+
+        return true;
     }
 
     /// <summary>Takes a resident out: removed, expired or invalidated.</summary>

@@ -21,6 +21,9 @@ namespace Levee.Partitions;
 /// </summary>
 public sealed class Partition
 {
+    /// <summary>Tells a hint from none.</summary>
+    private const ulong HintMark = 1UL << 32;
+
     private const int RetiredPagesPerCall = 64;
     private const int SweepNodesPerSlice = 1024;
     private const int PaybackPerSlice = 512;
@@ -79,6 +82,21 @@ public sealed class Partition
         effects.Clear();
         return taken;
     }
+
+    /// <summary>First of three steps towards the lookup of a key, taken for many keys before any lookup: each fetches what the next one reads. From any thread, unserialised: they change nothing.</summary>
+    /// <returns>What <see cref="Operation.IndexHint"/> may carry to this partition.</returns>
+    internal ulong ApproachBucket(ReadOnlySpan<byte> key)
+    {
+        var tag = store.TagOf(key);
+        store.ApproachBucket(tag);
+        return HintMark | tag;
+    }
+
+    /// <summary>Second step.</summary>
+    internal int ApproachNode(ulong hint) => store.ApproachNode((uint)hint);
+
+    /// <summary>Third step, to be taken again with the node that it returns, if any.</summary>
+    internal int ApproachRecord(ulong hint, int node) => store.ApproachRecord((uint)hint, node);
 
     /// <summary>Acts on one operation. The answer goes into <paramref name="sink"/> under <paramref name="ticket"/>, now or when a load has come back.</summary>
     public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
@@ -223,7 +241,7 @@ public sealed class Partition
             return;
         }
 
-        ExecuteResolved(operation, store.TagOf(operation.Key), sink, ticket);
+        ExecuteResolved(operation, operation.IndexHint != 0 ? (uint)operation.IndexHint : store.TagOf(operation.Key), sink, ticket);
     }
 
     /// <summary>Queues an operation that must know what the lower tiers hold; starts the load where none is under way.</summary>

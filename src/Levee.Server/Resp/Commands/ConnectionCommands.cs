@@ -56,6 +56,7 @@ internal static class ConnectionCommands
         c.Version = RespVersion.Resp2;
         c.Cache = c.Server.Catalog.Default;
         c.Client.Name = "";
+        c.Forget();
         c.Output.Write("+RESET\r\n"u8);
         return true;
     }
@@ -193,7 +194,14 @@ internal static class ConnectionCommands
         }
         else if (Is(sub, "GETNAME"u8))
         {
-            ReplyFormatter.WriteBulk(c.Output, c.Client.Name);
+            if (c.Client.Name.Length == 0)
+            {
+                ReplyFormatter.WriteNull(c.Output, c.Version);
+            }
+            else
+            {
+                ReplyFormatter.WriteBulk(c.Output, c.Client.Name);
+            }
         }
         else if (Is(sub, "SETNAME"u8) && a.Count == 3)
         {

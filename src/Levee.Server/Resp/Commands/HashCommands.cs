@@ -56,9 +56,22 @@ internal static class HashCommands
     private static void GetMany(RespConversation c, byte[][] a, byte[] hash)
     {
         ReplyFormatter.WriteArray(c.Output, a.Length - 2);
+        const int few = 8;
+        var places = a.Length - 2 > few ? HashValue.Index(hash) : null;
         for (var i = 2; i < a.Length; i++)
         {
-            WriteField(c, hash, a[i]);
+            if (places is null)
+            {
+                WriteField(c, hash, a[i]);
+            }
+            else if (places.TryGetValue(a[i], out var place))
+            {
+                ReplyFormatter.WriteBulk(c.Output, hash.AsSpan(place));
+            }
+            else
+            {
+                ReplyFormatter.WriteNull(c.Output, c.Version);
+            }
         }
     }
 
@@ -117,14 +130,14 @@ internal static class HashCommands
             EntryKind.Hash,
             hash =>
             {
-                added = 0;
-                for (var i = 2; i < arguments.Length; i += 2)
+                if (arguments.Length > 4)
                 {
-                    hash = HashValue.With(hash, arguments[i], arguments[i + 1], out var isNew);
-                    added += isNew ? 1 : 0;
+                    return Bounded(HashValue.WithAll(hash, arguments.AsSpan(2), out added));
                 }
 
-                return Bounded(hash);
+                var changed = HashValue.With(hash, arguments[2], arguments[3], out var isNew);
+                added = isNew ? 1 : 0;
+                return Bounded(changed);
             },
             (c, _) =>
             {
@@ -172,15 +185,7 @@ internal static class HashCommands
             EntryKind.Hash,
             hash =>
             {
-                removed = 0;
-                for (var i = 2; i < arguments.Length; i++)
-                {
-                    var rest = HashValue.Without(hash, arguments[i]);
-                    removed += ReferenceEquals(rest, hash) ? 0 : 1;
-                    hash = rest;
-                }
-
-                return hash;
+                return HashValue.Without(hash, arguments.AsSpan(2), out removed);
             },
             (c, _) => ReplyFormatter.WriteInteger(c.Output, removed)));
         return true;

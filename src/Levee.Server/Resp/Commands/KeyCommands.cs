@@ -35,7 +35,7 @@ internal static class KeyCommands
     {
         if (a.Count == 2)
         {
-            c.Submit(On(kind, a[1]), ReplyKind.Flag);
+            c.Submit(On(c, kind, a), ReplyKind.Flag);
             return true;
         }
 
@@ -81,7 +81,7 @@ internal static class KeyCommands
             return Refuse(c, $"ERR invalid expire time in '{name}' command");
         }
 
-        var operation = On(OperationKind.Expire, a[1]);
+        var operation = On(c, OperationKind.Expire, a);
         operation.ExpiresAt = expiresAt;
         for (var i = 3; i < a.Count; i++)
         {
@@ -115,7 +115,7 @@ internal static class KeyCommands
 
     private static bool Persist(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Expire, a[1]);
+        var operation = On(c, OperationKind.Expire, a);
         operation.ExpiresAt = Limits.Never;
         operation.ExpireCondition = ExpireCondition.IfSome;
         c.Submit(operation, ReplyKind.Flag);
@@ -176,7 +176,7 @@ internal static class KeyCommands
         operation.Flags = entry.Flags;
         operation.ContentType = entry.ContentType;
         operation.Tags = entry.Tags;
-        operation.ExpiresAt = entry.ExpiresAt;
+        operation.ExpiresAt = entry.ExpiryCap;
         operation.SlidingMs = entry.SlidingMs;
         operation.Condition = onlyIfAbsent ? Condition.IfAbsent : Condition.None;
         return operation;

@@ -15,9 +15,26 @@ internal static class Parsing
     /// <summary>An operation on a key.</summary>
     public static Operation On(OperationKind kind, ReadOnlySpan<byte> key) => new() { Kind = kind, Key = key, Hash = KeyHash.Of(key) };
 
-    /// <summary>Reads a 64-bit integer.</summary>
-    public static bool TryInteger(ReadOnlySpan<byte> text, out long value) =>
-        Utf8Parser.TryParse(text, out value, out var consumed) && consumed == text.Length && text[0] != (byte)'+';
+    /// <summary>An operation on the key that is argument 1, with what is known of that key.</summary>
+    public static Operation On(RespConversation c, OperationKind kind, scoped in Arguments a)
+    {
+        var hint = a.Hint;
+        return hint.Length == 0
+            ? On(kind, a[1])
+            : new Operation { Kind = kind, Key = a[1], Hash = hint.Hash, IndexHint = c.IsApproached ? hint.IndexHint : 0 };
+    }
+
+    /// <summary>Reads a 64-bit integer as one is printed: no plus sign, no leading zeros, no minus zero.</summary>
+    public static bool TryInteger(ReadOnlySpan<byte> text, out long value)
+    {
+        if (!Utf8Parser.TryParse(text, out value, out var consumed) || consumed != text.Length)
+        {
+            return false;
+        }
+
+        var digits = value < 0 || text[0] == (byte)'-' ? text[1..] : text;
+        return digits[0] is not ((byte)'+' or (byte)'0') || text.Length == 1;
+    }
 
     /// <summary>Reads a finite number.</summary>
     public static bool TryFloat(ReadOnlySpan<byte> text, out double value) =>
@@ -38,7 +55,7 @@ internal static class Parsing
     public static bool TryExpiry(ReadOnlySpan<byte> text, bool isSeconds, bool isAbsolute, long now, out long expiresAt)
     {
         expiresAt = 0;
-        if (!TryInteger(text, out var value) || (isSeconds && Math.Abs(value) > long.MaxValue / 1000))
+        if (!TryInteger(text, out var value) || (isSeconds && value is > long.MaxValue / 1000 or < long.MinValue / 1000))
         {
             return false;
         }

@@ -11,6 +11,7 @@ namespace Levee.Server.Resp.Commands;
 internal static class ScanCommands
 {
     private const int NodesPerStep = 1024;
+    private const int TagsPerTurn = 16;
     private const int MaxKeysPerReply = 10_000;
     private const int MaxNodesPerReply = 16 * 1024;
 
@@ -238,6 +239,11 @@ internal static class ScanCommands
             for (var partition = 0; partition < c.Cache.PartitionCount; partition++)
             {
                 using var done = await c.Ask(new Operation { Kind = OperationKind.RemoveByTag, Partition = partition, Key = a[i] });
+            }
+
+            if (i % TagsPerTurn == 0)
+            {
+                await c.NextTurn();
             }
         }
 

@@ -18,11 +18,11 @@ internal static class SetOptions
         {
             var option = a[i];
             var hasNext = i + 1 < a.Count;
-            if (Is(option, "NX"u8) && operation.Condition == Condition.None)
+            if (Is(option, "NX"u8) && operation.Condition is Condition.None or Condition.IfAbsent)
             {
                 operation.Condition = Condition.IfAbsent;
             }
-            else if (Is(option, "XX"u8) && operation.Condition == Condition.None)
+            else if (Is(option, "XX"u8) && operation.Condition is Condition.None or Condition.IfPresent)
             {
                 operation.Condition = Condition.IfPresent;
             }

@@ -6,6 +6,8 @@ namespace Levee.Server.Resp.Commands;
 /// <summary>Commands on strings of bytes.</summary>
 internal static class StringCommands
 {
+    private const int KeysPerTurn = 1023; // Odd, as the indexes of keys are.
+
     public static readonly Command[] All =
     [
         new("get", 2, Get) { Keys = (1, 1, 1) },
@@ -28,13 +30,13 @@ internal static class StringCommands
 
     private static bool Get(RespConversation c, scoped in Arguments a)
     {
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Value);
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Value);
         return true;
     }
 
     private static bool Set(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         if (a.Count > 3 && SetOptions.TryRead(c, a, ref operation, out var error) is false)
         {
             return Refuse(c, error);
@@ -47,7 +49,7 @@ internal static class StringCommands
 
     private static bool SetNx(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         operation.Condition = Condition.IfAbsent;
         Take(a, 2, ref operation);
         c.Submit(operation, ReplyKind.Flag);
@@ -56,7 +58,7 @@ internal static class StringCommands
 
     private static bool SetFor(RespConversation c, scoped in Arguments a, string name, bool isSeconds)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         if (!TryInteger(a[2], out var time))
         {
             return Refuse(c, NotAnInteger);
@@ -75,7 +77,7 @@ internal static class StringCommands
 
     private static bool GetSet(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Set, a[1]);
+        var operation = On(c, OperationKind.Set, a);
         operation.ReturnsPrevious = true;
         Take(a, 2, ref operation);
         c.Submit(operation, ReplyKind.Previous);
@@ -84,7 +86,7 @@ internal static class StringCommands
 
     private static bool GetDel(RespConversation c, scoped in Arguments a)
     {
-        var operation = On(OperationKind.Delete, a[1]);
+        var operation = On(c, OperationKind.Delete, a);
         operation.EntryKind = EntryKind.Bytes;
         operation.RequiresKind = true;
         c.Submit(operation, ReplyKind.Removed);
@@ -93,10 +95,10 @@ internal static class StringCommands
 
     private static bool GetEx(RespConversation c, scoped in Arguments a)
     {
-        var expire = On(OperationKind.Expire, a[1]);
+        var expire = On(c, OperationKind.Expire, a);
         if (a.Count == 2)
         {
-            c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Value);
+            c.Submit(On(c, OperationKind.Get, a), ReplyKind.Value);
             return true;
         }
 
@@ -190,23 +192,22 @@ internal static class StringCommands
     /// </summary>
     private static async Task MSetNxAsync(RespConversation c, byte[][] a)
     {
-        var versions = new List<(byte[] Key, ulong Version)>();
+        var versions = new Dictionary<byte[], ulong>(ByteComparer.Instance);
         string? error = null;
         var isPresent = false;
         for (var i = 1; i < a.Length && error is null && !isPresent; i += 2)
         {
+            if (i % KeysPerTurn == 0)
+            {
+                await c.NextTurn();
+            }
+
             var key = a[i];
-            var repeated = versions.FindIndex(v => v.Key.AsSpan().SequenceEqual(key));
-            var written = await Rewriting.StoreAsync(c, key, EntryKind.Bytes, a[i + 1], repeated >= 0 ? versions[repeated].Version : null, keepTtl: false);
+            var written = await Rewriting.StoreAsync(c, key, EntryKind.Bytes, a[i + 1], versions.TryGetValue(key, out var version) ? version : null, keepTtl: false);
             isPresent = written.Outcome == Outcome.ConditionFailed;
             if (written.Outcome == Outcome.Stored)
             {
-                if (repeated >= 0)
-                {
-                    versions.RemoveAt(repeated);
-                }
-
-                versions.Add((key, written.Version));
+                versions[key] = written.Version;
             }
             else if (!isPresent)
             {
@@ -237,7 +238,7 @@ internal static class StringCommands
 
     private static bool StrLen(RespConversation c, scoped in Arguments a)
     {
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Length);
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Length);
         return true;
     }
 
@@ -276,7 +277,7 @@ internal static class StringCommands
             return Refuse(c, NotAnInteger);
         }
 
-        c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Range, (begin, end));
+        c.Submit(On(c, OperationKind.Get, a), ReplyKind.Range, (begin, end));
         return true;
     }
 
@@ -293,15 +294,15 @@ internal static class StringCommands
         }
 
         var patch = a[3].ToArray();
-        if (offset + patch.Length > c.Cache.LargeValues.MaxValueBytes)
-        {
-            return Refuse(c, ReplyFormatter.Error(new Answer(Outcome.TooLarge, c.Cache.LargeValues.MaxValueBytes)));
-        }
-
         if (patch.Length == 0)
         {
-            c.Submit(On(OperationKind.Get, a[1]), ReplyKind.Length);
+            c.Submit(On(c, OperationKind.Get, a), ReplyKind.Length);
             return true;
+        }
+
+        if (offset > c.Cache.LargeValues.MaxValueBytes - patch.Length)
+        {
+            return Refuse(c, ReplyFormatter.Error(new Answer(Outcome.TooLarge, c.Cache.LargeValues.MaxValueBytes)));
         }
 
         c.RunSteps(Rewriting.RewriteAsync(
