@@ -164,7 +164,7 @@ public sealed class CommandAssembler : IDisposable
     /// <summary>Puts plain bytes in the place of a large argument that was taken: from now on it is a small one.</summary>
     /// <param name="index">Below <see cref="Count"/>, of an argument that <see cref="TakeLarge(int)"/> gave away.</param>
     /// <param name="bytes">Its bytes.</param>
-    public void PutBack(int index, byte[] bytes) => _arguments[index] = new Gathered(bytes, null);
+    public void PutBack(int index, byte[] bytes) => arguments[index] = new Gathered(bytes, null);
 
     /// <summary>Forgets the command and disposes the large arguments that nobody took.</summary>
     public void Reset()

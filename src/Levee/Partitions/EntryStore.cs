@@ -226,7 +226,11 @@ internal sealed class EntryStore
         var slot = nodes[node].Slot;
         var record = slab.Record(slot);
         var length = parts.Length;
-        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 || slab.ClassOf(slot) != SizeClass.Of(length))
+        var sizeClass = SizeClass.Of(length);
+        var isLarge = parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0;
+
+        // A record may lie in a roomier slot than its own class: then it weighs less than its slot, and the new one may fit the slot and still weigh more.
+        if (isLarge || slab.ClassOf(slot) != sizeClass || nodes[node].Weight != Weight(sizeClass, null))
         {
             return false;
         }

@@ -1,0 +1,136 @@
+using Levee.Eviction;
+using Levee.Memory;
+
+namespace Levee.Partitions;
+
+/// <content>The background work: slices that the host asks for while nothing else needs the partition.</content>
+public sealed partial class Partition
+{
+    private const int RetiredPagesPerCall = 64;
+    private const int SweepNodesPerSlice = 1024;
+    private const int PaybackPerSlice = 512;
+    private const int PagesLookedAtPerSlice = 1024;
+    private const long ExpiryPassMs = 1000;
+
+    private int expiryPage = 1;
+    private long expiryPassBegan;
+
+    /// <summary>
+    /// Does one slice of background work, well under a millisecond: gives back retired memory, pays back overdrawn memory, sweeps invalidated entries, reclaims expired ones.
+    /// </summary>
+    /// <returns>What was done; <see cref="MaintenanceWork.None"/> when there is nothing to do for now.</returns>
+    public MaintenanceWork Maintain(long now)
+    {
+        Advance(now);
+        if (retired.Count > 0)
+        {
+            ReleaseRetired();
+            return MaintenanceWork.Clear;
+        }
+
+        if (store.IsOverdrawn)
+        {
+            store.PayBack(PaybackPerSlice);
+            return store.IsOverdrawn && store.Count == 0 ? MaintenanceWork.None : MaintenanceWork.Payback;
+        }
+
+        if (tags.SweepPosition != NodeTable.None)
+        {
+            SweepTags();
+            return MaintenanceWork.Tags;
+        }
+
+        return ReclaimExpired() ? MaintenanceWork.Expiry : MaintenanceWork.None;
+    }
+
+    private void ReleaseRetired()
+    {
+        if (!retired.Peek().ReleaseSome(RetiredPagesPerCall))
+        {
+            retired.Dequeue();
+        }
+    }
+
+    private void SweepTags()
+    {
+        var node = tags.SweepPosition;
+        var end = Math.Min(store.Nodes.Capacity, node + SweepNodesPerSlice);
+        for (; node < end; node++)
+        {
+            if (store.IsResident(node) && IsDead(store.Record(node)))
+            {
+                Bury(node);
+            }
+        }
+
+        tags.SweepPosition = node;
+        if (node >= store.Nodes.Capacity)
+        {
+            tags.EndSweep();
+        }
+    }
+
+    /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
+    private bool ReclaimExpired()
+    {
+        if (expiryPage >= store.Slab.PageLimit)
+        {
+            if (clock - expiryPassBegan < ExpiryPassMs)
+            {
+                return false;
+            }
+
+            expiryPassBegan = clock;
+            expiryPage = 1;
+        }
+
+        var end = Math.Min(store.Slab.PageLimit, expiryPage + PagesLookedAtPerSlice);
+        while (expiryPage < end)
+        {
+            if (store.Slab.IsDue(expiryPage++, clock))
+            {
+                var reclaimer = new Reclaimer(this);
+                store.Slab.Visit(expiryPage - 1, ref reclaimer);
+                return true;
+            }
+        }
+
+        return expiryPage < store.Slab.PageLimit;
+    }
+
+    /// <summary>Removes what is dead on a page and notes when the next on it will be.</summary>
+    private readonly struct Reclaimer(Partition partition) : ISlotVisitor
+    {
+        public void Visit(uint slot)
+        {
+            var record = partition.store.Slab.Record(slot);
+            if (partition.IsDead(record))
+            {
+                partition.Bury(EntryRecord.NodeOf(record));
+            }
+            else
+            {
+                partition.store.Slab.NoteExpiry(slot, EntryRecord.ExpiresAt(record));
+            }
+        }
+    }
+}
+
+/// <summary>What a slice of background work was for.</summary>
+public enum MaintenanceWork
+{
+    /// <summary>Nothing to do.</summary>
+    None,
+
+    /// <summary>Gave back memory of a cleared cache.</summary>
+    Clear,
+
+    /// <summary>Evicted to pay back memory that large values had overdrawn.</summary>
+    Payback,
+
+    /// <summary>Swept entries of invalidated tags.</summary>
+    Tags,
+
+    /// <summary>Reclaimed expired entries.</summary>
+    Expiry,
+}
