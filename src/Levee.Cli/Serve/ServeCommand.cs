@@ -123,10 +123,12 @@ internal static class ServeCommand
         await server.StartAsync(cancellation);
         await PrintAsync(output, settings, server);
 
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        // The command line cancels on the same signals, so this method may be at its end when a handler runs: what it sets must not have been disposed.
+        var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var cancelled = cancellation.Register(() => stop.TrySetResult());
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await stop.Task;
         await server.StopAsync(CancellationToken.None);
         foreach (var host in hosts)
         {
@@ -139,7 +141,7 @@ internal static class ServeCommand
         void Stop(PosixSignalContext context)
         {
             context.Cancel = true;
-            stop.Cancel();
+            stop.TrySetResult();
         }
     }
 

@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Levee.Cli.Serve;
+using Xunit;
+
+namespace Levee.Cli.Tests.Serve;
+
+/// <summary>The server as the process that a user starts and stops.</summary>
+public sealed class ServeProcessTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [Theory]
+    [InlineData("TERM")]
+    [InlineData("INT")]
+    public async Task A_signal_stops_the_server_cleanly(string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
+        using var server = Start("--resp-port", "0", "--http-port", "0", "--memory", "32mb");
+        var lines = new List<string?>();
+        for (var i = 0; i < 5; i++)
+        {
+            lines.Add(await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken));
+        }
+
+        Assert.StartsWith("levee  RESP on 127.0.0.1:", lines[0], StringComparison.Ordinal);
+        using var kill = Process.Start("kill", [$"-{signal}", $"{server.Id}"]);
+        var (output, error) = await EndAsync(server);
+        Assert.Equal("levee: stopped|", $"{output.Trim()}|{error}");
+        Assert.Equal(ExitCode.Ok, server.ExitCode);
+    }
+
+    [Fact]
+    public async Task A_taken_port_is_named_with_its_flag_and_variable_before_anything_listens()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        using var server = Start("--resp-port", "0", "--http-port", $"{port}", "--memory", "32mb");
+        var (output, error) = await EndAsync(server);
+        Assert.Equal("", output);
+        Assert.Contains($"port {port} on 127.0.0.1 is taken", error, StringComparison.Ordinal);
+        Assert.Contains(ServeOption.HttpPort.Flag, error, StringComparison.Ordinal);
+        Assert.Contains(ServeOption.HttpPort.Variable, error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Error, server.ExitCode);
+    }
+
+    [Theory]
+    [InlineData("--memory 1mb", "memory is '1mb' (from --memory); allowed: a size")]
+    [InlineData("--partitions 3", "Partitions is '3'; allowed: a power of two")]
+    [InlineData("--caches sessions", "caches is 'sessions' (from --caches); allowed: names")]
+    [InlineData("--memory 32mb --caches a=32mb", "leave 0 bytes of --memory for the default cache")]
+    [InlineData("--default-ttl-jitter 5s", "default-ttl-jitter is '5s' (from --default-ttl-jitter); allowed: a time from 0 to the default TTL")]
+    [InlineData("--policy fifo", "policy is 'fifo' (from --policy); allowed: arc, lru")]
+    [InlineData("--config nowhere.json", "--config names nowhere.json, which does not exist")]
+    public async Task A_wrong_option_is_named_with_what_is_allowed(string options, string message)
+    {
+        var error = new StringWriter();
+        var code = await CommandRoot.InvokeAsync(["serve", .. options.Split(' ')], TextWriter.Null, error, TestContext.Current.CancellationToken);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains(message, error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static Process Start(params string[] options) => Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandRoot).Assembly.Location, "serve", .. options])
+    {
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        WorkingDirectory = Path.GetTempPath(),
+    })!;
+
+    /// <summary>What a process says until it ends; ends it where it does not by itself.</summary>
+    private static async Task<(string Output, string Error)> EndAsync(Process process)
+    {
+        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        try
+        {
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        }
+        finally
+        {
+            process.Kill();
+        }
+
+        return (await output, await error);
+    }
+}
