@@ -24,6 +24,12 @@ public sealed partial class Partition
     /// <summary>Tells a hint from none.</summary>
     private const ulong HintMark = 1UL << 32;
 
+    private const int RetiredPagesPerCall = 64;
+    private const int SweepNodesPerSlice = 1024;
+    private const int PaybackPerSlice = 512;
+    private const int PagesLookedAtPerSlice = 1024;
+    private const long ExpiryPassMs = 1000;
+
     private readonly PageShare share;
     private readonly PartitionOptions options;
     private readonly IndexHash hash;
@@ -37,6 +43,8 @@ public sealed partial class Partition
     private long clock;
     private ulong lastVersion;
     private ulong clearedVersion;
+    private int expiryPage = 1;
+    private long expiryPassBegan;
 
     private long hits;
     private long misses;
