@@ -50,7 +50,7 @@ internal static class ServeCommand
                     : file?[option.Name] is { } key ? (key, $"key \"{option.Name}\" of {ConfigFile}")
                     : null,
                 GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-            return await RunAsync(settings, parsed.InvocationConfiguration.Output, cancellation);
+            return await RunAsync(settings, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation);
         });
         return command;
     }
@@ -84,7 +84,7 @@ internal static class ServeCommand
         return file;
     }
 
-    private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, CancellationToken cancellation)
+    private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         using var dataDir = DataDirectory.Lock(settings.DataDir);
         using var logs = LoggerFactory.Create(builder => builder.SetMinimumLevel(settings.LogLevel).AddSimpleConsole(console =>
@@ -95,6 +95,12 @@ internal static class ServeCommand
         CheckPort(settings.Resp, ServeOption.RespPort);
         CheckPort(settings.Http, ServeOption.HttpPort);
 
+        var connections = OpenFiles.MostConnections(settings.MaxConnections);
+        if (connections < settings.MaxConnections)
+        {
+            await error.WriteLineAsync($"levee: at most {connections} RESP connections instead of {settings.MaxConnections}: the limit on open files (ulimit -n) leaves no more");
+        }
+
         var hosts = settings.Caches.Select(options => new LockHost(options, TimeProvider.System)).ToArray();
         await using var server = new LeveeServer(
             new CacheCatalog(hosts),
@@ -104,7 +110,7 @@ internal static class ServeCommand
                 Http = settings.Http,
                 MemoryBytes = settings.MemoryBytes,
                 RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
-                Limits = new TransportLimits { MaxConnections = settings.MaxConnections, IdleTimeout = settings.IdleTimeout },
+                Limits = new TransportLimits { MaxConnections = connections, IdleTimeout = settings.IdleTimeout },
                 IoThreads = settings.IoThreads,
                 UsesPortableTransport = settings.UsesPortableTransport,
                 Pauses = () => hosts.SelectMany(host => Enum.GetValues<MaintenanceWork>()

@@ -214,7 +214,7 @@ internal static class ReplyFormatter
     {
         ReplyKind.TtlSeconds => (Math.Max(0, expiresAt - now) + 500) / 1000,
         ReplyKind.TtlMs => Math.Max(0, expiresAt - now),
-        ReplyKind.ExpireSeconds => (expiresAt + 500) / 1000,
+        ReplyKind.ExpireSeconds => (expiresAt / 1000) + (expiresAt % 1000 >= 500 ? 1 : 0),
         _ => expiresAt,
     };
 

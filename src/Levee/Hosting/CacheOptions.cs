@@ -54,7 +54,7 @@ public sealed record CacheOptions
 
     internal long PartitionBytes => (MemoryBytes - ReserveBytes) / EffectivePartitions;
 
-    internal int LargestValueBytes => (int)Math.Min(Math.Min(Limits.MaxValueBytes, MemoryBytes / 16), PartitionBytes / 2);
+    internal int LargestValueBytes => (int)Math.Min(Math.Min(Limits.MaxValueBytes, MemoryBytes / 16), PartitionBytes / 4 * 3);
 
     internal int EffectiveMaxValueBytes => MaxValueBytes == 0 ? LargestValueBytes : MaxValueBytes;
 

@@ -225,18 +225,21 @@ internal sealed class EntryStore
     {
         var slot = nodes[node].Slot;
         var record = slab.Record(slot);
-        var length = parts.Length;
-        var sizeClass = SizeClass.Of(length);
-        var isLarge = parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0;
+        if (parts.Large is not null || (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0)
+        {
+            return false;
+        }
 
-        // A record may lie in a roomier slot than its own class: then it weighs less than its slot, and the new one may fit the slot and still weigh more.
-        if (isLarge || slab.ClassOf(slot) != sizeClass || nodes[node].Weight != Weight(sizeClass, null))
+        // By length, not by slot: a record may lie in a slot of a larger class.
+        var before = EntryRecord.Length(record);
+        var length = parts.Length;
+        if (SizeClass.Of(before) != SizeClass.Of(length))
         {
             return false;
         }
 
         policy.Hit(node);
-        PayloadBytes += length - EntryRecord.Length(record);
+        PayloadBytes += length - before;
         parts.Write(record, node);
         if (parts.Expiry.At != Limits.Never)
         {

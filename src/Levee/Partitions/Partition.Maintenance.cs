@@ -3,18 +3,9 @@ using Levee.Memory;
 
 namespace Levee.Partitions;
 
-/// <content>The background work: slices that the host asks for while nothing else needs the partition.</content>
+/// <summary>Background work, in slices.</summary>
 public sealed partial class Partition
 {
-    private const int RetiredPagesPerCall = 64;
-    private const int SweepNodesPerSlice = 1024;
-    private const int PaybackPerSlice = 512;
-    private const int PagesLookedAtPerSlice = 1024;
-    private const long ExpiryPassMs = 1000;
-
-    private int expiryPage = 1;
-    private long expiryPassBegan;
-
     /// <summary>
     /// Does one slice of background work, well under a millisecond: gives back retired memory, pays back overdrawn memory, sweeps invalidated entries, reclaims expired ones.
     /// </summary>
@@ -114,23 +105,4 @@ public sealed partial class Partition
             }
         }
     }
-}
-
-/// <summary>What a slice of background work was for.</summary>
-public enum MaintenanceWork
-{
-    /// <summary>Nothing to do.</summary>
-    None,
-
-    /// <summary>Gave back memory of a cleared cache.</summary>
-    Clear,
-
-    /// <summary>Evicted to pay back memory that large values had overdrawn.</summary>
-    Payback,
-
-    /// <summary>Swept entries of invalidated tags.</summary>
-    Tags,
-
-    /// <summary>Reclaimed expired entries.</summary>
-    Expiry,
 }

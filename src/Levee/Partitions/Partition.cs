@@ -24,6 +24,12 @@ public sealed partial class Partition
     /// <summary>Tells a hint from none.</summary>
     private const ulong HintMark = 1UL << 32;
 
+    private const int RetiredPagesPerCall = 64;
+    private const int SweepNodesPerSlice = 1024;
+    private const int PaybackPerSlice = 512;
+    private const int PagesLookedAtPerSlice = 1024;
+    private const long ExpiryPassMs = 1000;
+
     private readonly PageShare share;
     private readonly PartitionOptions options;
     private readonly IndexHash hash;
@@ -37,6 +43,8 @@ public sealed partial class Partition
     private long clock;
     private ulong lastVersion;
     private ulong clearedVersion;
+    private int expiryPage = 1;
+    private long expiryPassBegan;
 
     private long hits;
     private long misses;
@@ -661,9 +669,9 @@ public sealed partial class Partition
     private bool Fits(scoped ref RecordParts parts) =>
         (parts.Large?.Length ?? parts.Value.Length) <= LongestValue(parts.Large is not null);
 
-    /// <summary>A large value may take half of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
+    /// <summary>A large value may take three quarters of the share, so that what goes with it (node, index, slot) always fits beside it.</summary>
     private long LongestValue(bool isLarge) =>
-        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 2) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
+        isLarge ? Math.Min(options.MaxValueBytes, share.CapacityBytes / 4 * 3) : Math.Min(options.MaxValueBytes, Limits.MaxInlineBytes);
 
     private Answer Refuse()
     {

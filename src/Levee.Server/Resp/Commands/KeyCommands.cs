@@ -71,18 +71,7 @@ internal static class KeyCommands
 
     private static bool Expire(RespConversation c, scoped in Arguments a, string name, bool isSeconds, bool isAbsolute)
     {
-        if (!TryInteger(a[2], out _))
-        {
-            return Refuse(c, NotAnInteger);
-        }
-
-        if (!TryExpiry(a[2], isSeconds, isAbsolute, c.Now, out var expiresAt))
-        {
-            return Refuse(c, $"ERR invalid expire time in '{name}' command");
-        }
-
         var operation = On(c, OperationKind.Expire, a);
-        operation.ExpiresAt = expiresAt;
         for (var i = 3; i < a.Count; i++)
         {
             var flag = Is(a[i], "NX"u8) ? ExpireCondition.IfNone
@@ -109,6 +98,17 @@ internal static class KeyCommands
             return Refuse(c, "ERR GT and LT options at the same time are not compatible");
         }
 
+        if (!TryInteger(a[2], out _))
+        {
+            return Refuse(c, NotAnInteger);
+        }
+
+        if (!TryExpiry(a[2], isSeconds, isAbsolute, c.Now, out var expiresAt))
+        {
+            return Refuse(c, $"ERR invalid expire time in '{name}' command");
+        }
+
+        operation.ExpiresAt = expiresAt;
         c.Submit(operation, ReplyKind.Flag);
         return true;
     }

@@ -13,6 +13,7 @@ internal static class SetOptions
     public static bool TryRead(RespConversation c, scoped in Arguments a, ref Operation operation, out string error)
     {
         var tags = 0;
+        var expiry = 0;
         error = SyntaxError;
         for (var i = 3; i < a.Count; i++)
         {
@@ -30,7 +31,7 @@ internal static class SetOptions
             {
                 operation.ReturnsPrevious = true;
             }
-            else if (Is(option, "KEEPTTL"u8) && operation.ExpiresAt == 0)
+            else if (Is(option, "KEEPTTL"u8) && expiry == 0)
             {
                 operation.KeepTtl = true;
             }
@@ -60,21 +61,24 @@ internal static class SetOptions
                 i++;
                 tags++;
             }
-            else if (hasNext && operation.ExpiresAt == 0 && !operation.KeepTtl && IsExpiry(option))
+            else if (hasNext && expiry == 0 && !operation.KeepTtl && IsExpiry(option))
             {
-                if (!TryReadExpiry(option, a[i + 1], c.Now, "set", out var expiresAt, out error))
-                {
-                    return false;
-                }
-
-                operation.ExpiresAt = expiresAt;
-                error = SyntaxError;
-                i++;
+                expiry = i++;
             }
             else
             {
                 return false;
             }
+        }
+
+        if (expiry > 0)
+        {
+            if (!TryReadExpiry(a[expiry], a[expiry + 1], c.Now, "set", out var expiresAt, out error))
+            {
+                return false;
+            }
+
+            operation.ExpiresAt = expiresAt;
         }
 
         return tags == 0 || TryReadTags(a, ref operation, out error);
