@@ -85,7 +85,6 @@ public sealed class StringCommandsTests : IAsyncDisposable
     [Fact]
     public void Levees_own_set_options()
     {
-        var version = (ulong)rig.Time.Milliseconds << 16;
         RespRig.Converse(client,
             "SET s v SLIDING 1000", "+OK|",
             "PTTL s", ":1000|");
@@ -114,7 +113,6 @@ public sealed class StringCommandsTests : IAsyncDisposable
             "MGET t1 t2 t3 t4", "*4|$-1|$-1|$1|a|$1|a|",
             "DELTAG EX round none", "+OK|",
             "EXISTS t1 t2 t3 t4", ":0|");
-        _ = version;
     }
 
     [Fact]
