@@ -27,12 +27,12 @@ internal static class BenchCommand
             DefaultValueFactory = static _ => KeyDistribution.Uniform,
             CustomParser = static result => Parse<KeyDistribution>(result, KeyDistribution.TryParse, KeyDistribution.Allowed),
         };
-        var valueSize = new Option<(int Min, int Max)>("--value-size")
+        var valueSize = new Option<ValueSizes>("--value-size")
         {
             Description = "The values' size in bytes, or a range: 100, or 100-1000.",
             HelpName = "bytes",
-            DefaultValueFactory = static _ => (100, 100),
-            CustomParser = static result => Parse<(int, int)>(result, TryParseSizes, $"a size from 0 to {MaxValueBytes}, or two with a dash between"),
+            DefaultValueFactory = static _ => new ValueSizes(100, 100),
+            CustomParser = static result => Parse<ValueSizes>(result, TryParseSizes, $"a size from 0 to {MaxValueBytes}, or two with a dash between"),
         };
         var connections = Whole("--connections", "How many connections.", StandardConnections, 1, 10_000);
         var pipeline = Whole("--pipeline", "How many operations a connection has under way at most.", 16, 1, 10_000);
@@ -158,7 +158,7 @@ internal static class BenchCommand
         return default;
     }
 
-    private static bool TryParseSizes(string text, out (int Min, int Max) sizes)
+    private static bool TryParseSizes(string text, out ValueSizes sizes)
     {
         var parts = text.Split('-');
         sizes = default;
@@ -168,7 +168,7 @@ internal static class BenchCommand
             return false;
         }
 
-        sizes = (min, max);
+        sizes = new ValueSizes(min, max);
         return min <= max && max <= MaxValueBytes;
     }
 }

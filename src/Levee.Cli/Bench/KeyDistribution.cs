@@ -10,6 +10,10 @@ internal sealed record KeyDistribution(double ZipfExponent, string? TraceFile)
 
     public static KeyDistribution Uniform { get; } = new(0, null);
 
+    /// <summary>The distribution as one would write it.</summary>
+    public override string ToString() =>
+        TraceFile is not null ? $"trace:{TraceFile}" : ZipfExponent > 0 ? string.Create(CultureInfo.InvariantCulture, $"zipf:{ZipfExponent}") : "uniform";
+
     public static bool TryParse(string text, out KeyDistribution distribution)
     {
         distribution = Uniform;

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
 using Levee.Operations;
 using Levee.Resp;
@@ -169,11 +170,14 @@ internal static class ReplyFormatter
             case ReplyKind.Type:
                 WriteSimple(output, answer.Outcome == Outcome.Miss ? "none"u8 : entry.Kind == EntryKind.Hash ? "hash"u8 : "string"u8);
                 return;
-            case ReplyKind.Size or ReplyKind.References or ReplyKind.Encoding when answer.Outcome == Outcome.Miss:
+            case ReplyKind.Size or ReplyKind.References or ReplyKind.Encoding or ReplyKind.Version when answer.Outcome == Outcome.Miss:
                 WriteNull(output, version);
                 return;
             case ReplyKind.Size:
                 WriteInteger(output, entry.SizeBytes);
+                return;
+            case ReplyKind.Version:
+                WriteBulk(output, entry.Version.ToString(CultureInfo.InvariantCulture));
                 return;
             case ReplyKind.References:
                 WriteInteger(output, 1);

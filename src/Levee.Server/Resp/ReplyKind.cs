@@ -56,4 +56,7 @@ internal enum ReplyKind : byte
 
     /// <summary>1 where there is an entry (OBJECT REFCOUNT).</summary>
     References,
+
+    /// <summary>The entry's version, in decimal (OBJECT VERSION).</summary>
+    Version,
 }

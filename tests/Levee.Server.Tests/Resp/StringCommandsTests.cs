@@ -121,6 +121,8 @@ public sealed class StringCommandsTests : IAsyncDisposable
         var version = (ulong)rig.Time.Milliseconds << 16;
         RespRig.Converse(client,
             "SET v 1", "+OK|",
+            "OBJECT VERSION v", $"${version.ToString().Length}|{version}|",
+            "OBJECT VERSION none", "$-1|",
             $"SET v 2 IFVERSION {version}", "+OK|",
             $"SET v 3 IFVERSION {version}", "$-1|",
             "GET v", "$1|2|");

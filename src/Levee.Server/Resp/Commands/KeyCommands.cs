@@ -196,17 +196,21 @@ internal static class KeyCommands
 
     private static bool Object(RespConversation c, scoped in Arguments a)
     {
-        if (a.Count != 3 || !(Is(a[1], "ENCODING"u8) || Is(a[1], "REFCOUNT"u8) || Is(a[1], "IDLETIME"u8) || Is(a[1], "FREQ"u8)))
-        {
-            return Refuse(c, "ERR OBJECT takes ENCODING key or REFCOUNT key; IDLETIME and FREQ are not kept");
-        }
-
-        if (Is(a[1], "IDLETIME"u8) || Is(a[1], "FREQ"u8))
+        if (a.Count == 3 && (Is(a[1], "IDLETIME"u8) || Is(a[1], "FREQ"u8)))
         {
             return Refuse(c, "ERR the policy keeps order, not times: neither IDLETIME nor FREQ is known");
         }
 
-        c.Submit(On(OperationKind.Peek, a[2]), Is(a[1], "ENCODING"u8) ? ReplyKind.Encoding : ReplyKind.References);
+        var reply = Is(a[1], "ENCODING"u8) ? ReplyKind.Encoding
+            : Is(a[1], "REFCOUNT"u8) ? ReplyKind.References
+            : Is(a[1], "VERSION"u8) ? ReplyKind.Version
+            : default(ReplyKind?);
+        if (a.Count != 3 || reply is null)
+        {
+            return Refuse(c, "ERR OBJECT takes ENCODING key, REFCOUNT key or VERSION key; IDLETIME and FREQ are not kept");
+        }
+
+        c.Submit(On(OperationKind.Peek, a[2]), reply.Value);
         return true;
     }
 
