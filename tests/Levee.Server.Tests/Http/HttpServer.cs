@@ -31,7 +31,8 @@ internal sealed class HttpServer : IAsyncDisposable
 
     /// <param name="wrap">Puts something in front of the default cache.</param>
     /// <param name="partitions">Partitions of the default cache.</param>
-    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2)
+    /// <param name="credentials">Who may come in; null: everybody.</param>
+    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2, Credentials? credentials = null)
     {
         LockHost[] hosts =
         [
@@ -39,7 +40,7 @@ internal sealed class HttpServer : IAsyncDisposable
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
         var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);
-        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), Credentials.None, TimeProvider.System, NullLoggerFactory.Instance);
+        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), credentials ?? Credentials.None, TimeProvider.System, NullLoggerFactory.Instance);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new HttpServer(app, hosts);
     }
