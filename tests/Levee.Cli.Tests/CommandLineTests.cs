@@ -42,6 +42,8 @@ public sealed class CommandLineTests
     [InlineData("5sms", null)]
     [InlineData("1e9d", null)]
     [InlineData("99999d", null)]
+    [InlineData("NaN", null)]
+    [InlineData("Infinitys", null)]
     public void A_duration_is_a_number_and_a_unit(string text, double? seconds)
     {
         Assert.Equal(seconds is not null, Duration.TryParse(text, out var duration));

@@ -19,6 +19,9 @@ internal sealed record ServeSettings(
     bool UsesPortableTransport,
     LogLevel LogLevel)
 {
+    /// <summary>The longest time that an option takes: ten years.</summary>
+    private static readonly TimeSpan LongestTime = TimeSpan.FromDays(10 * 366);
+
     /// <summary>The memory budget of all caches together, in bytes.</summary>
     public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
 
@@ -134,16 +137,13 @@ internal sealed record ServeSettings(
 
     private static bool TryTime(string text, out TimeSpan value)
     {
-        var digits = text.AsSpan().TrimEnd("msdh");
-        double scale = text[digits.Length..] switch { "ms" => 0.001, "" or "s" => 1, "m" => 60, "h" => 3600, "d" => 86_400, _ => -1 };
         value = TimeSpan.Zero;
-        const double tenYears = 10 * 366 * 86_400.0;
-        if (scale < 0 || !double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) || number * scale > tenYears)
+        if (!Duration.TryParseMilliseconds(text, out var milliseconds) || milliseconds > LongestTime.TotalMilliseconds)
         {
             return false;
         }
 
-        value = TimeSpan.FromSeconds(number * scale);
+        value = TimeSpan.FromMilliseconds(milliseconds);
         return true;
     }
 }
