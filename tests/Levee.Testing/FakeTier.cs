@@ -9,7 +9,7 @@ namespace Levee.Testing;
 /// </summary>
 public sealed class FakeTier : IEffectRunner
 {
-    private readonly Dictionary<string, TierEntry> entries = [];
+    private readonly Dictionary<string, HeldEntry> entries = [];
 
     public List<PendingTierLoad> Pending { get; } = [];
 
@@ -18,7 +18,7 @@ public sealed class FakeTier : IEffectRunner
     public int Loads { get; private set; }
 
     public void Put(string key, string value, ulong version = 1, long expiresAt = Limits.Never, params ReadOnlySpan<string> tags) =>
-        entries[key] = new TierEntry(Encoding.UTF8.GetBytes(value), version, expiresAt, TestBed.Pack(tags));
+        entries[key] = new HeldEntry(Encoding.UTF8.GetBytes(value), version, expiresAt, TestBed.Pack(tags));
 
     public void Run(IEffectHost host, int partition, Effect effect)
     {
@@ -45,7 +45,8 @@ public sealed class FakeTier : IEffectRunner
         {
             load.Host.Complete(load.Partition, load.Ticket, new LoadResult
             {
-                Outcome = LoadOutcome.Found, Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags,
+                Outcome = LoadOutcome.Found,
+                Entry = new TierEntry { Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags },
             });
         }
         else
@@ -54,7 +55,7 @@ public sealed class FakeTier : IEffectRunner
         }
     }
 
-    private sealed record TierEntry(byte[] Value, ulong Version, long ExpiresAt, byte[] Tags);
+    private sealed record HeldEntry(byte[] Value, ulong Version, long ExpiresAt, byte[] Tags);
 }
 
 public sealed record PendingTierLoad(IEffectHost Host, int Partition, long Ticket, string Key);

@@ -144,13 +144,14 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public void Complete(int partition, long ticket, scoped in LoadResult result)
+    public bool Complete(int partition, long ticket, scoped in LoadResult result)
     {
         var slot = slots[partition];
         Effect[]? taken = null;
+        bool isPromoted;
         lock (slot.Gate)
         {
-            slot.Partition.Complete(ticket, result, Clock.Now);
+            isPromoted = slot.Partition.Complete(ticket, result, Clock.Now);
             if (slot.Partition.HasEffects)
             {
                 taken = slot.Partition.TakeEffects();
@@ -160,6 +161,19 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         if (taken is not null)
         {
             Run(partition, taken);
+        }
+
+        return isPromoted;
+    }
+
+    /// <inheritdoc/>
+    public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        var slot = slots[partition];
+        lock (slot.Gate)
+        {
+            return action(slot.Partition, state);
         }
     }
 
@@ -213,7 +227,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         _ => PartitionOf(operation.Hash),
     };
 
-    private int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
+    /// <inheritdoc/>
+    public int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
     private void Run(int partition, Effect[] taken)
     {

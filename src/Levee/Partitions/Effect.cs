@@ -1,5 +1,3 @@
-using Levee.Operations;
-
 namespace Levee.Partitions;
 
 /// <summary>What a partition asks its host to do. Numbers are part of the wire between partitions and tiers: append only.</summary>
@@ -38,26 +36,8 @@ public readonly ref struct LoadResult
     /// <summary>How the load ended.</summary>
     public LoadOutcome Outcome { get; init; }
 
-    /// <summary>The value, where it is inline.</summary>
-    public ReadOnlySpan<byte> Value { get; init; }
-
-    /// <summary>What the value is.</summary>
-    public EntryKind EntryKind { get; init; }
-
-    /// <summary>The version with which the entry was written.</summary>
-    public ulong Version { get; init; }
-
-    /// <summary>When the entry expires, in Unix milliseconds; <see cref="Limits.Never"/> where it does not.</summary>
-    public long ExpiresAt { get; init; }
-
-    /// <summary>The caller's flags.</summary>
-    public uint Flags { get; init; }
-
-    /// <summary>The content type.</summary>
-    public ReadOnlySpan<byte> ContentType { get; init; }
-
-    /// <summary>The tags, packed.</summary>
-    public ReadOnlySpan<byte> Tags { get; init; }
+    /// <summary>The entry that was found. The partition takes over the caller's reference to a large value that it stores, and only then.</summary>
+    public TierEntry Entry { get; init; }
 }
 
 /// <summary>
@@ -75,5 +55,12 @@ public interface IEffectRunner
 public interface IEffectHost
 {
     /// <summary>Brings a load's result to the partition that asked for it.</summary>
-    void Complete(int partition, long ticket, scoped in LoadResult result);
+    /// <returns>Whether the entry was stored: promoted.</returns>
+    bool Complete(int partition, long ticket, scoped in LoadResult result);
+
+    /// <summary>The partition that a routing hash belongs to.</summary>
+    int PartitionOf(ulong hash);
+
+    /// <summary>Acts while a partition is held; the action may call the partition and what lies below it, and must not block.</summary>
+    TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action);
 }

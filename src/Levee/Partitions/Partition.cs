@@ -123,10 +123,10 @@ public sealed partial class Partition
     }
 
     /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
-    /// <returns>False where no load has this ticket.</returns>
+    /// <returns>Whether an entry was stored; false also where no load has this ticket.</returns>
     public bool Complete(long ticket, scoped in LoadResult result, long now)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(result.Value.Length, Limits.MaxInlineBytes, nameof(result));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(result.Entry.Value.Length, Limits.MaxInlineBytes, nameof(result));
         Advance(now);
         var load = loads.End(ticket);
         if (load is null)
@@ -162,7 +162,7 @@ public sealed partial class Partition
             }
         }
 
-        return true;
+        return isPromoted;
     }
 
     /// <summary>Recounts everything and throws where an invariant does not hold. For tests: O(n).</summary>
@@ -511,8 +511,8 @@ public sealed partial class Partition
 
     /// <summary>Whether a load brought an entry that is still true: neither expired nor invalidated nor cleared since it was written.</summary>
     private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
-        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Version > clearedVersion
-        && result.ExpiresAt > clock && !tags.Covers(result.Tags, result.Version);
+        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version > clearedVersion
+        && result.Entry.ExpiresAt > clock && !tags.Covers(result.Entry.Tags, result.Entry.Version);
 
     /// <summary>Whether a load left it open if there is an entry.</summary>
     private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
@@ -520,7 +520,7 @@ public sealed partial class Partition
     private bool Promote(byte[] key, scoped in LoadResult result)
     {
         var parts = PartsOf(result, key);
-        lastVersion = Math.Max(lastVersion, result.Version);
+        lastVersion = Math.Max(lastVersion, result.Entry.Version);
         return Fits(ref parts) && Place(NodeTable.None, ref parts, store.TagOf(key)) != NodeTable.None;
     }
 
@@ -536,13 +536,13 @@ public sealed partial class Partition
     private static RecordParts PartsOf(scoped in LoadResult result, byte[] key) => new()
     {
         Key = key,
-        Value = result.Value,
-        Kind = result.EntryKind,
-        Flags = result.Flags,
-        ContentType = result.ContentType,
-        Tags = result.Tags,
-        Expiry = new Expiry(result.ExpiresAt),
-        Version = result.Version,
+        Value = result.Entry.Value,
+        Kind = result.Entry.Kind,
+        Flags = result.Entry.Flags,
+        ContentType = result.Entry.ContentType,
+        Tags = result.Entry.Tags,
+        Expiry = new Expiry(result.Entry.ExpiresAt),
+        Version = result.Entry.Version,
     };
 
     /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>
