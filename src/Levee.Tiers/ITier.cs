@@ -119,8 +119,11 @@ public readonly struct TierRead : IDisposable
     /// <summary>The plain, sound record (<see cref="Segments.TierRecord"/>), where it was found.</summary>
     public ReadOnlySpan<byte> Record => record is null ? default : record.Span;
 
+    /// <summary>Whether the entry had been read from the tier before, since it came.</summary>
+    public bool WasReferenced { get; init; }
+
     /// <summary>A record that was found; the read takes it over.</summary>
-    public static TierRead Found(RentedRecord record) => new(TierReadOutcome.Found, record);
+    public static TierRead Found(RentedRecord record, bool wasReferenced = false) => new(TierReadOutcome.Found, record) { WasReferenced = wasReferenced };
 
     /// <inheritdoc/>
     public void Dispose() => record?.Dispose();

@@ -5,9 +5,10 @@ using Levee.Partitions;
 namespace Levee.Testing;
 
 /// <summary>
-/// A lower tier that answers when, and in the order in which, the test says: loads wait in a list until they are completed. It never learns of writes: what it holds is what the test puts there.
+/// A lower tier that answers when, and in the order in which, the test says: loads wait in a list until they are completed. It may hold every key, and records what it is told.
+/// What it gives is what the test puts there.
 /// </summary>
-public sealed class FakeTier : IEffectRunner
+public sealed class FakeTier : ITierChain
 {
     private readonly Dictionary<string, HeldEntry> entries = [];
 
@@ -16,6 +17,53 @@ public sealed class FakeTier : IEffectRunner
     public List<long> Cancelled { get; } = [];
 
     public int Loads { get; private set; }
+
+    /// <summary>What the partitions said, in order: for example "demote a", "invalidate 17 &lt;= 5".</summary>
+    public List<string> Told { get; } = [];
+
+    public long FloorMs { get; set; }
+
+    public long HoldsFromMs { get; set; }
+
+    public bool IsCommitted { get; set; } = true;
+
+    /// <summary>Whether a hash may be held; by default all.</summary>
+    public Func<ulong, bool> Holds { get; set; } = static _ => true;
+
+    /// <summary>Whether the tier takes writes that go through.</summary>
+    public bool TakesWrites { get; set; } = true;
+
+    public bool MayHold(ulong hash) => Holds(hash);
+
+    public void Demote(scoped in TierEntry entry) => Told.Add("demote " + Encoding.UTF8.GetString(entry.Key));
+
+    public bool Keep(ulong hash)
+    {
+        Told.Add("keep " + hash);
+        return Holds(hash);
+    }
+
+    public void Promoted(ulong hash) => Told.Add("promoted " + hash);
+
+    public bool TryWriteThrough(scoped in TierEntry entry)
+    {
+        Told.Add("write " + Encoding.UTF8.GetString(entry.Key));
+        return TakesWrites;
+    }
+
+    public void Invalidate(ulong hash, ulong version) => Told.Add($"invalidate {hash} <= {version}");
+
+    public void Forget(ulong hash) => Told.Add("forget " + hash);
+
+    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => Told.Add($"remove {partition} {Encoding.UTF8.GetString(tag)} <= {version}");
+
+    public void Clear(int partition, ulong version) => Told.Add($"clear {partition} <= {version}");
+
+    public void Reserve(long untilMs)
+    {
+    }
+
+    public ValueTask CommitAsync() => ValueTask.CompletedTask;
 
     public void Put(string key, string value, ulong version = 1, long expiresAt = Limits.Never, params ReadOnlySpan<string> tags) =>
         entries[key] = new HeldEntry(Encoding.UTF8.GetBytes(value), version, expiresAt, TestBed.Pack(tags));

@@ -30,6 +30,9 @@ public sealed record CacheOptions
     /// <summary>Longest value in bytes; 0: the smaller of 64 MiB and a sixteenth of the budget, which is also the most that is accepted.</summary>
     public int MaxValueBytes { get; init; }
 
+    /// <summary>Whether a write is in the first tier before it is acknowledged; needs one.</summary>
+    public bool WritesThrough { get; init; }
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>
     public void Validate()

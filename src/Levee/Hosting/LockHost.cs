@@ -16,29 +16,33 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
 
+    private const long ReservationMs = 2000;
+
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly Slot[] slots;
     private readonly int shift;
     private readonly PageArena arena;
-    private readonly IEffectRunner? effects;
+    private readonly ITierChain? tiers;
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
+    private long reservedMs;
 
     /// <param name="options">The cache's options; validated here.</param>
     /// <param name="time">The source of time.</param>
-    /// <param name="effects">What reaches the lower tiers; null where there are none.</param>
+    /// <param name="tiers">The lower tiers, ready to be called; null where there are none.</param>
     /// <param name="seed">Seed of the partitions' chance; null: random.</param>
     /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
-    public LockHost(CacheOptions options, TimeProvider time, IEffectRunner? effects = null, ulong? seed = null, bool maintains = true)
+    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
         Options = options;
-        this.effects = effects;
+        this.tiers = tiers;
         Clock = new MillisecondClock(time);
+        ReserveClock();
         arena = new PageArena(options.MemoryBytes);
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
         slots = new Slot[options.EffectivePartitions];
@@ -52,9 +56,9 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 DefaultTtlMs = (long)options.DefaultTtl.TotalMilliseconds,
                 DefaultTtlJitterMs = (long)options.DefaultTtlJitter.TotalMilliseconds,
                 MaxValueBytes = options.EffectiveMaxValueBytes,
-                HasLowerTiers = effects is not null,
+                WritesThrough = options.WritesThrough,
                 Seed = secret + ((ulong)i * 0x9E3779B97F4A7C15),
-            }));
+            }, tiers, i));
         }
 
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
@@ -234,7 +238,18 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     {
         foreach (var effect in taken)
         {
-            effects!.Run(this, partition, effect);
+            tiers!.Run(this, partition, effect);
+        }
+    }
+
+    /// <summary>No partition's clock passes what the tiers have noted: whoever opens them next begins above it.</summary>
+    private void ReserveClock()
+    {
+        if (tiers is not null && Clock.Unbounded + (ReservationMs / 2) > reservedMs)
+        {
+            reservedMs = Clock.Unbounded + ReservationMs;
+            tiers.Reserve(reservedMs);
+            Clock.Bound(tiers.FloorMs, reservedMs);
         }
     }
 
@@ -258,6 +273,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             Clock.Synchronize();
+            ReserveClock();
             while (MaintainOnce() && !stopping.IsCancellationRequested)
             {
                 await Task.Yield();

@@ -38,6 +38,9 @@ public readonly ref struct LoadResult
 
     /// <summary>The entry that was found. The partition takes over the caller's reference to a large value that it stores, and only then.</summary>
     public TierEntry Entry { get; init; }
+
+    /// <summary>Whether the entry is worth a place in memory at once: it was read before in its tier, or is dear to fetch again. Else it is promoted where it needs nobody's place, or was evicted lately.</summary>
+    public bool IsWanted { get; init; }
 }
 
 /// <summary>

@@ -16,6 +16,9 @@ internal ref struct RecordParts
     /// <summary>Whether <see cref="Large"/> is the entry's own, already in its table under <see cref="LargeNumber"/>, and not one that a caller hands over.</summary>
     public bool KeepsLarge;
 
+    /// <summary>Whether a lower tier holds the entry as these parts have it.</summary>
+    public bool HasLowerCopy;
+
     public EntryKind Kind;
     public uint Flags;
     public ReadOnlySpan<byte> ContentType;
@@ -45,7 +48,8 @@ internal ref struct RecordParts
         | (Large is not null ? Traits.Large : 0)
         | (Flags != 0 ? Traits.Flags : 0)
         | (ContentType.IsEmpty ? 0 : Traits.ContentType)
-        | (Tags.IsEmpty ? 0 : Traits.Tags);
+        | (Tags.IsEmpty ? 0 : Traits.Tags)
+        | (HasLowerCopy ? Traits.LowerCopy : 0);
 
     public readonly int Length
     {
@@ -103,7 +107,7 @@ internal ref struct RecordParts
             offset += 4;
         }
 
-        if ((traits & ~(Traits.Expiry | Traits.Sliding | Traits.Large)) != 0)
+        if ((traits & ~(Traits.Expiry | Traits.Sliding | Traits.Large | Traits.LowerCopy)) != 0)
         {
             WriteRareParts(record[offset..]);
         }
