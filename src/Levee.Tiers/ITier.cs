@@ -49,9 +49,6 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     Task StopAsync(CancellationToken cancellation);
 }
 
-/// <summary>Looks at an entry of a scan.</summary>
-public delegate void TierEntryVisitor(scoped in TierEntry entry);
-
 /// <summary>Where a tier holds an entry, for people.</summary>
 /// <param name="Tier">The tier's name.</param>
 /// <param name="Where">For example "segment 17, offset 4096", "open segment", "waiting to be written", "redis key ...".</param>

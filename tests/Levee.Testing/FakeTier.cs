@@ -1,4 +1,5 @@
 using System.Text;
+using Levee.Keys;
 using Levee.Operations;
 using Levee.Partitions;
 
@@ -62,6 +63,25 @@ public sealed class FakeTier : ITierChain
     public void Reserve(long untilMs)
     {
     }
+
+    public int TierCount => 1;
+
+    public void Attach(IEffectHost host)
+    {
+    }
+
+    public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit)
+    {
+        foreach (var (key, entry) in entries)
+        {
+            var bytes = Encoding.UTF8.GetBytes(key);
+            visit(new TierEntry { Key = bytes, Hash = KeyHash.Of(bytes), Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags });
+        }
+
+        return ValueTask.FromResult(0L);
+    }
+
+    public long EntriesBelow(int tier) => entries.Count;
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;
 

@@ -61,6 +61,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             }, tiers, i));
         }
 
+        tiers?.Attach(this);
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
     }
 
@@ -72,6 +73,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public int PartitionCount => slots.Length;
+
+    /// <inheritdoc/>
+    public int TierCount => tiers?.TierCount ?? 0;
+
+    /// <inheritdoc/>
+    public bool IsCommitted => tiers is null || tiers.IsCommitted;
 
     /// <inheritdoc/>
     public LargeValueStore LargeValues { get; }
@@ -89,6 +96,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var number = PartitionOf(operation);
+        if (number >= slots.Length)
+        {
+            SubmitBelow(number - slots.Length, operation, sink, ticket);
+            return;
+        }
+
         var slot = slots[number];
         Effect[]? taken = null;
         bool owes;
@@ -171,6 +184,20 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public ValueTask CommitAsync() => tiers?.CommitAsync() ?? ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        var slot = slots[PartitionOf(entry.Hash)];
+        lock (slot.Gate)
+        {
+            return slot.Partition.IsTrue(entry, Clock.Now) && action(state);
+        }
+    }
+
+    /// <inheritdoc/>
     public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action)
     {
         ArgumentNullException.ThrowIfNull(action);
@@ -233,6 +260,54 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
+
+    private void SubmitBelow(int tier, in Operation operation, IAnswerSink sink, long ticket)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(tier, TierCount);
+        switch (operation.Kind)
+        {
+            case OperationKind.Scan:
+                _ = ScanBelowAsync(tier, operation.Number, sink, ticket);
+                return;
+            case OperationKind.Statistics:
+                sink.Answer(ticket, new Answer(new PartitionStatistics { Entries = tiers!.EntriesBelow(tier) }));
+                return;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a tier");
+        }
+    }
+
+    /// <summary>A tier that fails in the middle of a scan ends it there: what it could not read cannot be read by a GET either.</summary>
+    private async Task ScanBelowAsync(int tier, long position, IAnswerSink sink, long ticket)
+    {
+        var scratch = new byte[1024];
+        var next = 0L;
+        try
+        {
+            next = await tiers!.ScanAsync(tier, position, Visit).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            next = 0;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, next));
+
+        void Visit(scoped in TierEntry entry)
+        {
+            var slot = slots[PartitionOf(entry.Hash)];
+            bool isTrue;
+            lock (slot.Gate)
+            {
+                isTrue = slot.Partition.IsTrue(entry, Clock.Now);
+            }
+
+            if (isTrue)
+            {
+                sink.Answer(ticket, new Answer(Outcome.Item, EntryView.Of(entry, ref scratch)));
+            }
+        }
+    }
 
     private void Run(int partition, Effect[] taken)
     {

@@ -64,7 +64,8 @@ public sealed partial class Partition
 
     private bool Promote(byte[] key, scoped in TierEntry entry)
     {
-        var parts = PartsOf(entry, key);
+        var parts = RecordParts.Of(entry);
+        parts.Key = key;
         lastVersion = Math.Max(lastVersion, entry.Version);
         if (!Fits(ref parts))
         {
@@ -84,7 +85,8 @@ public sealed partial class Partition
 
     private void AnswerFrom(scoped in TierEntry entry, byte[] key, Waiter waiter)
     {
-        var parts = PartsOf(entry, key);
+        var parts = RecordParts.Of(entry);
+        parts.Key = key;
         var record = Scratch().AsSpan(0, parts.Length);
         parts.Write(record, NodeTable.None);
         hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
@@ -163,18 +165,5 @@ public sealed partial class Partition
         Flags = parts.Flags,
         ContentType = parts.ContentType,
         Tags = parts.Tags,
-    };
-
-    private static RecordParts PartsOf(scoped in TierEntry entry, byte[] key) => new()
-    {
-        Key = key,
-        Value = entry.Value,
-        Large = entry.Large,
-        Kind = entry.Kind,
-        Flags = entry.Flags,
-        ContentType = entry.ContentType,
-        Tags = entry.Tags,
-        Expiry = new Expiry(entry.ExpiresAt, entry.SlidingMs, entry.SlidingCap),
-        Version = entry.Version,
     };
 }

@@ -42,6 +42,20 @@ internal ref struct RecordParts
         Version = EntryRecord.Version(record),
     };
 
+    /// <summary>The parts of an entry that comes from a lower tier.</summary>
+    public static RecordParts Of(scoped in TierEntry entry) => new()
+    {
+        Key = entry.Key,
+        Value = entry.Value,
+        Large = entry.Large,
+        Kind = entry.Kind,
+        Flags = entry.Flags,
+        ContentType = entry.ContentType,
+        Tags = entry.Tags,
+        Expiry = new Expiry(entry.ExpiresAt, entry.SlidingMs, entry.SlidingCap),
+        Version = entry.Version,
+    };
+
     public readonly Traits Traits =>
         (Expiry.At != Limits.Never ? Traits.Expiry : 0)
         | (Expiry.SlidingMs > 0 ? Traits.Sliding : 0)
