@@ -48,7 +48,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var problem = Locate(cache, out var host);
         var count = DefaultScanCount;
         var (partition, position) = (0, 0L);
-        problem ??= ReadCount(context.Request, out count) ?? ReadCursor(context.Request, host.PartitionCount, out partition, out position);
+        problem ??= ReadCount(context.Request, out count) ?? ReadCursor(context.Request, host.PartitionCount + host.TierCount, out partition, out position);
         if (problem is not null)
         {
             await Problems.WriteAsync(context, problem).ConfigureAwait(false);
@@ -57,13 +57,13 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
 
         var prefix = Encoding.UTF8.GetBytes(context.Request.Query["prefix"].ToString());
         var keys = new List<byte[]>();
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount; slice++)
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount + host.TierCount; slice++)
         {
             position = await host.ScanAsync(partition, position, Math.Min(NodesPerSlice, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
             partition += position == 0 ? 1 : 0;
         }
 
-        var cursor = partition == host.PartitionCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
+        var cursor = partition == host.PartitionCount + host.TierCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
         await JsonBody.WriteAsync(context, KeyPage.Of(keys, cursor), LeveeJson.Answers.KeyPage).ConfigureAwait(false);
     }
 

@@ -270,7 +270,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 _ = ScanBelowAsync(tier, operation.Number, sink, ticket);
                 return;
             case OperationKind.Statistics:
-                sink.Answer(ticket, new Answer(new PartitionStatistics { Entries = tiers!.EntriesBelow(tier) }));
+                sink.Answer(ticket, new Answer(new PartitionStatistics { EntriesBelow = tiers!.EntriesBelow(tier) }));
                 return;
             default:
                 throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a tier");

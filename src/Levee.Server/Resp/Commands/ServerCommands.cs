@@ -25,13 +25,13 @@ internal static class ServerCommands
         new("cluster", -2, (RespConversation c, scoped in Arguments a) => Refuse(c, "ERR This instance has cluster support disabled")),
     ];
 
-    /// <summary>The counters of a cache, added up over its partitions.</summary>
+    /// <summary>The counters of a cache, added up over its partitions and tiers.</summary>
     public static async ValueTask<PartitionStatistics> StatisticsAsync(RespConversation c, ICacheHost cache)
     {
         var chosen = c.Cache;
         var sum = new PartitionStatistics();
         c.Cache = cache;
-        for (var partition = 0; partition < cache.PartitionCount; partition++)
+        for (var partition = 0; partition < cache.PartitionCount + cache.TierCount; partition++)
         {
             using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
             sum += answer.Answer.Statistics!;
@@ -227,7 +227,7 @@ internal static class ServerCommands
             ("used_cpu_sys", process.PrivilegedProcessorTime.TotalSeconds),
             ("used_cpu_user", process.UserProcessorTime.TotalSeconds));
         Section(text, sections, "cluster", ("cluster_enabled", 0));
-        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.Entries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
+        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.AllEntries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
         foreach (var (name, statistics) in caches)
         {
             Section(text, sections, "levee", [.. Levee(name, statistics)]);
@@ -240,6 +240,7 @@ internal static class ServerCommands
     {
         yield return ("cache", name);
         yield return ("entries", statistics.Entries);
+        yield return ("entries_below", statistics.EntriesBelow);
         yield return ("hits", statistics.Hits);
         yield return ("misses", statistics.Misses);
         yield return ("stores", statistics.Stores);
