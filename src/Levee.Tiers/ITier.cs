@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Levee.Partitions;
 
 namespace Levee.Tiers;
@@ -48,14 +49,6 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Writes down what waits, so that a start after a clean stop finds everything; then <see cref="IAsyncDisposable.DisposeAsync"/>.</summary>
     Task StopAsync(CancellationToken cancellation);
 }
-
-/// <summary>Where a tier holds an entry, for people.</summary>
-/// <param name="Tier">The tier's name.</param>
-/// <param name="Where">For example "segment 17, offset 4096", "open segment", "waiting to be written", "redis key ...".</param>
-/// <param name="StoredBytes">What the record takes there; 0: not known.</param>
-/// <param name="Since">Since when the tier has held it, Unix milliseconds, as far as is known; 0: not known.</param>
-/// <param name="IsPromoted">Whether a copy lies in memory above.</param>
-public sealed record TierPlace(string Tier, string Where, long StoredBytes, long Since, bool IsPromoted);
 
 /// <summary>What a tier asks of the cache above it. Never called while the tier holds a lock of its own.</summary>
 public interface ITierHost

@@ -199,7 +199,10 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit) => tiers[tier].ScanAsync(position, visit, stopping.Token);
 
     /// <inheritdoc/>
-    public long EntriesBelow(int tier) => tiers[tier].GetStatistics().EntriesBelow;
+    public TierStatistics GetStatistics(int tier) => tiers[tier].GetStatistics() with { Name = tiers[tier].Name, Kind = tiers[tier].Kind };
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TierPlace> Explain(ulong hash) => [.. tiers.Select(tier => tier.Explain(hash)).OfType<TierPlace>()];
 
     /// <inheritdoc/>
     public void Run(IEffectHost host, int partition, Effect effect)

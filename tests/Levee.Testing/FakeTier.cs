@@ -81,7 +81,9 @@ public sealed class FakeTier : ITierChain
         return ValueTask.FromResult(0L);
     }
 
-    public long EntriesBelow(int tier) => entries.Count;
+    public TierStatistics GetStatistics(int tier) => new() { Name = "fake", Kind = "fake", EntriesBelow = entries.Count };
+
+    public IReadOnlyList<TierPlace> Explain(ulong hash) => [];
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;
 

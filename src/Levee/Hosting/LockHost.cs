@@ -102,6 +102,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             return;
         }
 
+        if (operation.Kind == OperationKind.Explain)
+        {
+            Explain(number, operation, sink, ticket);
+            return;
+        }
+
         var slot = slots[number];
         Effect[]? taken = null;
         bool owes;
@@ -261,6 +267,17 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <inheritdoc/>
     public int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
+    private void Explain(int number, in Operation operation, IAnswerSink sink, long ticket)
+    {
+        EntryExplanation explanation;
+        lock (slots[number].Gate)
+        {
+            explanation = slots[number].Partition.Explain(operation.Key, Clock.Now);
+        }
+
+        sink.Answer(ticket, new Answer(explanation with { Partition = number, Places = tiers?.Explain(operation.Hash) ?? [] }));
+    }
+
     private void SubmitBelow(int tier, in Operation operation, IAnswerSink sink, long ticket)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(tier, TierCount);
@@ -270,7 +287,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 _ = ScanBelowAsync(tier, operation.Number, sink, ticket);
                 return;
             case OperationKind.Statistics:
-                sink.Answer(ticket, new Answer(new PartitionStatistics { EntriesBelow = tiers!.EntriesBelow(tier) }));
+                var statistics = tiers!.GetStatistics(tier);
+                sink.Answer(ticket, new Answer(new PartitionStatistics { EntriesBelow = statistics.EntriesBelow, Tier = statistics }));
                 return;
             default:
                 throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a tier");

@@ -12,6 +12,9 @@ public sealed record PartitionStatistics
     /// <summary>Entries, wherever they lie.</summary>
     public long AllEntries => Entries + EntriesBelow;
 
+    /// <summary>What a tier says of itself, where the statistics are a tier's; null in a sum.</summary>
+    public TierStatistics? Tier { get; init; }
+
     /// <summary>Reads that found an entry.</summary>
     public long Hits { get; init; }
 

@@ -350,7 +350,7 @@ internal sealed class EntryStore
     private static long Payload(ReadOnlySpan<byte> record) =>
         EntryRecord.Length(record) + ((EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? EntryRecord.ValueLength(record) : 0);
 
-    private int FindGhost(uint tag)
+    public int FindGhost(uint tag)
     {
         for (var node = index.First(tag); node != NodeTable.None; node = nodes[node].Chain)
         {

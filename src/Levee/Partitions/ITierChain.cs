@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Partitions;
 
 /// <summary>All the tiers below a cache's partitions, warmest first: what a host is given.</summary>
@@ -19,6 +21,9 @@ public interface ITierChain : ILowerTiers, IEffectRunner
     /// <returns>Where to go on; 0 at the end.</returns>
     ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit);
 
-    /// <summary>How many entries a tier holds of which no copy lies in a partition.</summary>
-    long EntriesBelow(int tier);
+    /// <summary>What a tier holds and did.</summary>
+    TierStatistics GetStatistics(int tier);
+
+    /// <summary>The tiers that hold an entry, for people.</summary>
+    IReadOnlyList<TierPlace> Explain(ulong hash);
 }

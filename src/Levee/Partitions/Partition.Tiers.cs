@@ -18,6 +18,33 @@ public sealed partial class Partition
         return IsTrue(entry);
     }
 
+    /// <summary>Where the entry of a key lies as far as the partition knows: for people.</summary>
+    public EntryExplanation Explain(ReadOnlySpan<byte> key, long now)
+    {
+        Advance(now);
+        var tag = store.TagOf(key);
+        var node = FindLive(key, tag);
+        var isLoading = loads.Current(key) is not null;
+        if (node == NodeTable.None)
+        {
+            var ghost = store.FindGhost(tag);
+            return new EntryExplanation { IsLoading = isLoading, IsGhost = ghost != NodeTable.None, List = ghost == NodeTable.None ? "" : store.Policy.ListNameOf(ghost) };
+        }
+
+        var view = store.View(node);
+        return new EntryExplanation
+        {
+            IsResident = true,
+            List = store.Policy.ListNameOf(node),
+            Version = view.Version,
+            WrittenAt = view.WrittenAt,
+            ExpiresAt = view.ExpiresAt,
+            ValueBytes = view.ValueLength,
+            MemoryBytes = view.SizeBytes,
+            MayLieBelow = EntryRecord.HasLowerCopy(store.Record(node)),
+        };
+    }
+
     /// <summary>A tier has found a tag removal in its log.</summary>
     public void RecoverTagRemoval(ReadOnlySpan<byte> tag, ulong version)
     {
