@@ -6,6 +6,7 @@ internal sealed class CodecCounters
     private long encoded;
     private long tried;
     private long kept;
+    private long skipped;
     private long compressionIn;
     private long compressionOut;
     private long compressionTicks;
@@ -24,6 +25,8 @@ internal sealed class CodecCounters
     public void Encoded() => Interlocked.Increment(ref encoded);
 
     public void Decoded() => Interlocked.Increment(ref decoded);
+
+    public void CompressionSkipped() => Interlocked.Increment(ref skipped);
 
     public void CompressionTried(int bytesIn, int bytesOut, bool isKept, long ticks)
     {
@@ -63,6 +66,7 @@ internal sealed class CodecCounters
         Encoded = Interlocked.Read(ref encoded),
         CompressionTried = Interlocked.Read(ref tried),
         CompressionKept = Interlocked.Read(ref kept),
+        CompressionSkipped = Interlocked.Read(ref skipped),
         CompressionInBytes = Interlocked.Read(ref compressionIn),
         CompressionOutBytes = Interlocked.Read(ref compressionOut),
         CompressionTime = time.GetElapsedTime(0, Interlocked.Read(ref compressionTicks)),

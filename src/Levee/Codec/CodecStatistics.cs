@@ -12,6 +12,9 @@ public sealed record CodecStatistics
     /// <summary>Records that were kept compressed, because that was smaller by an eighth or more.</summary>
     public long CompressionKept { get; init; }
 
+    /// <summary>Records long enough that were not tried, because the last ones before them had not shrunk.</summary>
+    public long CompressionSkipped { get; init; }
+
     /// <summary>Bytes of bodies whose compression was tried.</summary>
     public long CompressionInBytes { get; init; }
 

@@ -113,7 +113,12 @@ public sealed class TierCodec : RecordCodec
 
     private byte Compress(ReadOnlySpan<byte> body, Span<byte> payload, out int written)
     {
-        if (compression.IsTried(body.Length))
+        if (!compression.IsEligible(body.Length))
+        {
+            return Keep(body, payload, out written);
+        }
+
+        if (compression.IsTried())
         {
             var started = time.GetTimestamp();
             var isKept = compression.TryCompress(body, payload, out written);
@@ -123,7 +128,16 @@ public sealed class TierCodec : RecordCodec
                 return (byte)compression.Algorithm;
             }
         }
+        else
+        {
+            counters.CompressionSkipped();
+        }
 
+        return Keep(body, payload, out written);
+    }
+
+    private static byte Keep(ReadOnlySpan<byte> body, Span<byte> payload, out int written)
+    {
         body.CopyTo(payload);
         written = body.Length;
         return 0;

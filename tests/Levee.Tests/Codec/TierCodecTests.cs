@@ -102,6 +102,24 @@ public sealed class TierCodecTests
         Assert.True(statistics.CompressionRatio > 1.5);
     }
 
+    [Fact]
+    public void After_many_bodies_that_do_not_shrink_few_are_tried_until_one_shrinks()
+    {
+        var codec = Codec(CompressionAlgorithm.Brotli, false);
+        for (var i = 0; i < 16 + 160; i++)
+        {
+            Encode(codec, Body(Noise(2000)));
+        }
+
+        Assert.Equal((26, 150), (codec.GetStatistics().CompressionTried, codec.GetStatistics().CompressionSkipped));
+        for (var i = 0; i < 16 + 100; i++)
+        {
+            Encode(codec, Body(Text(2000)));
+        }
+
+        Assert.Equal((101, 127, 165), (codec.GetStatistics().CompressionKept, codec.GetStatistics().CompressionTried, codec.GetStatistics().CompressionSkipped));
+    }
+
     [Theory]
     [InlineData(CompressionAlgorithm.Brotli)]
     [InlineData(CompressionAlgorithm.Zlib)]
@@ -145,7 +163,7 @@ public sealed class TierCodecTests
             }
         }
 
-        Assert.InRange(refused, encoded.Length - TierRecord.HeaderBytes - 4, encoded.Length);
+        Assert.InRange(refused, encoded.Length - TierRecord.HeaderBytes - 8, encoded.Length);
 
         for (var bit = TierRecord.HeaderBytes * 8; bit < encoded.Length * 8; bit++)
         {
