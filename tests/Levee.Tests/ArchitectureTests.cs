@@ -46,6 +46,8 @@ public sealed partial class ArchitectureTests
     [InlineData("src/Levee.Resp/Levee.Resp.csproj", "")]
     [InlineData("src/Levee.Server/Levee.Server.csproj", "Levee Levee.Resp")]
     [InlineData("src/Levee.Cli/Levee.Cli.csproj", "Levee.Server")]
+    [InlineData("src/Levee.Tiers/Levee.Tiers.csproj", "Levee Levee.Resp")]
+    [InlineData("src/Levee.Storage.S3/Levee.Storage.S3.csproj", "Levee.Tiers")]
     public void References_point_down_only(string project, string references) =>
         Assert.Equal(references.Split(' ', StringSplitOptions.RemoveEmptyEntries), ProjectReferences(project).Order(StringComparer.Ordinal));
 
