@@ -33,6 +33,9 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Promises that no clock above this, in Unix milliseconds, is given out before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);
 
+    /// <summary>Completes when what was demoted before the call waits in memory no more: it is in the tier's log, sent, or was dropped.</summary>
+    Task DrainAsync(CancellationToken cancellation);
+
     /// <summary>Visits the records that the tier holds, some at a time, for SCAN. Records that are voided or moved meanwhile may be missed; what stays is given at least once.</summary>
     /// <param name="position">0 to begin; then what the last call returned.</param>
     /// <param name="visit">Takes each entry; it may borrow during the call.</param>

@@ -196,6 +196,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public Task DrainAsync(CancellationToken cancellation) => tiers[0].DrainAsync(cancellation);
+
+    /// <inheritdoc/>
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit) => tiers[tier].ScanAsync(position, visit, stopping.Token);
 
     /// <inheritdoc/>

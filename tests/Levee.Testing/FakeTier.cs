@@ -70,6 +70,8 @@ public sealed class FakeTier : ITierChain
     {
     }
 
+    public Task DrainAsync(CancellationToken cancellation) => Task.CompletedTask;
+
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit)
     {
         foreach (var (key, entry) in entries)

@@ -14,7 +14,7 @@ public interface ISegmentStoreFactory
 
     /// <summary>Finds the factory of a kind in the assembly that has it, where that lies beside the program.</summary>
     /// <exception cref="TierException">It does not.</exception>
-    public static ISegmentStoreFactory Find(string kind)
+    static ISegmentStoreFactory Find(string kind)
     {
         var name = kind switch
         {

@@ -49,7 +49,8 @@ public sealed record CacheOptions
 
     internal const long MinPartitionBytes = 8L << 20;
 
-    internal int EffectivePartitions =>
+    /// <summary>How many partitions the cache has.</summary>
+    public int EffectivePartitions =>
         Partitions != 0 ? Partitions : (int)Math.Clamp((long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1, MemoryBytes >> 27) + 1) >> 1, 1, 64);
 
     /// <summary>A sixteenth of the budget is kept as the reserve that large values may draw on while their partition makes room.</summary>

@@ -17,6 +17,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private const int MaxChainApproached = 3;
 
     private const long ReservationMs = 2000;
+    private const int TakenPerSlice = 256;
+
+    /// <summary>Within what a tier's buffer takes.</summary>
+    private const long MaxWaitingBytes = 4 << 20;
 
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
@@ -234,6 +238,43 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
 
         return worked;
+    }
+
+    /// <summary>Takes all that is in memory down to the tiers, the coldest first, so that the next start is warm. Front doors have been closed; the tiers are stopped afterwards.</summary>
+    public async Task TakeDownAsync(CancellationToken cancellation)
+    {
+        if (tiers is null)
+        {
+            return;
+        }
+
+        var waiting = 0L;
+        for (var left = slots.ToList(); left.Count > 0;)
+        {
+            for (var i = left.Count - 1; i >= 0; i--)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                long taken;
+                lock (left[i].Gate)
+                {
+                    taken = left[i].Partition.TakeDown(TakenPerSlice, Clock.Now);
+                }
+
+                if (taken == 0)
+                {
+                    left.RemoveAt(i);
+                }
+
+                waiting += taken;
+                if (waiting >= MaxWaitingBytes)
+                {
+                    waiting = 0;
+                    await tiers.DrainAsync(cancellation).ConfigureAwait(false);
+                }
+            }
+        }
+
+        await tiers.DrainAsync(cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Checks the invariants of all partitions. For tests.</summary>

@@ -489,7 +489,9 @@ internal sealed class EntryStore
         return true;
     }
 
-    private bool EvictOne()
+    /// <summary>Evicts the policy's next victim.</summary>
+    /// <returns>False where there is none.</returns>
+    public bool EvictOne()
     {
         if (pinned != NodeTable.None && Count == 1)
         {

@@ -14,6 +14,9 @@ public interface ITierChain : ILowerTiers, IEffectRunner
     /// <summary>Promises that no partition's clock passes this, in Unix milliseconds, before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);
 
+    /// <summary>Completes when there is room again for what is demoted: what was demoted before the call waits no more.</summary>
+    Task DrainAsync(CancellationToken cancellation);
+
     /// <summary>Visits some of the entries that a tier holds. What stays in the tier from the first call to the last is given at least once.</summary>
     /// <param name="tier">From 0, the warmest.</param>
     /// <param name="position">0 to begin; then what the last call returned.</param>

@@ -45,6 +45,19 @@ public sealed partial class Partition
         };
     }
 
+    /// <summary>Evicts entries, coldest first, so that the tiers have them when the process ends.</summary>
+    /// <returns>Bytes evicted; 0 where nothing is left.</returns>
+    public long TakeDown(int maxEntries, long now)
+    {
+        Advance(now);
+        var before = store.PayloadBytes;
+        while (maxEntries-- > 0 && store.EvictOne())
+        {
+        }
+
+        return before - store.PayloadBytes;
+    }
+
     /// <summary>A tier has found a tag removal in its log.</summary>
     public void RecoverTagRemoval(ReadOnlySpan<byte> tag, ulong version)
     {
@@ -142,6 +155,30 @@ public sealed partial class Partition
 
         parts.HasLowerCopy = true;
         return true;
+    }
+
+    /// <summary>Answers a write for which no memory could be had. One that went through is in the tier, and so it is done; what was in memory gives way.</summary>
+    private void AnswerUnplaced(int node, scoped ref RecordParts parts, IAnswerSink sink, long ticket, long sum)
+    {
+        if (!parts.HasLowerCopy)
+        {
+            sink.Answer(ticket, Refuse());
+            return;
+        }
+
+        if (node != NodeTable.None)
+        {
+            store.Remove(node);
+        }
+
+        var record = new byte[parts.Length];
+        parts.Write(record, NodeTable.None);
+        stores++;
+        sink.Answer(ticket, new Answer(Outcome.Stored, new EntryView(record, parts.Large), sum));
+        if (!parts.KeepsLarge)
+        {
+            parts.Large?.Release();
+        }
     }
 
     /// <summary>Makes copies of a key's entry below void, up to a version, where there may be any.</summary>

@@ -142,6 +142,11 @@ public sealed partial class Partition : IEvictionListener
         }
 
         var isFound = IsAlive(load, result);
+        if (result.Outcome == LoadOutcome.Found && !load.IsDetached && !IsTrue(result.Entry))
+        {
+            lower!.Forget(load.Hash);
+        }
+
         var isPromoted = isFound && !load.IsDetached && IsWorthPromoting(load, result) && Promote(load.Key, result.Entry);
         foreach (var waiter in load.Waiters)
         {
@@ -403,7 +408,13 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        sink.Answer(ticket, Place(node, ref parts, tag) != NodeTable.None ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
+        if (Place(node, ref parts, tag) == NodeTable.None)
+        {
+            AnswerUnplaced(node, ref parts, sink, ticket, sum: 0);
+            return;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
     }
 
     private void Append(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
@@ -619,13 +630,14 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        node = Place(node, ref parts, tag);
-        if (node == NodeTable.None)
+        var placed = Place(node, ref parts, tag);
+        if (placed == NodeTable.None)
         {
-            sink.Answer(ticket, Refuse());
+            AnswerUnplaced(node, ref parts, sink, ticket, sum);
             return;
         }
 
+        node = placed;
         stores++;
         sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), sum));
     }
