@@ -1,0 +1,25 @@
+namespace Levee.Tiers.Segments;
+
+/// <summary>Wakes a loop. Setting it while it is set does nothing and costs next to nothing.</summary>
+internal sealed class LoopSignal
+{
+    private readonly SemaphoreSlim semaphore = new(0);
+    private int isSet;
+
+    public void Set()
+    {
+        if (Volatile.Read(ref isSet) == 0 && Interlocked.Exchange(ref isSet, 1) == 0)
+        {
+            semaphore.Release();
+        }
+    }
+
+    /// <summary>Waits until it is set, but not longer than a while.</summary>
+    public async Task WaitAsync(TimeSpan longest, CancellationToken cancellation)
+    {
+        if (await semaphore.WaitAsync(longest, cancellation).ConfigureAwait(false))
+        {
+            Volatile.Write(ref isSet, 0);
+        }
+    }
+}
