@@ -1,7 +1,7 @@
 namespace Levee.Tiers.Segments;
 
 /// <summary>Wakes a loop. Setting it while it is set does nothing and costs next to nothing.</summary>
-internal sealed class LoopSignal
+internal sealed class LoopSignal : IDisposable
 {
     private readonly SemaphoreSlim semaphore = new(0);
     private int isSet;
@@ -13,6 +13,8 @@ internal sealed class LoopSignal
             semaphore.Release();
         }
     }
+
+    public void Dispose() => semaphore.Dispose();
 
     /// <summary>Waits until it is set, but not longer than a while.</summary>
     public async Task WaitAsync(TimeSpan longest, CancellationToken cancellation)

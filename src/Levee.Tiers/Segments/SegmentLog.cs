@@ -1,8 +1,6 @@
 using System.Diagnostics;
-using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
-using Microsoft.Extensions.Logging;
 
 namespace Levee.Tiers.Segments;
 

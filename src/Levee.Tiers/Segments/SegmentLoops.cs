@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Levee.Tiers.Segments;
 
 /// <summary>
@@ -16,6 +14,8 @@ internal sealed class SegmentLoops(
     private readonly CancellationTokenSource stopping = new();
     private readonly LoopSignal writes = new();
     private readonly LoopSignal seals = new();
+    private readonly LoopSignal room = new();
+    private readonly LoopSignal recoveries = new();
     private readonly SemaphoreSlim reclaimTurn = new(1, 1);
     private readonly List<Task> running = [];
     private SegmentRecovery? recovery;
@@ -35,10 +35,10 @@ internal sealed class SegmentLoops(
 
         running.Add(Task.Run(() => LoopAsync("Writing to the log", writes, WriteAsync)));
         running.Add(Task.Run(() => LoopAsync("Handing a segment to the store", seals, SealAsync)));
-        running.Add(Task.Run(() => LoopAsync("Making room", new LoopSignal(), MakeRoomAsync)));
+        running.Add(Task.Run(() => LoopAsync("Making room", room, MakeRoomAsync)));
         if (toRecover is not null)
         {
-            running.Add(Task.Run(() => LoopAsync("Recovery", new LoopSignal(), RecoverAsync)));
+            running.Add(Task.Run(() => LoopAsync("Recovery", recoveries, RecoverAsync)));
         }
     }
 
@@ -88,6 +88,10 @@ internal sealed class SegmentLoops(
     {
         stopping.Dispose();
         reclaimTurn.Dispose();
+        writes.Dispose();
+        seals.Dispose();
+        room.Dispose();
+        recoveries.Dispose();
     }
 
     /// <summary>Waits for work, or for a while; then does it.</summary>

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Levee.Codec;
 using Levee.Memory;
-using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Stores;
 

@@ -100,7 +100,8 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         }
 
         context.Failpoint?.Invoke("recover:end");
-        TierLog.Recovered(context.Logger, log.Entries, segments, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        var took = Stopwatch.GetElapsedTime(started);
+        TierLog.Recovered(context.Logger, log.Entries, segments, took);
     }
 
     /// <summary>Lets go of files that were not reached.</summary>

@@ -1,4 +1,3 @@
-using Levee.Codec;
 using Levee.Memory;
 using Levee.Segments;
 

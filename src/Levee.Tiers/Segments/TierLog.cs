@@ -14,8 +14,8 @@ internal static partial class TierLog
     [LoggerMessage(EventId = 3103, Level = LogLevel.Warning, Message = "Segment {Sequence} is missing or damaged: it and everything older is dropped.")]
     public static partial void Hole(ILogger logger, long sequence);
 
-    [LoggerMessage(EventId = 3104, Level = LogLevel.Information, Message = "Recovered {Entries} entries from {Segments} segments in {Milliseconds} ms.")]
-    public static partial void Recovered(ILogger logger, long entries, int segments, long milliseconds);
+    [LoggerMessage(EventId = 3104, Level = LogLevel.Information, Message = "Recovered {Entries} entries from {Segments} segments in {Took}.")]
+    public static partial void Recovered(ILogger logger, long entries, int segments, TimeSpan took);
 
     [LoggerMessage(EventId = 3105, Level = LogLevel.Error, Message = "{Work} ended with an error that was not expected; the tier's content is given up.")]
     public static partial void Broken(ILogger logger, Exception failure, string work);
