@@ -1,0 +1,479 @@
+using Levee.Partitions;
+using Levee.Segments;
+using Levee.Tiers.Stores;
+
+namespace Levee.Tiers.Segments;
+
+/// <summary>
+/// A tier that keeps entries in a log of segments: the open one in a mapped file on this machine, sealed ones in a store of objects. docs/decisions/0008 says how it keeps the promise. This is its face; what is behind
+/// the tier's lock is in <see cref="SegmentLog"/>, and what happens beside the partitions in <see cref="SegmentLoops"/>.
+/// </summary>
+public sealed class SegmentTier : ITier
+{
+    private readonly ISegmentStore store;
+    private readonly TierContext context;
+    private readonly SegmentTierOptions options;
+    private SegmentLog log = null!;
+    private SegmentReader reader = null!;
+    private SegmentWriter writer = null!;
+    private SegmentFlusher flusher = null!;
+    private SegmentScanner scanner = null!;
+    private SegmentReclaim reclaim = null!;
+    private SegmentDeletions deletions = null!;
+    private SegmentSweep sweep = null!;
+    private SegmentLoops loops = null!;
+    private ITier? below;
+    private bool isStarted;
+
+    /// <param name="store">Where sealed segments lie; the tier disposes of it.</param>
+    /// <param name="context">What every tier is told.</param>
+    /// <param name="options">How it packs and keeps.</param>
+    /// <exception cref="TierException">The options or the capacity cannot be.</exception>
+    public SegmentTier(ISegmentStore store, TierContext context, SegmentTierOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(context);
+        this.store = store;
+        this.context = context;
+        this.options = (options ?? new SegmentTierOptions()).Resolve(context.CapacityBytes);
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"{Kind} {store.Location}";
+
+    /// <inheritdoc/>
+    public string Kind => store.Kind;
+
+    /// <inheritdoc/>
+    public ITier? Below
+    {
+        get => below;
+        set
+        {
+            below = value;
+            if (isStarted)
+            {
+                reclaim.Below = value;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public long FloorMs => log.FloorMs;
+
+    /// <inheritdoc/>
+    public long HoldsFromMs
+    {
+        get
+        {
+            lock (log.Gate)
+            {
+                return log.HoldsFromMs;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool IsCommitted => log.IsCommitted;
+
+    /// <summary>The log, for tests of its invariants.</summary>
+    internal SegmentLog Log => log;
+
+    /// <inheritdoc/>
+    public Task StartAsync(ITierHost host, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        cancellation.ThrowIfCancellationRequested();
+        var state = TierState.OpenOrCreate(context.StateFolder, context.Fsync, out var finding);
+        try
+        {
+            Build(host, state);
+            Open(host, state, finding);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            state.Dispose();
+            throw new TierException($"The tier cannot use its folder {context.StateFolder}: {failure.Message} Give it a folder that it may write to.", failure);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public bool MayHold(ulong hash)
+    {
+        if (!log.HoldsAnything)
+        {
+            return false;
+        }
+
+        lock (log.Gate)
+        {
+            return log.IsRecovering || (log.TryFind(hash, out var entry) && (entry.Location.Flags & LocationFlags.Void) == 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Demote(scoped in TierEntry entry)
+    {
+        bool isFilling;
+        lock (log.Gate)
+        {
+            if (log.TryBuffer(entry, out _))
+            {
+                log.Counters.Demotions++;
+            }
+            else
+            {
+                log.Counters.Drops++;
+            }
+
+            isFilling = log.Buffer.UsedBytes > options.BufferBytes / 8;
+        }
+
+        if (isFilling)
+        {
+            loops.WakeWriter();
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Keep(ulong hash)
+    {
+        lock (log.Gate)
+        {
+            if (!log.TryFind(hash, out var entry) || (entry.Location.Flags & LocationFlags.Void) != 0)
+            {
+                return false;
+            }
+
+            if (!entry.Location.IsInBuffer && log.Table.Find(entry.Location.Sequence) is null or { IsRetired: true })
+            {
+                return false;
+            }
+
+            return log.Turn(entry, entry.Location.With((entry.Location.Flags | LocationFlags.Referenced) & ~LocationFlags.Promoted));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Promoted(ulong hash)
+    {
+        lock (log.Gate)
+        {
+            if (log.TryFind(hash, out var entry) && (entry.Location.Flags & LocationFlags.Void) == 0)
+            {
+                log.Turn(entry, entry.Location.With(entry.Location.Flags | LocationFlags.Promoted));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryWriteThrough(scoped in TierEntry entry)
+    {
+        lock (log.Gate)
+        {
+            if (log.Problem.Length > 0 || !log.TryBuffer(entry, out var ticket))
+            {
+                return false;
+            }
+
+            log.ThroughTicket = ticket;
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Invalidate(ulong hash, ulong version)
+    {
+        if (!log.HoldsAnything)
+        {
+            return;
+        }
+
+        lock (log.Gate)
+        {
+            if (log.TryFind(hash, out var entry))
+            {
+                if ((entry.Location.Flags & LocationFlags.Void) == 0)
+                {
+                    log.Bury(entry, version);
+                }
+            }
+            else if (log.IsRecovering)
+            {
+                var location = log.AppendTombstone(hash, version);
+                if (log.IsRecovering)
+                {
+                    log.Put(new IndexEntry(hash, location.With(LocationFlags.Void), IndexEntry.NeverExpires));
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Forget(ulong hash)
+    {
+        lock (log.Gate)
+        {
+            if (log.TryFind(hash, out var entry) && (entry.Location.Flags & LocationFlags.Void) == 0)
+            {
+                log.Drop(entry);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    {
+        if (!log.HoldsAnything)
+        {
+            return;
+        }
+
+        Span<byte> record = stackalloc byte[TierRecord.HeaderBytes + byte.MaxValue];
+        record = record[..(TierRecord.HeaderBytes + tag.Length)];
+        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)partition, version, tag);
+        lock (log.Gate)
+        {
+            log.AppendControl(record);
+            if (log.Buffer.Count > 0)
+            {
+                log.Tags.Add(partition, tag, log.LastTicket);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Clear(int partition, ulong version)
+    {
+        if (!log.HoldsAnything)
+        {
+            return;
+        }
+
+        Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
+        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)partition, version, default);
+        lock (log.Gate)
+        {
+            var epoch = log.Epoch;
+            var location = log.AppendControl(record);
+            log.Clears.Set(partition, epoch == log.Epoch ? location : default, log.LastTicket);
+        }
+
+        sweep.Hurry();
+    }
+
+    /// <inheritdoc/>
+    public ValueTask CommitAsync() => log.IsCommitted ? ValueTask.CompletedTask : new ValueTask(CommitPendingAsync());
+
+    /// <inheritdoc/>
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => reader.ReadAsync(hash, key, cancellation);
+
+    /// <inheritdoc/>
+    public void Reserve(long untilMs) => log.Reserve(untilMs);
+
+    /// <inheritdoc/>
+    public ValueTask<long> ScanAsync(long position, TierEntryVisitor visit, CancellationToken cancellation) => scanner.ScanAsync(position, visit, cancellation);
+
+    /// <inheritdoc/>
+    public TierPlace? Explain(ulong hash)
+    {
+        lock (log.Gate)
+        {
+            if (!log.TryFind(hash, out var entry))
+            {
+                return log.IsRecovering ? new TierPlace(Name, "not known yet: recovering", 0, 0, false) : null;
+            }
+
+            var location = entry.Location;
+            if ((location.Flags & LocationFlags.Void) != 0)
+            {
+                return null;
+            }
+
+            var isPromoted = (location.Flags & LocationFlags.Promoted) != 0;
+            if (location.IsInBuffer)
+            {
+                return new TierPlace(Name, "waiting to be written", log.Buffer.TryRead(location.Ticket, out var waiting) ? waiting.PlainLength : 0, 0, isPromoted);
+            }
+
+            var info = log.Table.Find(location.Sequence);
+            var home = info?.Home switch
+            {
+                SegmentHome.Open => "open segment",
+                SegmentHome.Staged => "segment on its way to the store",
+                _ => "segment",
+            };
+            return new TierPlace(Name, $"{home} {location.Sequence}, offset {location.Offset}", location.LengthAtMost, info?.OpenedAtMs ?? 0, isPromoted);
+        }
+    }
+
+    /// <inheritdoc/>
+    public TierStatistics GetStatistics()
+    {
+        var counters = log.Counters;
+        lock (log.Gate)
+        {
+            var problem = log.Problem.Length > 0 ? log.Problem : loops.StoreProblem;
+            return new TierStatistics
+            {
+                Health = problem.Length > 0 ? TierHealth.Degraded : log.IsRecovering ? TierHealth.Recovering : TierHealth.Healthy,
+                Problem = problem,
+                Entries = log.Entries,
+                EntriesBelow = log.EntriesBelow,
+                HeldBytes = log.Table.HeldBytes,
+                CapacityBytes = context.CapacityBytes,
+                IndexBytes = log.Index.HeldBytes,
+                Hits = counters.Hits,
+                Misses = counters.Misses,
+                Failures = counters.Failures,
+                Demotions = counters.Demotions,
+                Drops = counters.Drops,
+                CarriedOver = counters.CarriedOver,
+                Damaged = counters.Damaged,
+                WriteRequests = counters.Writes,
+                ReadRequests = counters.Reads,
+                DeleteRequests = counters.Deletes,
+                WrittenBytes = counters.WrittenBytes,
+                ReadBytes = counters.ReadBytes,
+                GivenUpGenerations = log.State.GivenUp.Count,
+                ReadMs = counters.ReadMs,
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        await loops.StopAsync().ConfigureAwait(false);
+        var isDrained = await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
+        lock (log.Gate)
+        {
+            if (log.Open is { FirstEntryMs: > 0 })
+            {
+                log.TryRotate(0, mayCreate: true);
+            }
+        }
+
+        try
+        {
+            var sealer = new SegmentSealer(log, store, context);
+            while (await sealer.SealNextAsync(cancellation).ConfigureAwait(false))
+            {
+            }
+        }
+        catch (Exception failure) when (failure is IOException or OperationCanceledException)
+        {
+            // What the store has not taken stays in the folder, and the next start hands it over.
+            TierLog.Failed(context.Logger, "Handing the last segments to the store", failure.Message);
+        }
+
+        FlushLocal();
+        if (isDrained || log.Entries >= 0)
+        {
+            log.State.MarkClean();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (isStarted)
+        {
+            isStarted = false;
+            await loops.StopAsync().ConfigureAwait(false);
+            loops.Dispose();
+            writer.Dispose();
+            flusher.Dispose();
+            log.Dispose();
+        }
+
+        await store.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Does everything once that the loops do. For tests, which own the time.</summary>
+    internal ValueTask StepAsync() => loops.StepAsync(CancellationToken.None);
+
+    private void Build(ITierHost host, TierState state)
+    {
+        log = new SegmentLog(context, options, state, host.CacheName, host.PartitionCount);
+        reader = new SegmentReader(log, store, context.Codec);
+        writer = new SegmentWriter(log, context);
+        flusher = new SegmentFlusher(log);
+        scanner = new SegmentScanner(log, store, reader);
+        deletions = new SegmentDeletions(log, store, host.CacheName);
+        reclaim = new SegmentReclaim(log, store, reader, host, deletions, context) { Below = below };
+        sweep = new SegmentSweep(log);
+        loops = new SegmentLoops(log, writer, new SegmentSealer(log, store, context), reclaim, deletions, sweep, context);
+    }
+
+    private void Open(ITierHost host, TierState state, StateFinding finding)
+    {
+        var generation = state.Generation;
+        var recovery = new SegmentRecovery(log, store, host, deletions, context);
+        var newest = recovery.Adopt(generation, state.OpenSequence);
+        var floor = SegmentNote.Read(generation, state.Note);
+        deletions.SearchesStore = options.OwnsStore && finding.Outcome != StateOutcome.Continued;
+        lock (log.Gate)
+        {
+            log.Start(generation, Math.Max(newest + 1, floor), floor, recovering: newest >= floor);
+            if (!log.TryRotate(0, mayCreate: true))
+            {
+                log.GiveUp(log.Problem);
+            }
+        }
+
+        if (finding.Outcome == StateOutcome.Unvouched)
+        {
+            TierLog.GivenUp(context.Logger, finding.Reason);
+        }
+
+        isStarted = true;
+        loops.Start(log.IsRecovering ? recovery : null);
+    }
+
+    private async Task CommitPendingAsync()
+    {
+        const int MaxAttempts = 64;
+        var target = log.ThroughTicket;
+        for (var attempt = 0; log.LoggedTicket < target; attempt++)
+        {
+            if (await writer.DrainAsync(target, CancellationToken.None).ConfigureAwait(false))
+            {
+                continue;
+            }
+
+            // The log may be at its capacity for the moment.
+            if (attempt == MaxAttempts || !await loops.ReclaimAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                throw new IOException($"What was written could not be taken down: {(log.Problem.Length > 0 ? log.Problem : "too many sealed segments wait for the store")}.");
+            }
+        }
+
+        if (context.Fsync)
+        {
+            await flusher.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private void FlushLocal()
+    {
+        OpenSegment[] left;
+        lock (log.Gate)
+        {
+            left = [.. log.Table.All.Where(static info => info.Local is not null).Select(static info => info.Local!.Lease())];
+        }
+
+        foreach (var segment in left)
+        {
+            segment.Flush();
+            segment.Release();
+        }
+    }
+}
