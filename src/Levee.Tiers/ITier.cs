@@ -116,7 +116,7 @@ public readonly struct TierRead : IDisposable
     /// <summary>How the read ended.</summary>
     public TierReadOutcome Outcome { get; }
 
-    /// <summary>The plain, sound record (<see cref="Segments.TierRecord"/>), where it was found.</summary>
+    /// <summary>The plain, sound record (<see cref="Levee.Segments.TierRecord"/>), where it was found.</summary>
     public ReadOnlySpan<byte> Record => record is null ? default : record.Span;
 
     /// <summary>A record that was found; the read takes it over.</summary>
