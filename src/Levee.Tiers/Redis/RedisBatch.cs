@@ -1,6 +1,5 @@
 using Levee.Codec;
 using Levee.Memory;
-using Levee.Partitions;
 using Levee.Segments;
 
 namespace Levee.Tiers.Redis;
@@ -96,10 +95,11 @@ internal sealed unsafe class RedisBatch
             var record = new ReadOnlySpan<byte>(waiting.Start, waiting.Length);
             if (waiting.Large is not null)
             {
-                var view = new BufferedRecord(waiting.Ticket, record, waiting.Large);
-                Reserve(ref plain, view.PlainLength);
-                view.CopyTo(plain);
-                record = plain.AsSpan(0, view.PlainLength);
+                var whole = record.Length + waiting.Large.Length;
+                Reserve(ref plain, whole);
+                record.CopyTo(plain);
+                LargeRecord.Complete(plain.AsSpan(0, whole), waiting.Large);
+                record = plain.AsSpan(0, whole);
             }
 
             Reserve(ref stored, codec.MaxEncodedLength(record.Length));

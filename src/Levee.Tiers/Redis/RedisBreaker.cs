@@ -27,7 +27,7 @@ internal sealed class RedisBreaker
     }
 
     /// <summary>Whether nothing is to be sent.</summary>
-    public bool IsOpen => state.IsInitialized && state.CircuitState != CircuitState.Closed;
+    public bool IsOpen => state.CircuitState != CircuitState.Closed;
 
     /// <summary>Runs a connection attempt or a probe.</summary>
     /// <exception cref="BrokenCircuitException">The breaker is open.</exception>

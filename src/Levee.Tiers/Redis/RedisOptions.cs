@@ -82,9 +82,9 @@ public sealed record RedisOptions
     public int MaxInFlight
     {
         get;
-        init => field = value is >= 64 and <= 1 << 20 && (value & (value - 1)) == 0
+        init => field = value is >= 1024 and <= 1 << 20 && (value & (value - 1)) == 0
             ? value
-            : throw new ArgumentException($"The pipeline's bound is a power of two from 64 to 1048576, not {value}.", nameof(MaxInFlight));
+            : throw new ArgumentException($"The pipeline's bound is a power of two from 1024 to 1048576, not {value}.", nameof(MaxInFlight));
     } = 16 * 1024;
 
     /// <summary>Bytes of records that wait in memory to be written; demotions beyond that are dropped.</summary>

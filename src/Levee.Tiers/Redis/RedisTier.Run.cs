@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Levee.Keys;
-using Levee.Tiers.Segments;
 using Polly.CircuitBreaker;
 
 namespace Levee.Tiers.Redis;

@@ -1,5 +1,4 @@
 using Levee.Operations;
-using Levee.Partitions;
 using Levee.Segments;
 
 namespace Levee.Tiers.Redis;
@@ -133,11 +132,12 @@ public sealed partial class RedisTier
         return true;
     }
 
-    private bool IsAt(in IndexEntry entry, long ticket) => !IsVoid(entry) && entry.Location.IsInBuffer && entry.Location.Ticket == (ticket & SegmentLocation.TicketMask);
+    private static bool IsAt(in IndexEntry entry, long ticket) => !IsVoid(entry) && entry.Location.IsInBuffer && entry.Location.Ticket == (ticket & SegmentLocation.TicketMask);
 
     private void Answered(LinkReplies replies, ReadOnlySpan<RedisAnswer> answers)
     {
         var worst = RedisErrorKind.None;
+        var isOverfull = false;
         lock (gate)
         {
             if (!replies.IsCurrent)
@@ -159,10 +159,7 @@ public sealed partial class RedisTier
                 else
                 {
                     // Answers that came after it do not count: what was to be deleted is sent again, in its order.
-                    replies.IsCurrent = false;
-                    link = null;
-                    currentLinkToEnd?.End("Redis refused to delete");
-                    break;
+                    LetGo(answer.Error);
                 }
 
                 if (!replies.IsCurrent)
@@ -172,6 +169,17 @@ public sealed partial class RedisTier
             }
 
             ReleaseSkipped();
+            if (worst is RedisErrorKind.Replica or RedisErrorKind.NotReady or RedisErrorKind.Credentials or RedisErrorKind.Cluster)
+            {
+                LetGo(worst);
+            }
+
+            isOverfull = presence.StoredBytes > context.CapacityBytes;
+        }
+
+        if (isOverfull)
+        {
+            maintenance.Raise();
         }
 
         work.Raise();
@@ -207,7 +215,7 @@ public sealed partial class RedisTier
         while (throughTickets.TryPeek(out var through) && through <= set.Ticket)
         {
             throughTickets.Dequeue();
-            EndWriteThrough(through, through == set.Ticket && error == RedisErrorKind.None);
+            EndWriteThrough(through, through < set.Ticket || error == RedisErrorKind.None);
         }
 
         Release(set.Ticket);
@@ -240,7 +248,7 @@ public sealed partial class RedisTier
         }
     }
 
-    // Records that were not worth sending are given back when nothing before them is under way.
+    // Records that were not worth sending, because they are void or expired by now, are given back when nothing before them is under way.
     private void ReleaseSkipped()
     {
         if (sentSets.Count == 0 && batch.RecordCount == 0 && sentTicket > answeredTicket)
@@ -248,11 +256,28 @@ public sealed partial class RedisTier
             while (throughTickets.TryPeek(out var through) && through <= sentTicket)
             {
                 throughTickets.Dequeue();
-                EndWriteThrough(through, isWritten: false);
+                EndWriteThrough(through, isWritten: true);
             }
 
             Release(sentTicket);
         }
+    }
+
+    // Ends the connection because of what Redis said; another one begins behind the last answer. What a replica holds may be another server's by then, so that its name does not count any more.
+    private void LetGo(RedisErrorKind error)
+    {
+        if (error == RedisErrorKind.Replica)
+        {
+            WriteNote(RedisNote.Parse(note) with { RunId = "-" });
+        }
+
+        if (currentReplies is { } replies)
+        {
+            replies.IsCurrent = false;
+        }
+
+        link?.End("Redis refuses what the tier needs");
+        link = null;
     }
 
     private void MarkVoid(ulong hash, long number) =>

@@ -1,5 +1,4 @@
 using System.Numerics;
-using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Segments;
@@ -107,6 +106,7 @@ public sealed partial class RedisTier : ITier
         clears = new ClearMark[host.PartitionCount];
         state = TierState.OpenOrCreate(context.StateFolder, context.Fsync, out var finding);
         floorMs = state.ReservedMs;
+        heldSinceMs = markMs = NowMs();
         LogFinding(Name, finding.Outcome, finding.Reason);
         lock (gate)
         {

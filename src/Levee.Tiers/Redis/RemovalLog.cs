@@ -67,7 +67,7 @@ internal sealed class RemovalLog : IDisposable
     /// <returns>False where the disk has no room.</returns>
     public bool TryAppend(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
-        if (!TryWrite(files, ref position, partition, tag, version))
+        if (!TryWrite(files, generation, ref position, partition, tag, version))
         {
             return false;
         }
@@ -94,28 +94,35 @@ internal sealed class RemovalLog : IDisposable
     public RewriteWork BeginRewrite()
     {
         position = FileBytes;
-        return new RewriteWork([.. live], [.. files]);
+        return new RewriteWork(generation, [.. live], [.. files]);
     }
 
     /// <summary>Writes what was taken into new files. Not under the tier's lock.</summary>
-    public List<MappedFile> Rewrite(RewriteWork work)
+    /// <returns>Null where the disk has no room; then the old files go on counting.</returns>
+    public List<MappedFile>? Rewrite(RewriteWork work)
     {
         var written = new List<MappedFile>();
         var end = FileBytes;
         foreach (var (removal, version) in work.Live)
         {
-            if (!TryWrite(written, ref end, removal.Partition, Encoding.Latin1.GetBytes(removal.Tag), version))
+            if (!TryWrite(written, work.Generation, ref end, removal.Partition, Encoding.Latin1.GetBytes(removal.Tag), version))
             {
-                break;
+                written.ForEach(Delete);
+                return null;
             }
         }
 
         return written;
     }
 
-    /// <summary>Lets the new files take the place of the old ones, which are returned to be deleted.</summary>
+    /// <summary>Lets the new files take the place of the old ones, and returns those that are to be deleted: the new ones, where another generation has begun.</summary>
     public IReadOnlyList<MappedFile> EndRewrite(RewriteWork work, List<MappedFile> written)
     {
+        if (work.Generation != generation)
+        {
+            return written;
+        }
+
         files = [.. written, .. files.Skip(work.Files.Count)];
         return work.Files;
     }
@@ -134,6 +141,9 @@ internal sealed class RemovalLog : IDisposable
 
         files = [];
     }
+
+    /// <summary>The files.</summary>
+    public IReadOnlyList<MappedFile> Files => files;
 
     /// <summary>Brings the files to the disk.</summary>
     public void Flush()
@@ -186,7 +196,7 @@ internal sealed class RemovalLog : IDisposable
         liveBytes += BytesOf(removal.Tag.Length);
     }
 
-    private bool TryWrite(List<MappedFile> target, ref int end, int partition, ReadOnlySpan<byte> tag, ulong version)
+    private bool TryWrite(List<MappedFile> target, Guid generation, ref int end, int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         var length = TierRecord.HeaderBytes + tag.Length;
         if (end + TierRecord.Padded(length) > FileBytes)
@@ -218,5 +228,5 @@ internal sealed class RemovalLog : IDisposable
     internal readonly record struct Removal(int Partition, string Tag);
 
     /// <summary>What is to be written anew, and the files that go then.</summary>
-    internal sealed record RewriteWork(IReadOnlyList<KeyValuePair<Removal, ulong>> Live, IReadOnlyList<MappedFile> Files);
+    internal sealed record RewriteWork(Guid Generation, IReadOnlyList<KeyValuePair<Removal, ulong>> Live, IReadOnlyList<MappedFile> Files);
 }

@@ -137,6 +137,9 @@ internal sealed class TombstoneLog : IDisposable
         firstFile = Next >> shift;
     }
 
+    /// <summary>The files that are in use.</summary>
+    public IReadOnlyList<MappedFile> Files => files;
+
     /// <summary>Brings the files that are in use to the disk.</summary>
     public void Flush()
     {
