@@ -179,33 +179,15 @@ public sealed class S3SegmentStore : ISegmentStore
 
     private static bool IsMissingObject(AmazonS3Exception refusal) => refusal.StatusCode == HttpStatusCode.NotFound && refusal.ErrorCode != "NoSuchBucket";
 
-    /// <summary>Runs a request within its time, and turns every failure into an <see cref="IOException"/> that says what happened.</summary>
-    private async Task<T> AskAsync<T>(string verb, string name, TimeSpan timeout, Func<CancellationToken, Task<T>> request, CancellationToken cancellation)
+    private Task<T> AskAsync<T>(string verb, string name, TimeSpan timeout, Func<CancellationToken, Task<T>> request, CancellationToken cancellation) =>
+        StoreRequest.RunAsync($"{verb} {name} at {Location}", timeout, request, InWords, cancellation);
+
+    private string? InWords(Exception failure) => failure switch
     {
-        cancellation.ThrowIfCancellationRequested();
-        using var clock = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        clock.CancelAfter(timeout);
-        try
-        {
-            return await request(clock.Token).ConfigureAwait(false);
-        }
-        catch (Exception broken) when (cancellation.IsCancellationRequested && broken is not OperationCanceledException)
-        {
-            throw new OperationCanceledException("The request was cancelled.", broken, cancellation);
-        }
-        catch (Exception broken) when (clock.IsCancellationRequested && !cancellation.IsCancellationRequested)
-        {
-            throw new IOException($"{verb} {name} at {Location}: no whole answer within {timeout.TotalSeconds:0.#} seconds.", broken);
-        }
-        catch (AmazonServiceException refusal)
-        {
-            throw new IOException($"{verb} {name} at {Location}: {InWords(refusal)}", refusal);
-        }
-        catch (Exception broken) when (broken is AmazonClientException or HttpRequestException or TimeoutException or IOException and not FileNotFoundException)
-        {
-            throw new IOException($"{verb} {name} at {Location}: {broken.Message}", broken);
-        }
-    }
+        AmazonServiceException refusal => InWords(refusal),
+        AmazonClientException broken => broken.Message,
+        _ => null,
+    };
 
     private string InWords(AmazonServiceException refusal)
     {

@@ -48,6 +48,7 @@ public sealed partial class ArchitectureTests
     [InlineData("src/Levee.Cli/Levee.Cli.csproj", "Levee.Server")]
     [InlineData("src/Levee.Tiers/Levee.Tiers.csproj", "Levee Levee.Resp")]
     [InlineData("src/Levee.Storage.S3/Levee.Storage.S3.csproj", "Levee.Tiers")]
+    [InlineData("src/Levee.Storage.Azure/Levee.Storage.Azure.csproj", "Levee.Tiers")]
     public void References_point_down_only(string project, string references) =>
         Assert.Equal(references.Split(' ', StringSplitOptions.RemoveEmptyEntries), ProjectReferences(project).Order(StringComparer.Ordinal));
 
