@@ -3,7 +3,10 @@ using System.Security.Cryptography;
 
 namespace Levee.Codec;
 
-/// <summary>The key of one run of one process under one key of the ring: HKDF-SHA256 (RFC 5869) of that key, the run's salt and the context. With its ciphers, which serve one thread at a time.</summary>
+/// <summary>
+/// The key of one run of one process under one key of the ring: HKDF-SHA256 (RFC 5869) of that key, the run's salt and the context.
+/// With its ciphers, which serve one thread at a time.
+/// </summary>
 internal sealed class Subkey
 {
     private readonly byte[] material = new byte[EncryptionKey.Bytes];
