@@ -1,6 +1,6 @@
 namespace Levee.Codec;
 
-/// <summary>The counters behind <see cref="CodecStatistics"/>. Safe for threads.</summary>
+/// <summary>A stripe of the counters behind <see cref="CodecStatistics"/>: threads that encode at the same time mostly count in different ones. Safe for threads.</summary>
 internal sealed class CodecCounters
 {
     private long encoded;
@@ -61,27 +61,29 @@ internal sealed class CodecCounters
 
     public bool RefuseBody() => Refuse(ref refusedBody);
 
-    public CodecStatistics Snapshot(TimeProvider time) => new()
+    public static CodecStatistics Sum(CodecCounters[] stripes, TimeProvider time) => new()
     {
-        Encoded = Interlocked.Read(ref encoded),
-        CompressionTried = Interlocked.Read(ref tried),
-        CompressionKept = Interlocked.Read(ref kept),
-        CompressionSkipped = Interlocked.Read(ref skipped),
-        CompressionInBytes = Interlocked.Read(ref compressionIn),
-        CompressionOutBytes = Interlocked.Read(ref compressionOut),
-        CompressionTime = time.GetElapsedTime(0, Interlocked.Read(ref compressionTicks)),
-        Encrypted = Interlocked.Read(ref encrypted),
-        EncryptedBytes = Interlocked.Read(ref encryptedBytes),
-        EncryptionTime = time.GetElapsedTime(0, Interlocked.Read(ref encryptionTicks)),
-        Decoded = Interlocked.Read(ref decoded),
-        DecryptionTime = time.GetElapsedTime(0, Interlocked.Read(ref decryptionTicks)),
-        DecompressionTime = time.GetElapsedTime(0, Interlocked.Read(ref decompressionTicks)),
-        RefusedCodec = Interlocked.Read(ref refusedCodec),
-        RefusedUnencrypted = Interlocked.Read(ref refusedUnencrypted),
-        RefusedKey = Interlocked.Read(ref refusedKey),
-        RefusedTag = Interlocked.Read(ref refusedTag),
-        RefusedBody = Interlocked.Read(ref refusedBody),
+        Encoded = Total(stripes, static stripe => Interlocked.Read(ref stripe.encoded)),
+        CompressionTried = Total(stripes, static stripe => Interlocked.Read(ref stripe.tried)),
+        CompressionKept = Total(stripes, static stripe => Interlocked.Read(ref stripe.kept)),
+        CompressionSkipped = Total(stripes, static stripe => Interlocked.Read(ref stripe.skipped)),
+        CompressionInBytes = Total(stripes, static stripe => Interlocked.Read(ref stripe.compressionIn)),
+        CompressionOutBytes = Total(stripes, static stripe => Interlocked.Read(ref stripe.compressionOut)),
+        CompressionTime = time.GetElapsedTime(0, Total(stripes, static stripe => Interlocked.Read(ref stripe.compressionTicks))),
+        Encrypted = Total(stripes, static stripe => Interlocked.Read(ref stripe.encrypted)),
+        EncryptedBytes = Total(stripes, static stripe => Interlocked.Read(ref stripe.encryptedBytes)),
+        EncryptionTime = time.GetElapsedTime(0, Total(stripes, static stripe => Interlocked.Read(ref stripe.encryptionTicks))),
+        Decoded = Total(stripes, static stripe => Interlocked.Read(ref stripe.decoded)),
+        DecryptionTime = time.GetElapsedTime(0, Total(stripes, static stripe => Interlocked.Read(ref stripe.decryptionTicks))),
+        DecompressionTime = time.GetElapsedTime(0, Total(stripes, static stripe => Interlocked.Read(ref stripe.decompressionTicks))),
+        RefusedCodec = Total(stripes, static stripe => Interlocked.Read(ref stripe.refusedCodec)),
+        RefusedUnencrypted = Total(stripes, static stripe => Interlocked.Read(ref stripe.refusedUnencrypted)),
+        RefusedKey = Total(stripes, static stripe => Interlocked.Read(ref stripe.refusedKey)),
+        RefusedTag = Total(stripes, static stripe => Interlocked.Read(ref stripe.refusedTag)),
+        RefusedBody = Total(stripes, static stripe => Interlocked.Read(ref stripe.refusedBody)),
     };
+
+    private static long Total(CodecCounters[] stripes, Func<CodecCounters, long> read) => stripes.Sum(read);
 
     private static bool Refuse(ref long counter)
     {

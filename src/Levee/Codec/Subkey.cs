@@ -3,7 +3,10 @@ using System.Security.Cryptography;
 
 namespace Levee.Codec;
 
-/// <summary>The key of one run of one process under one key of the ring: HKDF-SHA256 (RFC 5869) of that key, the run's salt and the context. With its ciphers, which serve one thread at a time.</summary>
+/// <summary>
+/// The key of one run of one process under one key of the ring: HKDF-SHA256 (RFC 5869) of that key, the run's salt and the context.
+/// With its ciphers, which serve one thread at a time.
+/// </summary>
 internal sealed class Subkey
 {
     private readonly byte[] material = new byte[EncryptionKey.Bytes];
@@ -22,11 +25,16 @@ internal sealed class Subkey
 
     public UInt128 Salt { get; }
 
+    /// <summary>Threads begin at different ciphers, mostly.</summary>
+    private int FirstSlot => Environment.CurrentManagedThreadId % idle.Length;
+
     /// <summary>A cipher for the caller alone, until it gives it back; one that is not given back is finalized.</summary>
     public AesGcm Rent()
     {
-        for (var i = 0; i < idle.Length; i++)
+        var first = FirstSlot;
+        for (var n = 0; n < idle.Length; n++)
         {
+            var i = (first + n) % idle.Length;
             if (idle[i] is not null && Interlocked.Exchange(ref idle[i], null) is { } cipher)
             {
                 return cipher;
@@ -38,8 +46,10 @@ internal sealed class Subkey
 
     public void Return(AesGcm cipher)
     {
-        for (var i = 0; i < idle.Length; i++)
+        var first = FirstSlot;
+        for (var n = 0; n < idle.Length; n++)
         {
+            var i = (first + n) % idle.Length;
             if (idle[i] is null && Interlocked.CompareExchange(ref idle[i], cipher, null) is null)
             {
                 return;

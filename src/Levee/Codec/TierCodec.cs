@@ -33,7 +33,7 @@ public sealed class TierCodec : RecordCodec
     private readonly BodyEncryption? encryption;
     private readonly bool allowUnencrypted;
     private readonly TimeProvider time;
-    private readonly CodecCounters counters = new();
+    private readonly CodecCounters[] stripes = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new CodecCounters())];
 
     /// <param name="options">What to do.</param>
     /// <param name="time">Measures how long it takes.</param>
@@ -47,6 +47,8 @@ public sealed class TierCodec : RecordCodec
     }
 
     internal int ForeignSubkeys => encryption?.ForeignSubkeys ?? 0;
+
+    private CodecCounters Counters => stripes[Environment.CurrentManagedThreadId % stripes.Length];
 
     /// <inheritdoc/>
     public override int MaxEncodedLength(int plainLength) => encryption is null ? plainLength : plainLength + EncryptionOverheadBytes;
@@ -65,11 +67,11 @@ public sealed class TierCodec : RecordCodec
         {
             var started = time.GetTimestamp();
             encryption.Encrypt(record);
-            counters.Encrypted(payloadLength, time.GetTimestamp() - started);
+            Counters.Encrypted(payloadLength, time.GetTimestamp() - started);
         }
 
         TierRecord.Seal(record);
-        counters.Encoded();
+        Counters.Encoded();
         return record.Length;
     }
 
@@ -78,21 +80,21 @@ public sealed class TierCodec : RecordCodec
     {
         if (encoded.Length < TierRecord.HeaderBytes || TierRecord.Length(encoded) is var length && (length < TierRecord.HeaderBytes || length > encoded.Length))
         {
-            return counters.RefuseBody();
+            return Counters.RefuseBody();
         }
 
         encoded = encoded[..length];
         var plainBodyLength = TierRecord.PlainBodyLength(encoded);
         if (plainBodyLength is < 0 or > MaxPlainBodyBytes || plainBodyLength > destination.Length - TierRecord.HeaderBytes)
         {
-            return counters.RefuseBody();
+            return Counters.RefuseBody();
         }
 
         var codec = TierRecord.Codec(encoded);
         var algorithm = (CompressionAlgorithm)(codec & ~EncryptedBit);
         if (algorithm > CompressionAlgorithm.Zlib)
         {
-            return counters.RefuseCodec();
+            return Counters.RefuseCodec();
         }
 
         var plain = destination[..(TierRecord.HeaderBytes + plainBodyLength)];
@@ -104,12 +106,12 @@ public sealed class TierCodec : RecordCodec
 
         TierRecord.WriteHeader(plain, TierRecord.Type(encoded), TierRecord.Hash(encoded), TierRecord.Version(encoded), TierRecord.ExpiresAt(encoded));
         TierRecord.Seal(plain);
-        counters.Decoded();
+        Counters.Decoded();
         return true;
     }
 
     /// <summary>What the codec has done so far.</summary>
-    public CodecStatistics GetStatistics() => counters.Snapshot(time);
+    public CodecStatistics GetStatistics() => CodecCounters.Sum(stripes, time);
 
     private byte Compress(ReadOnlySpan<byte> body, Span<byte> payload, out int written)
     {
@@ -122,7 +124,7 @@ public sealed class TierCodec : RecordCodec
         {
             var started = time.GetTimestamp();
             var isKept = compression.TryCompress(body, payload, out written);
-            counters.CompressionTried(body.Length, isKept ? written : body.Length, isKept, time.GetTimestamp() - started);
+            Counters.CompressionTried(body.Length, isKept ? written : body.Length, isKept, time.GetTimestamp() - started);
             if (isKept)
             {
                 return (byte)compression.Algorithm;
@@ -130,7 +132,7 @@ public sealed class TierCodec : RecordCodec
         }
         else
         {
-            counters.CompressionSkipped();
+            Counters.CompressionSkipped();
         }
 
         return Keep(body, payload, out written);
@@ -144,19 +146,19 @@ public sealed class TierCodec : RecordCodec
     }
 
     private bool TryTakeUnencrypted(ReadOnlySpan<byte> encoded, CompressionAlgorithm algorithm, Span<byte> body) =>
-        !allowUnencrypted && TierRecord.Type(encoded) == TierRecordType.Entry ? counters.RefuseUnencrypted() : TryDecompress(TierRecord.Body(encoded), algorithm, body);
+        !allowUnencrypted && TierRecord.Type(encoded) == TierRecordType.Entry ? Counters.RefuseUnencrypted() : TryDecompress(TierRecord.Body(encoded), algorithm, body);
 
     private bool TryDecrypt(ReadOnlySpan<byte> encoded, CompressionAlgorithm algorithm, Span<byte> body)
     {
         if (encryption is null)
         {
-            return counters.RefuseCodec();
+            return Counters.RefuseCodec();
         }
 
         var payloadLength = BodyEncryption.PayloadLength(encoded.Length - TierRecord.HeaderBytes);
         if (payloadLength < 0 || payloadLength > body.Length || (algorithm == CompressionAlgorithm.None && payloadLength != body.Length))
         {
-            return counters.RefuseBody();
+            return Counters.RefuseBody();
         }
 
         if (algorithm == CompressionAlgorithm.None)
@@ -180,13 +182,13 @@ public sealed class TierCodec : RecordCodec
     {
         var started = time.GetTimestamp();
         var outcome = encryption!.Decrypt(encoded, payload);
-        counters.Decrypted(time.GetTimestamp() - started);
+        Counters.Decrypted(time.GetTimestamp() - started);
         return outcome switch
         {
             DecryptOutcome.Decrypted => true,
-            DecryptOutcome.UnknownKey => counters.RefuseKey(),
-            DecryptOutcome.FailedTag => counters.RefuseTag(),
-            _ => counters.RefuseBody(),
+            DecryptOutcome.UnknownKey => Counters.RefuseKey(),
+            DecryptOutcome.FailedTag => Counters.RefuseTag(),
+            _ => Counters.RefuseBody(),
         };
     }
 
@@ -196,7 +198,7 @@ public sealed class TierCodec : RecordCodec
         {
             if (payload.Length != body.Length)
             {
-                return counters.RefuseBody();
+                return Counters.RefuseBody();
             }
 
             payload.CopyTo(body);
@@ -205,7 +207,7 @@ public sealed class TierCodec : RecordCodec
 
         var started = time.GetTimestamp();
         var isWhole = BodyCompression.TryDecompress(algorithm, payload, body);
-        counters.Decompressed(time.GetTimestamp() - started);
-        return isWhole || counters.RefuseBody();
+        Counters.Decompressed(time.GetTimestamp() - started);
+        return isWhole || Counters.RefuseBody();
     }
 }

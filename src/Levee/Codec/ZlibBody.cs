@@ -45,8 +45,9 @@ internal static unsafe class ZlibBody
             {
                 return zlib.ReadAtLeast(destination, destination.Length, throwOnEndOfStream: false) == destination.Length && zlib.Read(surplus) == 0;
             }
-            catch (InvalidDataException)
+            catch (Exception damage) when (damage is InvalidDataException or IOException)
             {
+                // The latter, from zlib itself, where the data asks for a preset dictionary.
                 return false;
             }
         }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Levee.Codec;
 using Levee.Segments;
 using Xunit;
@@ -203,6 +204,42 @@ public sealed class TierCodecTests
         Assert.True(statistics.RefusedTag > statistics.Refused / 2);
         Assert.Equal(64, statistics.RefusedKey);
         Assert.True(TryDecode(codec, encoded, out _));
+    }
+
+    [Fact]
+    public void Garbage_never_throws_and_an_encrypting_codec_never_takes_it_for_an_entry()
+    {
+        Random random = new(20261121);
+        var open = Codec(CompressionAlgorithm.Brotli, false);
+        var closed = Codec(CompressionAlgorithm.Zlib, true);
+        byte[] codecs = [0, 1, 2, 3, 0x80, 0x81, 0x82, 0x83, 0xFF];
+        for (var i = 0; i < 20_000; i++)
+        {
+            var record = new byte[TierRecord.HeaderBytes + random.Next(200)];
+            random.NextBytes(record);
+            TierRecord.WriteHeader(record, TierRecordType.Entry, 1, 2, 3, codecs[random.Next(codecs.Length)], random.Next(400));
+            if (random.Next(2) == 0 && record.Length > TierRecord.HeaderBytes + 8)
+            {
+                BitConverter.TryWriteBytes(record.AsSpan(TierRecord.HeaderBytes), TestRing.Active.Id);
+            }
+
+            TierRecord.Seal(record);
+            TryDecode(open, record, out _);
+            Assert.False(TryDecode(closed, record, out _));
+        }
+
+        Assert.True(closed.GetStatistics().RefusedTag > 1000);
+        Assert.True(open.GetStatistics().RefusedBody > 1000);
+    }
+
+    [Theory]
+    [InlineData("A0H54ZgAAADvzauJZ0UjASoAAAAAAAAAAFBcGKMBAACBAAAAAYEAAO1euaN+LYIxc9aHBn0TjfovLoZp+Tt18AEAAAAAAAAA1zE+QIbj8igG3VTlrDNeVyReY7O+TXzsyjdvjGsNPiaaHrCHsnDl34TWNkacSaWGnhBqT8r8XTHX2qc1mM/vC7Q9tfaJoBtziuWdXnMvdhQ=")]
+    [InlineData("tzixZ4AAAADvzauJZ0UjASoAAAAAAAAAAFBcGKMBAACBAAAAAYIAAO1euaN+LYIxi7rqU/UYgqL0GUssPvsGGwEAAAAAAAAAjEmQD2TZN6grMuCV7NKRb0rqfKu/VRCEuD7Apzoi2f71uKC/U2s19tLljsf+OZ/AEIOQ1hM9YhY=")]
+    public void What_an_earlier_version_wrote_is_read_forever(string payload)
+    {
+        var codec = new TierCodec(new CodecOptions { Keys = () => TestRing, Context = "pinned" });
+        Assert.True(TryDecode(codec, Convert.FromBase64String(payload), out var plain), payload);
+        Assert.Equal(Record(Encoding.UTF8.GetBytes(new string('x', 100) + "levee")), plain);
     }
 
     [Fact]
