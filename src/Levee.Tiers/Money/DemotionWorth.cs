@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Tiers.Money;
 
 /// <summary>

@@ -1,3 +1,4 @@
+using Levee.Partitions;
 using Levee.Segments;
 
 namespace Levee.Tiers.Redis;

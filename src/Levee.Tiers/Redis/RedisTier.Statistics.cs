@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Tiers.Redis;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Segments;
@@ -252,6 +253,16 @@ public sealed partial class RedisTier : ITier
     }
 
     /// <inheritdoc/>
+    public async Task DrainAsync(CancellationToken cancellation)
+    {
+        while (IsWriting())
+        {
+            work.Raise();
+            await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Reserve(long untilMs) => state.Reserve(untilMs);
 
     /// <inheritdoc/>
@@ -329,6 +340,14 @@ public sealed partial class RedisTier : ITier
         work.Raise();
         maintenance.Raise();
         await Task.WhenAll(running, maintaining).ConfigureAwait(false);
+    }
+
+    private bool IsWriting()
+    {
+        lock (gate)
+        {
+            return buffer.Count > 0 && link is not null;
+        }
     }
 
     private bool IsDrained()

@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Stores;
@@ -274,6 +275,18 @@ public sealed class SegmentTier : ITier
 
     /// <inheritdoc/>
     public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => reader.ReadAsync(hash, key, cancellation);
+
+    /// <inheritdoc/>
+    public async Task DrainAsync(CancellationToken cancellation)
+    {
+        long target;
+        lock (log.Gate)
+        {
+            target = log.LastTicket;
+        }
+
+        await writer.DrainAsync(target, cancellation).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public void Reserve(long untilMs) => log.Reserve(untilMs);
