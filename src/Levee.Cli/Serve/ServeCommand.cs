@@ -27,6 +27,7 @@ internal static class ServeCommand
             option => new Option<string[]>(option.Flag)
             {
                 Arity = option.IsList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+                CustomParser = static result => [.. result.Tokens.Select(static token => token.Value)],
                 Description = $"{option.Description}. Allowed: {option.Allowed}.{(option.Default.Length == 0 ? "" : $" Default: {option.Default}.")} [{option.Variable}]",
                 HelpName = option.Value,
             });
