@@ -95,6 +95,26 @@ internal static class CacheCalls
         return sum;
     }
 
+    /// <summary>What each tier says of itself, the warmest first.</summary>
+    public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(cache.TierCount, copiesValues: false);
+        for (var tier = 0; tier < cache.TierCount; tier++)
+        {
+            cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
+        }
+
+        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics!.Tier!)];
+    }
+
+    /// <summary>Where the entry of a key lies.</summary>
+    public static Task<KeptAnswer> ExplainAsync(this ICacheHost cache, byte[] key, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(1, copiesValues: false);
+        cache.Submit(new Operation { Kind = OperationKind.Explain, Key = key, Hash = KeyHash.Of(key) }, batch, 0);
+        return cache.SingleAsync(batch, cancellationToken);
+    }
+
     /// <summary>Visits up to <paramref name="count"/> nodes of one partition and adds the keys that begin with a prefix.</summary>
     /// <returns>Where to go on in the partition, 0 at its end.</returns>
     public static Task<long> ScanAsync(this ICacheHost cache, int partition, long position, int count, byte[] prefix, List<byte[]> keys, CancellationToken cancellationToken)
