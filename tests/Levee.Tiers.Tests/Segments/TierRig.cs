@@ -14,7 +14,7 @@ namespace Levee.Tiers.Tests.Segments;
 /// <summary>A segment tier over a fake store, in a folder of its own, that works when the test says so.</summary>
 internal sealed partial class TierRig : IAsyncDisposable
 {
-    private static readonly string Root = Path.Combine(Path.GetTempPath(), $"levee-segments-{Environment.ProcessId}");
+    private static readonly string Root = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"levee-segments-{Environment.ProcessId}");
     private static int folders;
     private readonly string folder;
 
