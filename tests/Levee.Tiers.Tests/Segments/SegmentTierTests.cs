@@ -155,6 +155,7 @@ public sealed class SegmentTierTests
         }
 
         Assert.True(rig.Tier.GetStatistics().Drops > 1000);
+        Assert.Equal(TierHealth.Degraded, rig.Tier.GetStatistics().Health);
         for (var round = 0; round < 40; round++)
         {
             for (var i = 0; i < 150; i++)
@@ -165,7 +166,6 @@ public sealed class SegmentTierTests
 
         Assert.InRange(rig.Tier.Log.Counters.GenerationsGivenUp, 1, 3);
         Assert.Null(await rig.ReadAsync("key-1"));
-        Assert.Equal(TierHealth.Degraded, rig.Tier.GetStatistics().Health);
         rig.Store.IsBroken = false;
         await rig.Tier.StepAsync();
         rig.Demote("again", "1");
