@@ -333,7 +333,9 @@ public sealed class SegmentTier : ITier
         var counters = log.Counters;
         lock (log.Gate)
         {
-            var problem = log.Problem.Length > 0 ? log.Problem : loops.StoreProblem;
+            var problem = log.Problem.Length > 0 ? log.Problem
+                : loops.StoreProblem.Length > 0 ? loops.StoreProblem
+                : log.MayTakeEntries ? "" : $"{log.Table.StagedCount} sealed segments wait for the store, and nothing more is taken down";
             return new TierStatistics
             {
                 Health = problem.Length > 0 ? TierHealth.Degraded : log.IsRecovering ? TierHealth.Recovering : TierHealth.Healthy,
@@ -365,7 +367,7 @@ public sealed class SegmentTier : ITier
     public async Task StopAsync(CancellationToken cancellation)
     {
         await loops.StopAsync().ConfigureAwait(false);
-        var isDrained = await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
+        await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
         lock (log.Gate)
         {
             if (log.Open is { FirstEntryMs: > 0 })
@@ -388,10 +390,7 @@ public sealed class SegmentTier : ITier
         }
 
         FlushLocal();
-        if (isDrained || log.Entries >= 0)
-        {
-            log.State.MarkClean();
-        }
+        log.State.MarkClean();
     }
 
     /// <inheritdoc/>

@@ -14,7 +14,7 @@ namespace Levee.Tiers.Tests.Segments;
 /// </summary>
 public sealed class SegmentTierModelTests
 {
-    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 24)];
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 16)];
 
     [Theory]
     [MemberData(nameof(Seeds))]
