@@ -91,7 +91,7 @@ public static class TierChainFactory
         }
     }
 
-    private static ITier Create(TierChainOptions options, int index, TimeProvider time, ILoggerFactory logs)
+    private static PricedTier Create(TierChainOptions options, int index, TimeProvider time, ILoggerFactory logs)
     {
         var address = options.Addresses[index];
         var folder = Path.Combine(options.Folder, $"tier{index + 1}-{address.Kind}");
