@@ -290,7 +290,12 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             return false;
         }
 
-        below.Demote(entry);
+        // It may lie there already, from before it was brought up.
+        if (!below.Keep(worth.Hash))
+        {
+            below.Demote(entry);
+        }
+
         log.Counters.MovedBelow++;
         return true;
     }
@@ -305,7 +310,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         Fail(isOldest, "before-retired");
         lock (log.Gate)
         {
-            if (epoch != log.Epoch)
+            if (epoch != log.Epoch || log.IsShadowed(victim.Sequence))
             {
                 return false;
             }

@@ -125,7 +125,7 @@ public sealed class SegmentTier : ITier
         bool isFilling;
         lock (log.Gate)
         {
-            if (log.TryBuffer(entry, out _))
+            if (log.TryBuffer(entry, isThrough: false, out _))
             {
                 log.Counters.Demotions++;
             }
@@ -179,7 +179,7 @@ public sealed class SegmentTier : ITier
     {
         lock (log.Gate)
         {
-            if (log.Problem.Length > 0 || !log.TryBuffer(entry, out var ticket))
+            if (log.Problem.Length > 0 || !log.TryBuffer(entry, isThrough: true, out var ticket))
             {
                 return false;
             }
