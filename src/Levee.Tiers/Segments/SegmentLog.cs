@@ -469,6 +469,9 @@ internal sealed class SegmentLog : IDisposable
     /// <summary>Whether a segment holds an acknowledged entry that a write under way is about to supersede: it must not go before that is in the log.</summary>
     public bool IsShadowed(long sequence) => shadowing.Count > 0 && shadowing.Values.Any(shadowed => shadowed == sequence || shadowed == 0);
 
+    /// <summary>Whether a hash is written through and waits while the log's newest mention of it is true.</summary>
+    public bool IsShadowing(ulong hash) => shadowing.Count > 0 && shadowing.ContainsKey(hash);
+
     /// <summary>Says that a record of a hash is in the log: it supersedes what was there.</summary>
     public void Supersedes(ulong hash)
     {

@@ -354,6 +354,11 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
                     var hash = footer[place].Hash;
                     var isFurtherOn = log.TryFind(hash, out var entry) && !entry.Location.IsInBuffer && entry.Location.Sequence != victim.Sequence
                         && (entry.Location.Flags & LocationFlags.Void) == 0;
+                    if (log.IsShadowing(hash))
+                    {
+                        return false; // Not now: what this segment says of it is still true.
+                    }
+
                     if (!isFurtherOn && done.Add(hash))
                     {
                         log.AppendTombstone(hash, ulong.MaxValue);

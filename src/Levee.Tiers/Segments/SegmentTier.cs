@@ -24,6 +24,7 @@ public sealed class SegmentTier : ITier
     private SegmentSweep sweep = null!;
     private SegmentLoops loops = null!;
     private ITier? below;
+    private int partitionCount;
     private bool isStarted;
 
     /// <param name="store">Where sealed segments lie; the tier disposes of it.</param>
@@ -239,7 +240,7 @@ public sealed class SegmentTier : ITier
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes + byte.MaxValue];
         record = record[..(TierRecord.HeaderBytes + tag.Length)];
-        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)partition, version, tag);
+        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)PartitionMark.Of(partition, partitionCount), version, tag);
         lock (log.Gate)
         {
             log.AppendControl(record);
@@ -259,7 +260,7 @@ public sealed class SegmentTier : ITier
         }
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
-        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)partition, version, default);
+        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)PartitionMark.Of(partition, partitionCount), version, default);
         lock (log.Gate)
         {
             var epoch = log.Epoch;
@@ -414,6 +415,7 @@ public sealed class SegmentTier : ITier
 
     private void Build(ITierHost host, TierState state)
     {
+        partitionCount = host.PartitionCount;
         log = new SegmentLog(context, options, state, host.CacheName, host.PartitionCount);
         reader = new SegmentReader(log, store, context.Codec);
         writer = new SegmentWriter(log, context);
