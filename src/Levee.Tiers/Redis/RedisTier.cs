@@ -331,7 +331,8 @@ public sealed partial class RedisTier : ITier
         await Task.WhenAll(running, maintaining).ConfigureAwait(false);
     }
 
-    private bool IsDrained()
+    /// <summary>Whether nothing waits to be written, or deleted, in Redis.</summary>
+    internal bool IsDrained()
     {
         lock (gate)
         {
