@@ -332,7 +332,7 @@ public sealed partial class RedisTier : ITier
     }
 
     /// <summary>Whether nothing waits to be written, or deleted, in Redis.</summary>
-    internal bool IsDrained()
+    public bool IsDrained()
     {
         lock (gate)
         {
