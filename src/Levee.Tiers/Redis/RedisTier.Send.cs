@@ -138,6 +138,7 @@ public sealed partial class RedisTier
     {
         var worst = RedisErrorKind.None;
         var isOverfull = false;
+        var hasWritten = false;
         lock (gate)
         {
             if (!replies.IsCurrent)
@@ -150,6 +151,7 @@ public sealed partial class RedisTier
                 worst = answer.Error == RedisErrorKind.None ? worst : answer.Error;
                 if (answer.Kind == RedisCommandKind.Set)
                 {
+                    hasWritten |= answer.Error == RedisErrorKind.None;
                     SetAnswered(sentSets.Dequeue(), answer.Error);
                 }
                 else if (answer.Error == RedisErrorKind.None)
@@ -184,7 +186,7 @@ public sealed partial class RedisTier
 
         work.Raise();
         breaker.Report(worst);
-        if (worst == RedisErrorKind.None)
+        if (hasWritten && worst == RedisErrorKind.None)
         {
             ClearRefusal();
         }
