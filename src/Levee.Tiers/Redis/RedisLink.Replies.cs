@@ -11,7 +11,7 @@ internal sealed partial class RedisLink
     private const int InputBytes = 128 * 1024;
     private const int MaxCallReplyBytes = 16 << 20;
 
-    private readonly RedisAnswer[] answers = new RedisAnswer[256];
+    private readonly RedisAnswer[] answers = new RedisAnswer[64];
     private readonly ReplyParser parser = new(MaxCallReplyBytes);
     private int answerCount;
     private ReadBatch? answeredReads;

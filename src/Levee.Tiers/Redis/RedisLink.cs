@@ -19,7 +19,7 @@ internal sealed partial class RedisLink : IAsyncDisposable
     private const int KeptOutputBytes = 1 << 20;
 
     // Room in the ring that reads leave to writes, so that many reads cannot keep tombstones from being sent.
-    private const int ReservedForWrites = 256;
+    private const int ReservedForWrites = 512;
 
     private readonly Stream stream;
     private readonly TimeProvider time;

@@ -78,7 +78,9 @@ public sealed class RedisTierModelTests
         }
 
         Assert.True(found > 100, $"only {found} reads found something, {absent} did not");
-        Assert.Equal(bed.Tier.GetStatistics().Entries, (await server.CallAsync("DBSIZE")).AsInteger());
+
+        // A snapshot may have brought back keys of a generation that was deleted and forgotten before.
+        Assert.InRange(bed.Tier.GetStatistics().Entries, 0, (await server.CallAsync("DBSIZE")).AsInteger());
     }
 
     private static async Task DisturbAsync(int what, RedisServer server)
