@@ -18,6 +18,8 @@ public sealed class MemoryTier : ITierChain
     private readonly HashSet<ulong> lost = [];
     private IEffectHost? host;
     private TaskCompletionSource? commit;
+    private TaskCompletionSource? nextCommit;
+    private bool isLoggedSince;
     private long order;
     private bool isCommitted = true;
 
@@ -63,6 +65,9 @@ public sealed class MemoryTier : ITierChain
     /// <summary>How often each thing happened.</summary>
     public Dictionary<string, int> Reached { get; } = [];
 
+    /// <summary>How often each key was taken in from an eviction.</summary>
+    public Dictionary<string, int> Demoted { get; } = [];
+
     /// <summary>The commits under way wait for the test: they are completed, or failed.</summary>
     public bool HasCommitUnderWay => commit is not null;
 
@@ -91,6 +96,8 @@ public sealed class MemoryTier : ITierChain
         }
 
         Reach(entry.Large is null ? "demote" : "demote large");
+        var key = System.Text.Encoding.UTF8.GetString(entry.Key);
+        Demoted[key] = Demoted.GetValueOrDefault(key) + 1;
         if (random.Next(100) < DropPercent)
         {
             Reach("drop");
@@ -200,16 +207,28 @@ public sealed class MemoryTier : ITierChain
             return ValueTask.CompletedTask;
         }
 
-        commit ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (commit is null)
+        {
+            commit = new TaskCompletionSource();
+            isLoggedSince = false;
+        }
+        else if (isLoggedSince)
+        {
+            nextCommit ??= new TaskCompletionSource();
+            return new ValueTask(nextCommit.Task);
+        }
+
         return new ValueTask(commit.Task);
     }
 
-    /// <summary>Ends the commit under way.</summary>
+    /// <summary>Ends the commit under way, and what waits for it goes on before this returns. What was logged since it began waits for the next.</summary>
     public void Commit(bool fails = false)
     {
         var ended = commit!;
-        commit = null;
-        isCommitted = !fails;
+        commit = nextCommit;
+        nextCommit = null;
+        isCommitted = !fails && !isLoggedSince;
+        isLoggedSince = false;
         if (fails)
         {
             ended.SetException(new IOException("the test says so"));
@@ -404,6 +423,7 @@ public sealed class MemoryTier : ITierChain
         if (NeedsCommit)
         {
             isCommitted = false;
+            isLoggedSince = true;
         }
     }
 

@@ -32,7 +32,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     private readonly Dictionary<long, CopiedEntry> previous = [];
     private readonly HashSet<string> uncertain = [];
     private readonly Dictionary<string, CopiedEntry> scanned = [];
-    private Dictionary<string, ulong> versionsAtScan = [];
+    private Dictionary<string, CopiedEntry> entriesAtScan = [];
     private PageArena arena = null!;
     private PageShare share = null!;
     private byte[] scanScratch = new byte[1024];
@@ -51,7 +51,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         {
             Clock = () => now,
             Keeping = CheckKept,
-            Capacity = loses ? 60 : int.MaxValue,
+            Capacity = loses ? 25 : int.MaxValue,
             DropPercent = loses ? 10 : 0,
             ReadsEarly = random.Next(2) == 0,
             IsUnknown = random.Next(4) == 0,
@@ -194,7 +194,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         Open();
         Tier.Recover(0, Partition);
         scanPosition = 0;
-        versionsAtScan = [];
+        entriesAtScan = [];
         if (options.WritesThrough)
         {
             // A TTL that slid in memory alone is as it was written.
@@ -330,10 +330,10 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         if (scanPosition == 0)
         {
             scanned.Clear();
-            versionsAtScan = model.Where(pair => pair.Value.SlidingMs == 0).ToDictionary(pair => pair.Key, pair => pair.Value.Version);
+            entriesAtScan = model.Where(pair => pair.Value.SlidingMs == 0).ToDictionary();
         }
 
-        Submit(new Operation { Kind = OperationKind.Scan, Number = scanPosition, Count = random.Next(20, 200) }, "");
+        Submit(new Operation { Kind = OperationKind.Scan, Number = scanPosition, Count = random.Next(50, 400) }, "");
         if (scanPosition != 0)
         {
             return;
@@ -355,9 +355,9 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
             });
         }
         while (position != 0);
-        foreach (var (key, version) in versionsAtScan)
+        foreach (var (key, entry) in entriesAtScan)
         {
-            if (!loses && !uncertain.Contains(key) && Alive(key) is { } entry && entry.Version == version)
+            if (!loses && !uncertain.Contains(key) && ReferenceEquals(Alive(key), entry))
             {
                 Reach("present throughout a scan");
                 Check(scanned.ContainsKey(key), $"{key} was present throughout and not scanned");
@@ -445,7 +445,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
             case OperationKind.Clear:
                 model.Clear();
                 uncertain.Clear();
-                versionsAtScan = [];
+                entriesAtScan = [];
                 scanPosition = 0;
                 break;
             default:
@@ -557,8 +557,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
                 Wrote(key, answer.Entry!, isNew ? operation.Value : [.. before!.Value, .. operation.Value]);
                 break;
             case OperationKind.Increment:
-                var present = before is null ? 0 : long.Parse(Encoding.ASCII.GetString(before.Value), CultureInfo.InvariantCulture);
-                if (answer.Number != present + operation.Number)
+                if (!long.TryParse(Encoding.Latin1.GetString(before?.Value ?? []), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var present) || answer.Number != present + operation.Number)
                 {
                     Check(answer.Number == operation.Number, $"{key}: {present} + {operation.Number} = {answer.Number}");
                     CheckMayBeAbsent(key);
