@@ -137,7 +137,8 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
 
         for (var i = 1; i < tiers.Length; i++)
         {
-            Invalidate(tiers[i], entry.Hash, entry.Version - 1);
+            // The same version too: what is written may be its new TTL.
+            Invalidate(tiers[i], entry.Hash, entry.Version);
         }
 
         return true;

@@ -122,7 +122,18 @@ internal static class CacheCalls
         var slice = new ScanSlice(prefix, keys);
         cache.Submit(new Operation { Kind = OperationKind.Scan, Partition = partition, Number = position, Count = count }, slice, 0);
         cache.Flush(slice);
-        return slice.WaitAsync(cancellationToken);
+        return cache.CommittedAsync(slice.WaitAsync(cancellationToken));
+    }
+
+    private static async Task<long> CommittedAsync(this ICacheHost cache, Task<long> scan)
+    {
+        var next = await scan.ConfigureAwait(false);
+        if (!cache.IsCommitted)
+        {
+            await cache.CommitAsync().ConfigureAwait(false);
+        }
+
+        return next;
     }
 
     private static async Task<KeptAnswer> SingleAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken) =>
@@ -134,7 +145,19 @@ internal static class CacheCalls
         var answers = await batch.WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!cache.IsCommitted)
         {
-            await cache.CommitAsync().ConfigureAwait(false);
+            try
+            {
+                await cache.CommitAsync().ConfigureAwait(false);
+            }
+            catch (IOException)
+            {
+                foreach (var answer in answers)
+                {
+                    answer.Dispose();
+                }
+
+                throw;
+            }
         }
 
         return answers;
