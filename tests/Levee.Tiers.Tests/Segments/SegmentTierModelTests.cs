@@ -24,7 +24,7 @@ public sealed class SegmentTierModelTests
         await model.RunAsync(4000);
         Assert.True(model.Found > 100, $"seed {seed}: only {model.Found} reads found anything");
         Assert.True(model.Crashes > 5, $"seed {seed}: only {model.Crashes} crashes");
-        TestContext.Current.TestOutputHelper?.WriteLine($"found {model.Found}, crashes {model.Crashes}, cleaned {model.Cleaned}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"found {model.Found}, crashes {model.Crashes}, cleaned {model.Cleaned}, reclaimed {model.Reclaimed}");
     }
 
     private sealed class Model(int seed)
@@ -46,9 +46,11 @@ public sealed class SegmentTierModelTests
 
         public long Cleaned { get; private set; }
 
+        public long Reclaimed { get; private set; }
+
         public async Task RunAsync(int steps)
         {
-            rig = Configure(new TierRig { Options = Options(), CapacityBytes = 512 << 10 });
+            rig = Configure(new TierRig { Options = Options(), CapacityBytes = 384 << 10 });
             await rig.StartAsync(recovers: false);
             try
             {
@@ -148,6 +150,8 @@ public sealed class SegmentTierModelTests
                     rig.Time.Advance(random.Next(20_000));
                     rig.Host.NowMs = rig.Time.Milliseconds;
                     break;
+                case 98 when random.Next(3) > 0:
+                    break;
                 default:
                     await RestartAsync(random.Next(2) == 0);
                     break;
@@ -193,7 +197,7 @@ public sealed class SegmentTierModelTests
         {
             Void(key);
             version++;
-            var value = string.Create(CultureInfo.InvariantCulture, $"{key}={version}:") + new string('v', random.Next(20) == 0 ? 3000 : random.Next(700));
+            var value = string.Create(CultureInfo.InvariantCulture, $"{key}={version}:") + new string('v', random.Next(20) == 0 ? 9000 : random.Next(3000));
             var expiresAt = random.Next(4) == 0 ? rig.Time.Milliseconds + random.Next(60_000) : Limits.Never;
             var tags = random.Next(3) == 0 ? TestBed.Pack(Tags[random.Next(Tags.Length)]) : [];
             truths[key] = new Truth(version, value, expiresAt, tags);
@@ -309,6 +313,7 @@ public sealed class SegmentTierModelTests
             }
 
             Cleaned += rig.Tier.Log.Counters.Cleaned;
+            Reclaimed += rig.Tier.Log.Counters.Reclaimed;
             await rig.DisposeAsync();
             residents.Clear();
             rig = Configure(next);
