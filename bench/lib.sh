@@ -27,7 +27,7 @@ start_redis() {
 start_levee() {
     [ -n "${levee:-}" ] || { dotnet build src/Levee.Cli -c Release -v q --nologo > /dev/null; levee=$(dotnet msbuild src/Levee.Cli -p:Configuration=Release -getProperty:TargetPath); }
     local out="$scratch/levee.$RANDOM"
-    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 "$@" > "$out" &
+    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --data-dir "$out.data" "$@" > "$out" &
     pid=$!
     started+=("$pid")
     for _ in $(seq 100); do grep -q 'RESP on' "$out" && break; sleep 0.1; done

@@ -7,6 +7,7 @@ namespace Levee.Server;
 /// <summary>The caches of a server by name, in the order in which they were configured. Fixed for the server's life.</summary>
 public sealed class CacheCatalog
 {
+    private readonly ICacheHost[] hosts;
     private readonly FrozenDictionary<string, ICacheHost> byName;
 
     /// <param name="caches">The caches, the default one first; at least one, and no name twice.</param>
@@ -24,15 +25,42 @@ public sealed class CacheCatalog
             throw new ArgumentException($"Two caches are named '{twice.Key}'.", nameof(caches));
         }
 
-        Caches = caches;
+        hosts = [.. caches];
         byName = caches.ToFrozenDictionary(cache => cache.Name, StringComparer.Ordinal);
     }
 
     /// <summary>All caches, the default one first.</summary>
-    public IReadOnlyList<ICacheHost> Caches { get; }
+    public IReadOnlyList<ICacheHost> Caches => hosts;
 
     /// <summary>The cache that a front door uses where none is named.</summary>
     public ICacheHost Default => Caches[0];
+
+    /// <summary>Whether all answers that any cache has given may be acknowledged.</summary>
+    public bool IsCommitted
+    {
+        get
+        {
+            foreach (var cache in hosts)
+            {
+                if (!cache.IsCommitted)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Completes when all answers that were given before the call may be acknowledged.</summary>
+    /// <exception cref="IOException">They must not be.</exception>
+    public async Task CommitAsync()
+    {
+        foreach (var cache in hosts)
+        {
+            await cache.CommitAsync().ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Finds a cache by its exact name.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out ICacheHost? cache) => byName.TryGetValue(name, out cache);

@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Levee.Partitions;
 
 namespace Levee.Tiers;
@@ -32,6 +33,9 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Promises that no clock above this, in Unix milliseconds, is given out before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);
 
+    /// <summary>Completes when what was demoted before the call waits in memory no more: it is in the tier's log, sent, or was dropped.</summary>
+    Task DrainAsync(CancellationToken cancellation);
+
     /// <summary>Visits the records that the tier holds, some at a time, for SCAN. Records that are voided or moved meanwhile may be missed; what stays is given at least once.</summary>
     /// <param name="position">0 to begin; then what the last call returned.</param>
     /// <param name="visit">Takes each entry; it may borrow during the call.</param>
@@ -48,17 +52,6 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Writes down what waits, so that a start after a clean stop finds everything; then <see cref="IAsyncDisposable.DisposeAsync"/>.</summary>
     Task StopAsync(CancellationToken cancellation);
 }
-
-/// <summary>Looks at an entry of a scan.</summary>
-public delegate void TierEntryVisitor(scoped in TierEntry entry);
-
-/// <summary>Where a tier holds an entry, for people.</summary>
-/// <param name="Tier">The tier's name.</param>
-/// <param name="Where">For example "segment 17, offset 4096", "open segment", "waiting to be written", "redis key ...".</param>
-/// <param name="StoredBytes">What the record takes there; 0: not known.</param>
-/// <param name="Since">Since when the tier has held it, Unix milliseconds, as far as is known; 0: not known.</param>
-/// <param name="IsPromoted">Whether a copy lies in memory above.</param>
-public sealed record TierPlace(string Tier, string Where, long StoredBytes, long Since, bool IsPromoted);
 
 /// <summary>What a tier asks of the cache above it. Never called while the tier holds a lock of its own.</summary>
 public interface ITierHost
@@ -119,8 +112,11 @@ public readonly struct TierRead : IDisposable
     /// <summary>The plain, sound record (<see cref="Levee.Segments.TierRecord"/>), where it was found.</summary>
     public ReadOnlySpan<byte> Record => record is null ? default : record.Span;
 
+    /// <summary>Whether the entry had been read from the tier before, since it came.</summary>
+    public bool WasReferenced { get; init; }
+
     /// <summary>A record that was found; the read takes it over.</summary>
-    public static TierRead Found(RentedRecord record) => new(TierReadOutcome.Found, record);
+    public static TierRead Found(RentedRecord record, bool wasReferenced = false) => new(TierReadOutcome.Found, record) { WasReferenced = wasReferenced };
 
     /// <inheritdoc/>
     public void Dispose() => record?.Dispose();

@@ -25,6 +25,8 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public int PartitionCount => inner.PartitionCount;
 
+    public int TierCount => inner.TierCount;
+
     public LargeValueStore LargeValues => inner.LargeValues;
 
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)

@@ -1,13 +1,15 @@
 using System.Text;
+using Levee.Keys;
 using Levee.Operations;
 using Levee.Partitions;
 
 namespace Levee.Testing;
 
 /// <summary>
-/// A lower tier that answers when, and in the order in which, the test says: loads wait in a list until they are completed. It never learns of writes: what it holds is what the test puts there.
+/// A lower tier that answers when, and in the order in which, the test says: loads wait in a list until they are completed. It may hold every key, and records what it is told.
+/// What it gives is what the test puts there.
 /// </summary>
-public sealed class FakeTier : IEffectRunner
+public sealed class FakeTier : ITierChain
 {
     private readonly Dictionary<string, HeldEntry> entries = [];
 
@@ -16,6 +18,83 @@ public sealed class FakeTier : IEffectRunner
     public List<long> Cancelled { get; } = [];
 
     public int Loads { get; private set; }
+
+    /// <summary>What the partitions said, in order: for example "demote a", "invalidate 17 &lt;= 5".</summary>
+    public List<string> Told { get; } = [];
+
+    public long FloorMs { get; set; }
+
+    public long HoldsFromMs { get; set; }
+
+    public bool IsCommitted { get; set; } = true;
+
+    /// <summary>Whether a hash may be held; by default all.</summary>
+    public Func<ulong, bool> Holds { get; set; } = static _ => true;
+
+    /// <summary>Whether the tier takes writes that go through.</summary>
+    public bool TakesWrites { get; set; } = true;
+
+    /// <summary>What the tiers say of themselves, one each; what was put in counts as below in the first.</summary>
+    public IReadOnlyList<TierStatistics> Statistics { get; set; } = [new TierStatistics { Name = "fake", Kind = "fake" }];
+
+    /// <summary>Where the tiers say that an entry lies, whatever its key.</summary>
+    public IReadOnlyList<TierPlace> Places { get; set; } = [];
+
+    public bool MayHold(ulong hash) => Holds(hash);
+
+    public void Demote(scoped in TierEntry entry) => Told.Add("demote " + Encoding.UTF8.GetString(entry.Key));
+
+    public bool Keep(ulong hash)
+    {
+        Told.Add("keep " + hash);
+        return Holds(hash);
+    }
+
+    public void Promoted(ulong hash) => Told.Add("promoted " + hash);
+
+    public bool TryWriteThrough(scoped in TierEntry entry)
+    {
+        Told.Add("write " + Encoding.UTF8.GetString(entry.Key));
+        return TakesWrites;
+    }
+
+    public void Invalidate(ulong hash, ulong version) => Told.Add($"invalidate {hash} <= {version}");
+
+    public void Forget(ulong hash) => Told.Add("forget " + hash);
+
+    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => Told.Add($"remove {partition} {Encoding.UTF8.GetString(tag)} <= {version}");
+
+    public void Clear(int partition, ulong version) => Told.Add($"clear {partition} <= {version}");
+
+    public void Reserve(long untilMs)
+    {
+    }
+
+    public int TierCount => Statistics.Count;
+
+    public void Attach(IEffectHost host)
+    {
+    }
+
+    public Task DrainAsync(CancellationToken cancellation) => Task.CompletedTask;
+
+    public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit)
+    {
+        foreach (var (key, entry) in tier == 0 ? entries : [])
+        {
+            var bytes = Encoding.UTF8.GetBytes(key);
+            visit(new TierEntry { Key = bytes, Hash = KeyHash.Of(bytes), Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags });
+        }
+
+        return ValueTask.FromResult(0L);
+    }
+
+    public TierStatistics GetStatistics(int tier) =>
+        tier == 0 ? Statistics[0] with { EntriesBelow = Statistics[0].EntriesBelow + entries.Count } : Statistics[tier];
+
+    public IReadOnlyList<TierPlace> Explain(ulong hash) => Places;
+
+    public ValueTask CommitAsync() => ValueTask.CompletedTask;
 
     public void Put(string key, string value, ulong version = 1, long expiresAt = Limits.Never, params ReadOnlySpan<string> tags) =>
         entries[key] = new HeldEntry(Encoding.UTF8.GetBytes(value), version, expiresAt, TestBed.Pack(tags));

@@ -47,11 +47,12 @@ internal static class BenchCommand
         var duration = Time("--duration", "How long to measure.", TimeSpan.FromSeconds(10));
         var warmup = Time("--warmup", "How long to run before measuring; 0 for not at all.", TimeSpan.FromSeconds(2));
         var preload = new Option<bool>("--preload") { Description = "Write every key once before." };
+        var fill = new Option<bool>("--fill") { Description = "Follow each read that misses with a write of its key, as an application fills its cache." };
         var seed = Whole("--seed", "Where chance starts; the same seed gives the same requests.", 1, 0, int.MaxValue);
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new Command("bench", "Drive a RESP server, ours or any other, and print throughput, hit ratio and latencies.")
         {
-            operation, readShare, keys, distribution, valueSize, connections, pipeline, threads, rate, duration, warmup, preload, seed, json,
+            operation, readShare, keys, distribution, valueSize, connections, pipeline, threads, rate, duration, warmup, preload, fill, seed, json,
         };
         var server = new ServerOptions(command);
         command.Validators.Add(result =>
@@ -86,6 +87,7 @@ internal static class BenchCommand
                 Duration = parsed.GetValue(duration),
                 Warmup = parsed.GetValue(warmup),
                 IsPreloading = parsed.GetValue(preload),
+                FillsMisses = parsed.GetValue(fill),
                 Seed = parsed.GetValue(seed),
             };
             var result = await BenchRun.RunAsync(options, Console.IsErrorRedirected ? null : Console.Error, cancellation);

@@ -3,11 +3,11 @@ using Levee.Resp;
 
 namespace Levee.Cli.Bench;
 
-/// <summary>One connection of a bench: commands waiting to be sent, and for each reply to come when its command was due and whether it reads.</summary>
+/// <summary>One connection of a bench: commands waiting to be sent, and for each reply to come when its command was due, whether it reads, and which key.</summary>
 internal sealed class BenchConnection : IDisposable
 {
     private readonly byte[] input = new byte[64 * 1024];
-    private readonly (long Due, bool IsRead)[] awaited;
+    private readonly (long Due, bool IsRead, long Key)[] awaited;
     private byte[] output = new byte[16 * 1024];
     private int outputStart;
     private int outputEnd;
@@ -19,7 +19,7 @@ internal sealed class BenchConnection : IDisposable
     {
         Socket = socket;
         socket.Blocking = false;
-        awaited = new (long, bool)[pipeline];
+        awaited = new (long, bool, long)[pipeline];
     }
 
     public Socket Socket { get; }
@@ -30,9 +30,12 @@ internal sealed class BenchConnection : IDisposable
 
     public bool HasUnsent => outputStart < outputEnd;
 
-    public void Add(long due, bool isRead, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    /// <summary>Keys whose reads have missed and that are to be written.</summary>
+    public Queue<long>? Missed { get; init; }
+
+    public void Add(long due, bool isRead, long keyNumber, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        awaited[(oldest + InFlight) % awaited.Length] = (due, isRead);
+        awaited[(oldest + InFlight) % awaited.Length] = (due, isRead, keyNumber);
         InFlight++;
         var bound = (4 * RespWriter.MaxHeaderBytes) + key.Length + value.Length + 16;
         if (this.output.Length - outputEnd < bound)
@@ -144,10 +147,14 @@ internal sealed class BenchConnection : IDisposable
                 break;
             }
 
-            var (due, isRead) = awaited[oldest];
+            var (due, isRead, keyNumber) = awaited[oldest];
             oldest = oldest + 1 == awaited.Length ? 0 : oldest + 1;
             InFlight--;
             meter.Record(due, now, isRead, reply == ReplyScanner.Reply.Value);
+            if (isRead && reply == ReplyScanner.Reply.Null)
+            {
+                Missed?.Enqueue(keyNumber);
+            }
         }
 
         inputEnd -= position;

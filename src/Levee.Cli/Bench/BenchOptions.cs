@@ -14,6 +14,9 @@ internal sealed record BenchOptions
     /// <summary>The share of reads: 1 for get, 0 for set.</summary>
     public required double ReadShare { get; init; }
 
+    /// <summary>Whether a read that misses is followed by a write of its key, as an application fills its cache.</summary>
+    public bool FillsMisses { get; init; }
+
     public required int Keys { get; init; }
 
     public required KeyDistribution Distribution { get; init; }

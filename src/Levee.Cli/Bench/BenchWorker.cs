@@ -34,7 +34,7 @@ internal sealed class BenchWorker
     public BenchWorker(BenchOptions options, Socket[] sockets, int index)
     {
         this.options = options;
-        connections = [.. sockets.Select(socket => new BenchConnection(socket, options.Pipeline))];
+        connections = [.. sockets.Select(socket => new BenchConnection(socket, options.Pipeline) { Missed = options.FillsMisses ? new Queue<long>() : null })];
         poll = new SocketPoll(sockets);
         isWriting = new bool[sockets.Length];
         this.index = index;
@@ -224,36 +224,39 @@ internal sealed class BenchWorker
 
     private void Add(BenchConnection connection, long due)
     {
-        var isRead = preloadNext < 0 && (options.ReadShare >= 1 || (options.ReadShare > 0 && random.NextDouble() < options.ReadShare));
-        FormatKey();
+        var isFill = connection.Missed is { Count: > 0 };
+        var isRead = !isFill && preloadNext < 0 && (options.ReadShare >= 1 || (options.ReadShare > 0 && random.NextDouble() < options.ReadShare));
+        var number = isFill ? connection.Missed!.Dequeue() : NextKey();
+        FormatKey(number);
         var length = options.MinValueBytes == options.MaxValueBytes ? options.MaxValueBytes : random.Next(options.MinValueBytes, options.MaxValueBytes + 1);
-        connection.Add(due, isRead, key, value.AsSpan(0, length));
+        connection.Add(due, isRead, number, key, value.AsSpan(0, length));
     }
 
-    private void FormatKey()
-    {
-        if (!options.TraceKeys.IsEmpty)
-        {
-            var place = preloadNext >= 0 ? preloadNext : tracePosition++ % options.TraceKeys.Length;
-            Advance();
-            Utf8Formatter.TryFormat(options.TraceKeys.Span[(int)place], key.AsSpan(6), out _, new System.Buffers.StandardFormat('x', 16));
-            return;
-        }
-
-        var index = preloadNext >= 0 ? preloadNext : zipf is null ? random.Next(options.Keys) : zipf.Next(random);
-        Advance();
-        for (var digit = key.Length - 1; digit >= 4; digit--)
-        {
-            (index, var rest) = Math.DivRem(index, 10);
-            key[digit] = (byte)('0' + rest);
-        }
-    }
-
-    private void Advance()
+    /// <summary>The next key's number, or, with a trace, its place in it.</summary>
+    private long NextKey()
     {
         if (preloadNext >= 0)
         {
+            var next = preloadNext;
             preloadNext += options.Threads;
+            return next;
+        }
+
+        return !options.TraceKeys.IsEmpty ? tracePosition++ % options.TraceKeys.Length : zipf is null ? random.Next(options.Keys) : zipf.Next(random);
+    }
+
+    private void FormatKey(long number)
+    {
+        if (!options.TraceKeys.IsEmpty)
+        {
+            Utf8Formatter.TryFormat(options.TraceKeys.Span[(int)number], key.AsSpan(6), out _, new System.Buffers.StandardFormat('x', 16));
+            return;
+        }
+
+        for (var digit = key.Length - 1; digit >= 4; digit--)
+        {
+            (number, var rest) = Math.DivRem(number, 10);
+            key[digit] = (byte)('0' + rest);
         }
     }
 }

@@ -8,6 +8,7 @@ using Levee.Server;
 using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
+using Levee.Tiers;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 
@@ -23,8 +24,10 @@ internal static class ServeCommand
     {
         var flags = ServeOption.All.ToDictionary(
             option => option,
-            option => new Option<string>(option.Flag)
+            option => new Option<string[]>(option.Flag)
             {
+                Arity = option.IsList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
+                CustomParser = static result => [.. result.Tokens.Select(static token => token.Value)],
                 Description = $"{option.Description}. Allowed: {option.Allowed}.{(option.Default.Length == 0 ? "" : $" Default: {option.Default}.")} [{option.Variable}]",
                 HelpName = option.Value,
             });
@@ -45,7 +48,7 @@ internal static class ServeCommand
             }
 
             var settings = ServeSettings.Read(
-                option => parsed.GetValue(flags[option]) is { } flag ? (flag, option.Flag)
+                option => parsed.GetValue(flags[option]) is { Length: > 0 } given ? (string.Join(' ', given), option.Flag)
                     : Environment.GetEnvironmentVariable(option.Variable) is { } variable ? (variable, option.Variable)
                     : file?[option.Name] is { } key ? (key, $"key \"{option.Name}\" of {ConfigFile}")
                     : null,
@@ -86,7 +89,7 @@ internal static class ServeCommand
 
     private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
-        using var dataDir = DataDirectory.Lock(settings.DataDir);
+        using var dataDir = settings.Tiers.Addresses.Count > 0 ? Locked(settings.Tiers.DataDir) : null;
         using var logs = LoggerFactory.Create(builder => builder.SetMinimumLevel(settings.LogLevel).AddSimpleConsole(console =>
         {
             console.SingleLine = true;
@@ -101,7 +104,8 @@ internal static class ServeCommand
             await error.WriteLineAsync($"levee: at most {connections} RESP connections instead of {settings.MaxConnections}: the limit on open files (ulimit -n) leaves no more");
         }
 
-        var hosts = settings.Caches.Select(options => new LockHost(options, TimeProvider.System)).ToArray();
+        await using var hierarchy = await OpenAsync(settings, logs, cancellation);
+        var hosts = settings.Caches.Select((options, i) => new LockHost(options, TimeProvider.System, hierarchy.ChainOf(i))).ToArray();
         await using var server = new LeveeServer(
             new CacheCatalog(hosts),
             new ServerOptions
@@ -130,6 +134,7 @@ internal static class ServeCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         await stop.Task;
         await server.StopAsync(CancellationToken.None);
+        await hierarchy.StopAsync(hosts, output);
         foreach (var host in hosts)
         {
             await host.DisposeAsync();
@@ -145,11 +150,36 @@ internal static class ServeCommand
         }
     }
 
+    private static IDisposable Locked(string folder)
+    {
+        try
+        {
+            return FolderLock.Take(folder);
+        }
+        catch (TierException failure)
+        {
+            throw new CommandException($"{ServeOption.DataDir.Flag}: {failure.Message}");
+        }
+    }
+
+    private static async Task<ServedTiers> OpenAsync(ServeSettings settings, ILoggerFactory logs, CancellationToken cancellation)
+    {
+        try
+        {
+            return await ServedTiers.OpenAsync(settings, logs, cancellation);
+        }
+        catch (TierException failure)
+        {
+            throw new CommandException(failure.Message);
+        }
+    }
+
     private static async Task PrintAsync(TextWriter output, ServeSettings settings, LeveeServer server)
     {
         var others = settings.Caches.Skip(1).Select(cache => $", {cache.Name} {ByteSize.Format(cache.MemoryBytes)}");
         await output.WriteLineAsync($"levee  RESP on {server.RespEndPoint}, HTTP on http://{server.HttpEndPoint}");
         await output.WriteLineAsync($"       memory budget {settings.MemoryBytes >> 20} MiB (default {settings.Caches[0].MemoryBytes >> 20} MiB{string.Concat(others)}), policy {settings.Caches[0].Policy}");
+        await output.WriteLineAsync(settings.Tiers.Addresses.Count == 0 ? "       no tiers: what memory evicts is gone" : $"       tiers {string.Join(", ", settings.Tiers.Addresses)}; state in {settings.Tiers.DataDir}, durability {(settings.Tiers.WritesThrough ? "through" : "evict")}");
         await output.WriteLineAsync($"try    redis-cli -p {server.RespEndPoint.Port} set greeting hello");
         await output.WriteLineAsync($"       curl http://{server.HttpEndPoint}/caches/default/keys/greeting");
         await output.WriteLineAsync($"       levee stats --port {server.RespEndPoint.Port}          (Ctrl-C stops the server)");

@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net;
+using Levee.Codec;
 using Levee.Hosting;
+using Levee.Tiers;
+using Levee.Tiers.Money;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Cli.Serve;
@@ -10,7 +13,7 @@ internal sealed record ServeSettings(
     IPEndPoint Resp,
     IPEndPoint Http,
     IReadOnlyList<CacheOptions> Caches,
-    string DataDir,
+    TierSettings Tiers,
     string User,
     string Password,
     int MaxConnections,
@@ -42,11 +45,12 @@ internal sealed record ServeSettings(
             Partitions = Value(read, ServeOption.Partitions, static (string text, out int value) => TryCount(text, 0, 1024, out value)),
             MaxValueBytes = (int)Value(read, ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
         };
+        var tiers = ReadTiers(read);
         return new ServeSettings(
             new IPEndPoint(bind, Value(read, ServeOption.RespPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
             new IPEndPoint(bind, Value(read, ServeOption.HttpPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
-            ReadCaches(read, shared, memory),
-            Value<string>(read, ServeOption.DataDir, Any),
+            [.. ReadCaches(read, shared, memory).Select(cache => cache with { WritesThrough = tiers.WritesThrough })],
+            tiers,
             Value(read, ServeOption.User, static (string text, out string value) => Any(text, out value) && text.Length is > 0 and <= 64),
             Value<string>(read, ServeOption.Password, Any),
             Value(read, ServeOption.MaxConnections, static (string text, out int value) => TryCount(text, 1, 1_000_000, out value)),
@@ -54,6 +58,134 @@ internal sealed record ServeSettings(
             Value(read, ServeOption.IoThreads, static (string text, out int value) => TryCount(text, 0, 256, out value)),
             Value(read, ServeOption.Transport, static (string text, out string value) => OneOf(text, ["auto", "sockets"], out value)) == "sockets",
             Value(read, ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+    }
+
+    private static TierSettings ReadTiers(Func<ServeOption, (string Text, string Source)?> read)
+    {
+        var addresses = Value<List<TierAddress>>(read, ServeOption.Tier, TryAddresses);
+        var above = Value(read, ServeOption.CompressAbove, static (string text, out long value) => ByteSize.TryParse(text, out value) && value <= 1 << 30);
+        var settings = new TierSettings(
+            addresses,
+            Value<List<long>>(read, ServeOption.TierCapacity, TryCapacities),
+            Value<string>(read, ServeOption.DataDir, Any),
+            Value(read, ServeOption.Durability, static (string text, out string value) => OneOf(text, ["evict", "through"], out value)) == "through",
+            Value(read, ServeOption.Fsync, static (string text, out string value) => OneOf(text, ["yes", "no"], out value)) == "yes",
+            Value(read, ServeOption.Compress, (string text, out CompressionOptions value) => TryCompression(text, (int)above, out value)),
+            Value<string>(read, ServeOption.Keys, Any),
+            Value<string[]>(read, ServeOption.TierPrices, (string text, out string[] value) => TryPrices(text, addresses.Count, out value)),
+            Value<OriginCost>(read, ServeOption.OriginCost, TryOriginCost));
+        if (addresses.Count == 0 && (settings.WritesThrough || settings.Fsync))
+        {
+            throw new CommandException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none", ExitCode.Usage);
+        }
+
+        if (settings.Capacities.Count > addresses.Count)
+        {
+            throw new CommandException($"{ServeOption.TierCapacity.Flag} has {settings.Capacities.Count} sizes for {addresses.Count} tiers; allowed: {ServeOption.TierCapacity.Allowed}", ExitCode.Usage);
+        }
+
+        if (addresses.Count > 0 && settings.DataDir.Length == 0)
+        {
+            throw new CommandException($"{ServeOption.DataDir.Flag} is empty, and tiers keep their state there; allowed: {ServeOption.DataDir.Allowed}, or {ServeOption.Tier.Flag} none", ExitCode.Usage);
+        }
+
+        return settings;
+    }
+
+    private static bool TryAddresses(string text, out List<TierAddress> addresses)
+    {
+        addresses = [];
+        if (text == "none")
+        {
+            return true;
+        }
+
+        foreach (var part in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!TierAddress.TryParse(part, out var address))
+            {
+                return false;
+            }
+
+            addresses.Add(address);
+        }
+
+        return addresses.Count > 0;
+    }
+
+    private static bool TryCapacities(string text, out List<long> capacities)
+    {
+        capacities = [];
+        foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (!ByteSize.TryParse(part, out var bytes) || bytes < TierChainFactory.MinCapacityBytes)
+            {
+                return false;
+            }
+
+            capacities.Add(bytes);
+        }
+
+        return true;
+    }
+
+    private static bool TryPrices(string text, int tiers, out string[] prices)
+    {
+        prices = text.Length == 0 ? [] : text.Split(';', StringSplitOptions.TrimEntries);
+        try
+        {
+            return prices.Length <= tiers && prices.All(static part => TierPrices.Parse(part, TierPrices.Free) is not null);
+        }
+        catch (TierException)
+        {
+            return false;
+        }
+    }
+
+    private static bool TryOriginCost(string text, out OriginCost cost)
+    {
+        var (milliseconds, dollars) = (0d, 0d);
+        cost = OriginCost.Unknown;
+        foreach (var part in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var isTime = part.StartsWith("ms=", StringComparison.Ordinal);
+            var isMoney = part.StartsWith("dollars=", StringComparison.Ordinal);
+            if ((!isTime && !isMoney) || !double.TryParse(part.AsSpan(part.IndexOf('=', StringComparison.Ordinal) + 1), NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
+            {
+                return false;
+            }
+
+            (milliseconds, dollars) = isTime ? (number, dollars) : (milliseconds, number);
+        }
+
+        cost = new OriginCost(milliseconds, dollars);
+        return true;
+    }
+
+    private static bool TryCompression(string text, int above, out CompressionOptions value)
+    {
+        value = CompressionOptions.None;
+        var parts = text.Split(':');
+        if (!Enum.TryParse<CompressionAlgorithm>(parts[0], ignoreCase: true, out var algorithm) || !Enum.IsDefined(algorithm) || char.IsAsciiDigit(text.FirstOrDefault()) || parts.Length > 2)
+        {
+            return false;
+        }
+
+        var level = 0;
+        if (parts.Length == 2 && !TryCount(parts[1], 0, 11, out level))
+        {
+            return false;
+        }
+
+        try
+        {
+            value = new CompressionOptions(algorithm, parts.Length == 2 ? level : null, above);
+            return true;
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            return false;
+        }
     }
 
     private static CacheOptions[] ReadCaches(Func<ServeOption, (string Text, string Source)?> read, CacheOptions shared, long memory)

@@ -67,21 +67,20 @@ internal static class CacheCalls
             cache.Submit(new Operation { Kind = kind, Key = keys[i], Hash = KeyHash.Of(keys[i]) }, batch, i);
         }
 
-        cache.Flush(batch);
-        return batch.WaitAsync(cancellationToken);
+        return cache.AllAsync(batch, cancellationToken);
     }
 
-    /// <summary>Asks the same of every partition: <see cref="OperationKind.Clear"/>, <see cref="OperationKind.Statistics"/> or <see cref="OperationKind.RemoveByTag"/>.</summary>
+    /// <summary>Asks the same of every partition (<see cref="OperationKind.Clear"/>, <see cref="OperationKind.RemoveByTag"/>), and of every tier too (<see cref="OperationKind.Statistics"/>).</summary>
     public static Task<KeptAnswer[]> EverywhereAsync(this ICacheHost cache, OperationKind kind, byte[] tag, CancellationToken cancellationToken)
     {
-        var batch = new AnswerBatch(cache.PartitionCount, copiesValues: false);
-        for (var i = 0; i < cache.PartitionCount; i++)
+        var count = cache.PartitionCount + (kind == OperationKind.Statistics ? cache.TierCount : 0);
+        var batch = new AnswerBatch(count, copiesValues: false);
+        for (var i = 0; i < count; i++)
         {
             cache.Submit(new Operation { Kind = kind, Key = tag, Partition = i }, batch, i);
         }
 
-        cache.Flush(batch);
-        return batch.WaitAsync(cancellationToken);
+        return cache.AllAsync(batch, cancellationToken);
     }
 
     /// <summary>The counters of all partitions together.</summary>
@@ -96,6 +95,26 @@ internal static class CacheCalls
         return sum;
     }
 
+    /// <summary>What each tier says of itself, the warmest first.</summary>
+    public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(cache.TierCount, copiesValues: false);
+        for (var tier = 0; tier < cache.TierCount; tier++)
+        {
+            cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
+        }
+
+        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics!.Tier!)];
+    }
+
+    /// <summary>Where the entry of a key lies.</summary>
+    public static Task<KeptAnswer> ExplainAsync(this ICacheHost cache, byte[] key, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(1, copiesValues: false);
+        cache.Submit(new Operation { Kind = OperationKind.Explain, Key = key, Hash = KeyHash.Of(key) }, batch, 0);
+        return cache.SingleAsync(batch, cancellationToken);
+    }
+
     /// <summary>Visits up to <paramref name="count"/> nodes of one partition and adds the keys that begin with a prefix.</summary>
     /// <returns>Where to go on in the partition, 0 at its end.</returns>
     public static Task<long> ScanAsync(this ICacheHost cache, int partition, long position, int count, byte[] prefix, List<byte[]> keys, CancellationToken cancellationToken)
@@ -106,9 +125,18 @@ internal static class CacheCalls
         return slice.WaitAsync(cancellationToken);
     }
 
-    private static async Task<KeptAnswer> SingleAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken)
+    private static async Task<KeptAnswer> SingleAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken) =>
+        (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false))[0];
+
+    private static async Task<KeptAnswer[]> AllAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken)
     {
         cache.Flush(batch);
-        return (await batch.WaitAsync(cancellationToken).ConfigureAwait(false))[0];
+        var answers = await batch.WaitAsync(cancellationToken).ConfigureAwait(false);
+        if (!cache.IsCommitted)
+        {
+            await cache.CommitAsync().ConfigureAwait(false);
+        }
+
+        return answers;
     }
 }

@@ -42,13 +42,47 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
     }
 
+    /// <summary>GET /caches/{cache}/tiers.</summary>
+    public async Task TiersAsync(HttpContext context, string cache)
+    {
+        if (Locate(cache, out var host) is { } problem)
+        {
+            await Problems.WriteAsync(context, problem).ConfigureAwait(false);
+            return;
+        }
+
+        var tiers = await host.TiersAsync(context.RequestAborted).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, new TierList([.. tiers.Select(TierStatus.Of)]), LeveeJson.Answers.TierList).ConfigureAwait(false);
+    }
+
+    /// <summary>GET /caches/{cache}/explain?key=.</summary>
+    public async Task ExplainAsync(HttpContext context, string cache)
+    {
+        byte[] key = [];
+        var problem = Locate(cache, out var host) ?? RawQuery.ReadKey(context.Request, out key);
+        if (problem is not null)
+        {
+            await Problems.WriteAsync(context, problem).ConfigureAwait(false);
+            return;
+        }
+
+        using var answer = await host.ExplainAsync(key, context.RequestAborted).ConfigureAwait(false);
+        if (answer.Explanation is not { } explanation)
+        {
+            await Problems.WriteAsync(context, Problems.OfRefusal(answer)).ConfigureAwait(false);
+            return;
+        }
+
+        await JsonBody.WriteAsync(context, ExplanationStatus.Of(key, explanation), LeveeJson.Answers.ExplanationStatus).ConfigureAwait(false);
+    }
+
     /// <summary>GET /caches/{cache}/keys.</summary>
     public async Task ScanAsync(HttpContext context, string cache)
     {
         var problem = Locate(cache, out var host);
         var count = DefaultScanCount;
         var (partition, position) = (0, 0L);
-        problem ??= ReadCount(context.Request, out count) ?? ReadCursor(context.Request, host.PartitionCount, out partition, out position);
+        problem ??= ReadCount(context.Request, out count) ?? ReadCursor(context.Request, host.PartitionCount + host.TierCount, out partition, out position);
         if (problem is not null)
         {
             await Problems.WriteAsync(context, problem).ConfigureAwait(false);
@@ -57,13 +91,13 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
 
         var prefix = Encoding.UTF8.GetBytes(context.Request.Query["prefix"].ToString());
         var keys = new List<byte[]>();
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount; slice++)
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount + host.TierCount; slice++)
         {
             position = await host.ScanAsync(partition, position, Math.Min(NodesPerSlice, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
             partition += position == 0 ? 1 : 0;
         }
 
-        var cursor = partition == host.PartitionCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
+        var cursor = partition == host.PartitionCount + host.TierCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
         await JsonBody.WriteAsync(context, KeyPage.Of(keys, cursor), LeveeJson.Answers.KeyPage).ConfigureAwait(false);
     }
 

@@ -105,9 +105,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         }
     }
 
-    public ReadOnlySpan<byte> Unsent => sending.Unsent;
-
-    public bool HasPending => pending.Count > 0 || !steps.IsCompleted;
+    public bool HasPending => isHeld || pending.Count > 0 || !steps.IsCompleted;
 
     private bool IsBlocked =>
         !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || UnsentBytes >= server.Options.MaxUnsentBytes;
@@ -141,6 +139,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
         hasMoreInput |= consumed < input.Length && IsBlocked;
         Cache.Flush(this);
+        HoldUncommitted();
         Counters.EndTurn(commands, consumed, sending.Length - replied, Stopwatch.GetTimestamp() - began);
         return consumed;
     }
@@ -153,9 +152,8 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         SettleArrived();
         ContinueSteps();
         Cache.Flush(this);
+        HoldUncommitted();
     }
-
-    public void Sent(int count) => sending.Sent(count);
 
     public void Closed(string reason)
     {
@@ -215,6 +213,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         ownerThread = Environment.CurrentManagedThreadId;
         Counters = RespCounters.OfThisThread(server);
         Now = server.Now;
+        BeginHolding();
         return Stopwatch.GetTimestamp();
     }
 

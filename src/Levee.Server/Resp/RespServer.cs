@@ -110,6 +110,8 @@ public sealed partial class RespServer : IDisposable
     internal void LogFailure(RespConversation conversation, Exception exception) =>
         LogFailure(exception, conversation.Client.Address, conversation.Client.LastCommand?.Name ?? "none");
 
+    internal void LogCommitFailure(RespConversation conversation, Exception exception) => LogCommitFailure(exception, conversation.Client.Address);
+
     private void WakeMemoryWaiters()
     {
         for (var count = memoryWaiters.Count; count > 0 && memoryWaiters.TryDequeue(out var waiter); count--)
@@ -126,4 +128,7 @@ public sealed partial class RespServer : IDisposable
 
     [LoggerMessage(3, LogLevel.Error, "Connection from {Address} is closed because command {Command} failed", EventName = "RespCommandFailed")]
     private partial void LogFailure(Exception exception, string address, string command);
+
+    [LoggerMessage(4, LogLevel.Error, "Connection from {Address} is closed because what it wrote could not be made durable", EventName = "RespCommitFailed")]
+    private partial void LogCommitFailure(Exception exception, string address);
 }

@@ -1,3 +1,4 @@
+using Levee.Partitions;
 using System.Buffers;
 using Levee.Segments;
 using Levee.Tiers.Stores;

@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Stores;
@@ -23,6 +24,7 @@ public sealed class SegmentTier : ITier
     private SegmentSweep sweep = null!;
     private SegmentLoops loops = null!;
     private ITier? below;
+    private int partitionCount;
     private bool isStarted;
 
     /// <param name="store">Where sealed segments lie; the tier disposes of it.</param>
@@ -124,7 +126,7 @@ public sealed class SegmentTier : ITier
         bool isFilling;
         lock (log.Gate)
         {
-            if (log.TryBuffer(entry, out _))
+            if (log.TryBuffer(entry, isThrough: false, out _))
             {
                 log.Counters.Demotions++;
             }
@@ -178,7 +180,7 @@ public sealed class SegmentTier : ITier
     {
         lock (log.Gate)
         {
-            if (log.Problem.Length > 0 || !log.TryBuffer(entry, out var ticket))
+            if (log.Problem.Length > 0 || !log.TryBuffer(entry, isThrough: true, out var ticket))
             {
                 return false;
             }
@@ -238,7 +240,7 @@ public sealed class SegmentTier : ITier
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes + byte.MaxValue];
         record = record[..(TierRecord.HeaderBytes + tag.Length)];
-        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)partition, version, tag);
+        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)PartitionMark.Of(partition, partitionCount), version, tag);
         lock (log.Gate)
         {
             log.AppendControl(record);
@@ -258,7 +260,7 @@ public sealed class SegmentTier : ITier
         }
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
-        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)partition, version, default);
+        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)PartitionMark.Of(partition, partitionCount), version, default);
         lock (log.Gate)
         {
             var epoch = log.Epoch;
@@ -274,6 +276,18 @@ public sealed class SegmentTier : ITier
 
     /// <inheritdoc/>
     public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => reader.ReadAsync(hash, key, cancellation);
+
+    /// <inheritdoc/>
+    public async Task DrainAsync(CancellationToken cancellation)
+    {
+        long target;
+        lock (log.Gate)
+        {
+            target = log.LastTicket;
+        }
+
+        await writer.DrainAsync(target, cancellation).ConfigureAwait(false);
+    }
 
     /// <inheritdoc/>
     public void Reserve(long untilMs) => log.Reserve(untilMs);
@@ -401,6 +415,7 @@ public sealed class SegmentTier : ITier
 
     private void Build(ITierHost host, TierState state)
     {
+        partitionCount = host.PartitionCount;
         log = new SegmentLog(context, options, state, host.CacheName, host.PartitionCount);
         reader = new SegmentReader(log, store, context.Codec);
         writer = new SegmentWriter(log, context);

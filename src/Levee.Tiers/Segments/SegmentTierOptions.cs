@@ -39,11 +39,14 @@ public sealed record SegmentTierOptions
     /// <summary>Whether the tier works by itself. Tests let it work step by step.</summary>
     internal bool RunsLoops { get; init; } = true;
 
+    /// <summary>The length of a segment that is chosen for a capacity.</summary>
+    internal static int SegmentBytesFor(long capacityBytes) => (int)Math.Clamp(capacityBytes / 64, 1 << 20, 8 << 20);
+
     /// <summary>The options with every default chosen.</summary>
     /// <exception cref="TierException">A value is out of its range, or the capacity is too small.</exception>
     internal SegmentTierOptions Resolve(long capacityBytes)
     {
-        var segmentBytes = SegmentBytes != 0 ? SegmentBytes : (int)Math.Clamp(capacityBytes / 64, 1 << 20, 8 << 20);
+        var segmentBytes = SegmentBytes != 0 ? SegmentBytes : SegmentBytesFor(capacityBytes);
         Check(segmentBytes is >= 64 << 10 and <= 32 << 20, $"A segment of {segmentBytes} bytes; 64 KiB to 32 MiB are possible.");
         Check(capacityBytes >= 4L * segmentBytes, $"A tier of {capacityBytes} bytes is too small; it needs at least {4L * segmentBytes} bytes, four segments.");
         Check(MaxStaged >= 1, $"{MaxStaged} segments may wait for the store; at least 1 must.");

@@ -208,6 +208,9 @@ internal sealed class ArcPolicy : EvictionPolicy
     ];
 
     /// <inheritdoc/>
+    public override string ListNameOf(int node) => Nodes[node].Home == 0 ? "" : ListOf(node).Statistics(1).Name;
+
+    /// <inheritdoc/>
     public override void CheckInvariants()
     {
         Recent.CheckInvariants();

@@ -75,6 +75,9 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
     /// <summary>The lists, in the policy's own order; weights in the owner's unit times <paramref name="unitBytes"/>.</summary>
     public abstract IReadOnlyList<ListStatistics> Lists(int unitBytes);
 
+    /// <summary>The name of the list that a node is on, in the policy's paper; empty where it is on none. For people.</summary>
+    public abstract string ListNameOf(int node);
+
     /// <summary>The adaptive target, in the owner's unit; 0 where the policy has none.</summary>
     public virtual long Target => 0;
 

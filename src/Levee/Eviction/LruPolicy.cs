@@ -71,6 +71,9 @@ internal sealed class LruPolicy : EvictionPolicy
     public override IReadOnlyList<ListStatistics> Lists(int unitBytes) => [residents.Statistics(unitBytes)];
 
     /// <inheritdoc/>
+    public override string ListNameOf(int node) => Nodes[node].Home == 0 ? "" : residents.Statistics(1).Name;
+
+    /// <inheritdoc/>
     public override void CheckInvariants()
     {
         residents.CheckInvariants();

@@ -30,6 +30,9 @@ public sealed record CacheOptions
     /// <summary>Longest value in bytes; 0: the smaller of 64 MiB and a sixteenth of the budget, which is also the most that is accepted.</summary>
     public int MaxValueBytes { get; init; }
 
+    /// <summary>Whether a write is in the first tier before it is acknowledged; needs one.</summary>
+    public bool WritesThrough { get; init; }
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>
     public void Validate()
@@ -46,7 +49,8 @@ public sealed record CacheOptions
 
     internal const long MinPartitionBytes = 8L << 20;
 
-    internal int EffectivePartitions =>
+    /// <summary>How many partitions the cache has.</summary>
+    public int EffectivePartitions =>
         Partitions != 0 ? Partitions : (int)Math.Clamp((long)System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)Math.Max(1, MemoryBytes >> 27) + 1) >> 1, 1, 64);
 
     /// <summary>A sixteenth of the budget is kept as the reserve that large values may draw on while their partition makes room.</summary>

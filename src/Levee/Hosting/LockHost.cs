@@ -16,29 +16,37 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
 
+    private const long ReservationMs = 2000;
+    private const int TakenPerSlice = 256;
+
+    /// <summary>Within what a tier's buffer takes.</summary>
+    private const long MaxWaitingBytes = 4 << 20;
+
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly Slot[] slots;
     private readonly int shift;
     private readonly PageArena arena;
-    private readonly IEffectRunner? effects;
+    private readonly ITierChain? tiers;
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
+    private long reservedMs;
 
     /// <param name="options">The cache's options; validated here.</param>
     /// <param name="time">The source of time.</param>
-    /// <param name="effects">What reaches the lower tiers; null where there are none.</param>
+    /// <param name="tiers">The lower tiers, ready to be called; null where there are none.</param>
     /// <param name="seed">Seed of the partitions' chance; null: random.</param>
     /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
-    public LockHost(CacheOptions options, TimeProvider time, IEffectRunner? effects = null, ulong? seed = null, bool maintains = true)
+    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
         Options = options;
-        this.effects = effects;
+        this.tiers = tiers;
         Clock = new MillisecondClock(time);
+        ReserveClock();
         arena = new PageArena(options.MemoryBytes);
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
         slots = new Slot[options.EffectivePartitions];
@@ -52,11 +60,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 DefaultTtlMs = (long)options.DefaultTtl.TotalMilliseconds,
                 DefaultTtlJitterMs = (long)options.DefaultTtlJitter.TotalMilliseconds,
                 MaxValueBytes = options.EffectiveMaxValueBytes,
-                HasLowerTiers = effects is not null,
+                WritesThrough = options.WritesThrough,
                 Seed = secret + ((ulong)i * 0x9E3779B97F4A7C15),
-            }));
+            }, tiers, i));
         }
 
+        tiers?.Attach(this);
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
     }
 
@@ -68,6 +77,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public int PartitionCount => slots.Length;
+
+    /// <inheritdoc/>
+    public int TierCount => tiers?.TierCount ?? 0;
+
+    /// <inheritdoc/>
+    public bool IsCommitted => tiers is null || tiers.IsCommitted;
 
     /// <inheritdoc/>
     public LargeValueStore LargeValues { get; }
@@ -85,6 +100,18 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var number = PartitionOf(operation);
+        if (number >= slots.Length)
+        {
+            SubmitBelow(number - slots.Length, operation, sink, ticket);
+            return;
+        }
+
+        if (operation.Kind == OperationKind.Explain)
+        {
+            Explain(number, operation, sink, ticket);
+            return;
+        }
+
         var slot = slots[number];
         Effect[]? taken = null;
         bool owes;
@@ -167,6 +194,20 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public ValueTask CommitAsync() => tiers?.CommitAsync() ?? ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        var slot = slots[PartitionOf(entry.Hash)];
+        lock (slot.Gate)
+        {
+            return slot.Partition.IsTrue(entry, Clock.Now) && action(state);
+        }
+    }
+
+    /// <inheritdoc/>
     public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action)
     {
         ArgumentNullException.ThrowIfNull(action);
@@ -197,6 +238,43 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
 
         return worked;
+    }
+
+    /// <summary>Takes all that is in memory down to the tiers, the coldest first, so that the next start is warm. Front doors have been closed; the tiers are stopped afterwards.</summary>
+    public async Task TakeDownAsync(CancellationToken cancellation)
+    {
+        if (tiers is null)
+        {
+            return;
+        }
+
+        var waiting = 0L;
+        for (var left = slots.ToList(); left.Count > 0;)
+        {
+            for (var i = left.Count - 1; i >= 0; i--)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                long taken;
+                lock (left[i].Gate)
+                {
+                    taken = left[i].Partition.TakeDown(TakenPerSlice, Clock.Now);
+                }
+
+                if (taken == 0)
+                {
+                    left.RemoveAt(i);
+                }
+
+                waiting += taken;
+                if (waiting >= MaxWaitingBytes)
+                {
+                    waiting = 0;
+                    await tiers.DrainAsync(cancellation).ConfigureAwait(false);
+                }
+            }
+        }
+
+        await tiers.DrainAsync(cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Checks the invariants of all partitions. For tests.</summary>
@@ -230,11 +308,82 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <inheritdoc/>
     public int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
+    private void Explain(int number, in Operation operation, IAnswerSink sink, long ticket)
+    {
+        EntryExplanation explanation;
+        lock (slots[number].Gate)
+        {
+            explanation = slots[number].Partition.Explain(operation.Key, Clock.Now);
+        }
+
+        sink.Answer(ticket, new Answer(explanation with { Partition = number, Places = tiers?.Explain(operation.Hash) ?? [] }));
+    }
+
+    private void SubmitBelow(int tier, in Operation operation, IAnswerSink sink, long ticket)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(tier, TierCount);
+        switch (operation.Kind)
+        {
+            case OperationKind.Scan:
+                _ = ScanBelowAsync(tier, operation.Number, sink, ticket);
+                return;
+            case OperationKind.Statistics:
+                var statistics = tiers!.GetStatistics(tier);
+                sink.Answer(ticket, new Answer(new PartitionStatistics { EntriesBelow = statistics.EntriesBelow, Tier = statistics }));
+                return;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a tier");
+        }
+    }
+
+    /// <summary>A tier that fails in the middle of a scan ends it there: what it could not read cannot be read by a GET either.</summary>
+    private async Task ScanBelowAsync(int tier, long position, IAnswerSink sink, long ticket)
+    {
+        var scratch = new byte[1024];
+        var next = 0L;
+        try
+        {
+            next = await tiers!.ScanAsync(tier, position, Visit).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            next = 0;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, next));
+
+        void Visit(scoped in TierEntry entry)
+        {
+            var slot = slots[PartitionOf(entry.Hash)];
+            bool isTrue;
+            lock (slot.Gate)
+            {
+                isTrue = slot.Partition.IsTrue(entry, Clock.Now);
+            }
+
+            if (isTrue)
+            {
+                sink.Answer(ticket, new Answer(Outcome.Item, EntryView.Of(entry, ref scratch)));
+            }
+        }
+    }
+
     private void Run(int partition, Effect[] taken)
     {
         foreach (var effect in taken)
         {
-            effects!.Run(this, partition, effect);
+            tiers!.Run(this, partition, effect);
+        }
+    }
+
+    /// <summary>No partition's clock passes what the tiers have noted: whoever opens them next begins above it.</summary>
+    private void ReserveClock()
+    {
+        if (tiers is not null && Clock.Unbounded + (ReservationMs / 2) > reservedMs)
+        {
+            reservedMs = Clock.Unbounded + ReservationMs;
+            tiers.Reserve(reservedMs);
+            Clock.Bound(tiers.FloorMs, reservedMs);
         }
     }
 
@@ -258,6 +407,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             Clock.Synchronize();
+            ReserveClock();
             while (MaintainOnce() && !stopping.IsCancellationRequested)
             {
                 await Task.Yield();

@@ -9,6 +9,8 @@ public sealed class MillisecondClock
     private readonly TimeProvider provider;
     private readonly bool isSystem;
     private long offset;
+    private long floor;
+    private long ceiling = long.MaxValue;
 
     /// <param name="provider">The source of time.</param>
     public MillisecondClock(TimeProvider provider)
@@ -20,7 +22,17 @@ public sealed class MillisecondClock
     }
 
     /// <summary>Now, in Unix milliseconds.</summary>
-    public long Now => isSystem ? Environment.TickCount64 + Volatile.Read(ref offset) : provider.GetUtcNow().ToUnixTimeMilliseconds();
+    public long Now => Math.Clamp(Unbounded, Volatile.Read(ref floor), Volatile.Read(ref ceiling));
+
+    /// <summary>What <see cref="Now"/> would be without bounds.</summary>
+    internal long Unbounded => isSystem ? Environment.TickCount64 + Volatile.Read(ref offset) : provider.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <summary>Bounds <see cref="Now"/>: it does not come before the one and stands still at the other until it is raised.</summary>
+    internal void Bound(long floorMs, long ceilingMs)
+    {
+        Volatile.Write(ref floor, floorMs);
+        Volatile.Write(ref ceiling, Math.Max(floorMs, ceilingMs));
+    }
 
     /// <summary>Follows the wall clock where it was set.</summary>
     public void Synchronize() => Volatile.Write(ref offset, provider.GetUtcNow().ToUnixTimeMilliseconds() - Environment.TickCount64);

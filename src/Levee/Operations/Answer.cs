@@ -74,6 +74,13 @@ public readonly ref struct Answer
         Statistics = statistics;
     }
 
+    /// <summary>An answer that explains.</summary>
+    public Answer(EntryExplanation explanation)
+    {
+        Outcome = Outcome.Done;
+        Explanation = explanation;
+    }
+
     /// <summary>How the operation ended.</summary>
     public Outcome Outcome { get; }
 
@@ -85,6 +92,9 @@ public readonly ref struct Answer
 
     /// <summary>Counters, for <see cref="OperationKind.Statistics"/>.</summary>
     public PartitionStatistics? Statistics { get; }
+
+    /// <summary>Where the entry lies, for <see cref="OperationKind.Explain"/>.</summary>
+    public EntryExplanation? Explanation { get; }
 }
 
 /// <summary>

@@ -14,6 +14,22 @@ public readonly ref struct EntryView
         Large = large;
     }
 
+    /// <summary>A look at an entry that lies in a lower tier.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="scratch">Room for it; it grows as needed and is what the view looks into.</param>
+    internal static EntryView Of(scoped in TierEntry entry, ref byte[] scratch)
+    {
+        var parts = RecordParts.Of(entry);
+        if (scratch.Length < parts.Length)
+        {
+            scratch = new byte[parts.Length];
+        }
+
+        var record = scratch.AsSpan(0, parts.Length);
+        parts.Write(record, Eviction.NodeTable.None);
+        return new EntryView(record, parts.Large);
+    }
+
     /// <summary>Whether there is no entry to see.</summary>
     public bool IsEmpty => record.IsEmpty;
 

@@ -33,6 +33,19 @@ public interface ICacheHost
     {
     }
 
+    /// <summary>
+    /// How many lower tiers there are. A <see cref="OperationKind.Scan"/> or <see cref="OperationKind.Statistics"/> for partition <see cref="PartitionCount"/> + n is for tier n:
+    /// a scan visits what the tier holds, which may be visited in a partition too; the statistics' <see cref="PartitionStatistics.Entries"/> count what lies in no partition.
+    /// </summary>
+    int TierCount => 0;
+
+    /// <summary>Whether all answers that were given so far may be acknowledged. Where not, none that came since the last commit may leave the process before <see cref="CommitAsync"/> completes.</summary>
+    bool IsCommitted => true;
+
+    /// <summary>Completes when all answers that were given before the call may be acknowledged.</summary>
+    /// <exception cref="IOException">They must not be: what was written may be lost.</exception>
+    ValueTask CommitAsync() => ValueTask.CompletedTask;
+
     /// <summary>Ends a batch: a host that groups operations sends what <paramref name="sink"/> has submitted. Never waits.</summary>
     void Flush(IAnswerSink sink);
 }

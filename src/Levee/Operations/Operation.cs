@@ -46,6 +46,9 @@ public enum OperationKind : byte
 
     /// <summary>Answers <see cref="Outcome.Done"/> with <see cref="Answer.Statistics"/> of one partition.</summary>
     Statistics,
+
+    /// <summary>Says where the entry of a key lies, without counting as a use and without asking a tier for it. Answers <see cref="Outcome.Done"/> with <see cref="Answer.Explanation"/>.</summary>
+    Explain,
 }
 
 /// <summary>When a <see cref="OperationKind.Set"/> or <see cref="OperationKind.Delete"/> may act.</summary>

@@ -6,6 +6,15 @@ public sealed record PartitionStatistics
     /// <summary>Entries, expired ones that are not reclaimed yet included.</summary>
     public long Entries { get; init; }
 
+    /// <summary>Entries that lie in a lower tier and in no partition.</summary>
+    public long EntriesBelow { get; init; }
+
+    /// <summary>Entries, wherever they lie.</summary>
+    public long AllEntries => Entries + EntriesBelow;
+
+    /// <summary>What a tier says of itself, where the statistics are a tier's; null in a sum.</summary>
+    public TierStatistics? Tier { get; init; }
+
     /// <summary>Reads that found an entry.</summary>
     public long Hits { get; init; }
 
@@ -67,6 +76,7 @@ public sealed record PartitionStatistics
         Hits = left.Hits + right.Hits,
         Misses = left.Misses + right.Misses,
         Stores = left.Stores + right.Stores,
+        EntriesBelow = left.EntriesBelow + right.EntriesBelow,
         Removals = left.Removals + right.Removals,
         Evictions = left.Evictions + right.Evictions,
         Expirations = left.Expirations + right.Expirations,

@@ -1,3 +1,5 @@
+using Levee.Memory;
+
 namespace Levee.Partitions;
 
 /// <summary>What a partition asks its host to do. Numbers are part of the wire between partitions and tiers: append only.</summary>
@@ -38,6 +40,9 @@ public readonly ref struct LoadResult
 
     /// <summary>The entry that was found. The partition takes over the caller's reference to a large value that it stores, and only then.</summary>
     public TierEntry Entry { get; init; }
+
+    /// <summary>Whether the entry is worth a place in memory at once: it was read before in its tier, or is dear to fetch again. Else it is promoted where it needs nobody's place, or was evicted lately.</summary>
+    public bool IsWanted { get; init; }
 }
 
 /// <summary>
@@ -58,8 +63,15 @@ public interface IEffectHost
     /// <returns>Whether the entry was stored: promoted.</returns>
     bool Complete(int partition, long ticket, scoped in LoadResult result);
 
+    /// <summary>Where values above <see cref="Operations.Limits.MaxInlineBytes"/> are put together.</summary>
+    LargeValueStore LargeValues { get; }
+
     /// <summary>The partition that a routing hash belongs to.</summary>
     int PartitionOf(ulong hash);
+
+    /// <summary>Holds the partition of an entry that lies in a tier and, if the entry is still true there, acts while it is held; the action must not block.</summary>
+    /// <returns>What the action returned; false where the entry was not true any more.</returns>
+    bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action);
 
     /// <summary>Acts while a partition is held; the action may call the partition and what lies below it, and must not block.</summary>
     TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action);

@@ -37,6 +37,9 @@ internal static class EntryRecord
         Flags = 8,
         ContentType = 16,
         Tags = 32,
+
+        /// <summary>A lower tier may hold a copy of this very entry. Not a part: a record that is written anew does not have it.</summary>
+        LowerCopy = 64,
     }
 
     public static int NodeOf(ReadOnlySpan<byte> record) => Read<int>(record, 0);
@@ -56,6 +59,10 @@ internal static class EntryRecord
     public static EntryKind Kind(ReadOnlySpan<byte> record) => (EntryKind)record[18];
 
     public static Traits TraitsOf(ReadOnlySpan<byte> record) => (Traits)record[19];
+
+    public static bool HasLowerCopy(ReadOnlySpan<byte> record) => (TraitsOf(record) & Traits.LowerCopy) != 0;
+
+    public static void SetLowerCopy(Span<byte> record, bool exists) => record[19] = (byte)(exists ? TraitsOf(record) | Traits.LowerCopy : TraitsOf(record) & ~Traits.LowerCopy);
 
     public static long ExpiresAt(ReadOnlySpan<byte> record) =>
         (TraitsOf(record) & Traits.Expiry) != 0 ? Read<long>(record, HeadBytes) : Limits.Never;

@@ -40,10 +40,16 @@ internal sealed class EntryStore
     private readonly Slab slab;
     private readonly LargeTable larges;
     private readonly EvictionPolicy policy;
+    private readonly IEvictionListener? listener;
     private int pinned = NodeTable.None;
 
-    public EntryStore(PageShare share, string policyName, IndexHash hash)
+    /// <param name="share">The memory.</param>
+    /// <param name="policyName">The eviction policy's name.</param>
+    /// <param name="hash">The index' secret hash.</param>
+    /// <param name="listener">Who is told of entries before they are evicted; null: nobody.</param>
+    public EntryStore(PageShare share, string policyName, IndexHash hash, IEvictionListener? listener = null)
     {
+        this.listener = listener;
         this.share = share;
         this.hash = hash;
         nodes = new NodeTable(share);
@@ -152,6 +158,9 @@ internal sealed class EntryStore
     /// <summary>The large value of a record, or null where its value is inline.</summary>
     public LargeValue? Large(ReadOnlySpan<byte> record) =>
         (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? larges[EntryRecord.LargeNumber(record)] : null;
+
+    /// <summary>Whether an entry can come without another having to go, or is remembered as one that went too early.</summary>
+    public bool Welcomes(uint tag) => share.HeldBytes + PageArena.PageBytes <= share.CapacityBytes || FindGhost(tag) != NodeTable.None;
 
     /// <summary>A resident has been used.</summary>
     public void Hit(int node) => policy.Hit(node);
@@ -341,7 +350,7 @@ internal sealed class EntryStore
     private static long Payload(ReadOnlySpan<byte> record) =>
         EntryRecord.Length(record) + ((EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? EntryRecord.ValueLength(record) : 0);
 
-    private int FindGhost(uint tag)
+    public int FindGhost(uint tag)
     {
         for (var node = index.First(tag); node != NodeTable.None; node = nodes[node].Chain)
         {
@@ -480,7 +489,9 @@ internal sealed class EntryStore
         return true;
     }
 
-    private bool EvictOne()
+    /// <summary>Evicts the policy's next victim.</summary>
+    /// <returns>False where there is none.</returns>
+    public bool EvictOne()
     {
         if (pinned != NodeTable.None && Count == 1)
         {
@@ -495,6 +506,7 @@ internal sealed class EntryStore
 
         Debug.Assert(victim != pinned, "The policy spares the entry that is being rewritten.");
         Evictions++;
+        Announce(victim);
         ReleaseRecord(victim);
         if (nodes[victim].Home == 0)
         {
@@ -508,10 +520,20 @@ internal sealed class EntryStore
     private void EvictIsolated(int node)
     {
         Evictions++;
+        Announce(node);
         policy.Remove(node);
         Forsake(node, keepsLarge: false, freesSlot: false);
         Count--;
         Drop(node);
+    }
+
+    private void Announce(int node)
+    {
+        if (listener is not null)
+        {
+            var record = Record(node);
+            listener.Evicting(record, Large(record));
+        }
     }
 
     private void ForgetGhosts()
@@ -600,4 +622,10 @@ internal sealed class EntryStore
             slab.FreeIsolated(slot);
         }
     }
+}
+
+/// <summary>Is told of entries before they are evicted, while their record still lies.</summary>
+internal interface IEvictionListener
+{
+    void Evicting(ReadOnlySpan<byte> record, LargeValue? large);
 }

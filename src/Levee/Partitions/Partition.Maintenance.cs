@@ -58,8 +58,11 @@ public sealed partial class Partition
         if (node >= store.Nodes.Capacity)
         {
             tags.EndSweep();
+            ForgetTags();
         }
     }
+
+    private void ForgetTags() => tags.Forget(lower?.HoldsFromMs ?? long.MaxValue);
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
     private bool ReclaimExpired()
@@ -72,6 +75,7 @@ public sealed partial class Partition
             }
 
             expiryPassBegan = clock;
+            ForgetTags();
             expiryPage = 1;
         }
 

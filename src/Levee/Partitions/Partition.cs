@@ -19,7 +19,7 @@ namespace Levee.Partitions;
 /// overtaken, and does not lose an entry that another's tag removal did not mean.
 /// </para>
 /// </summary>
-public sealed partial class Partition
+public sealed partial class Partition : IEvictionListener
 {
     /// <summary>Tells a hint from none.</summary>
     private const ulong HintMark = 1UL << 32;
@@ -32,10 +32,12 @@ public sealed partial class Partition
 
     private readonly PageShare share;
     private readonly PartitionOptions options;
+    private readonly ILowerTiers? lower;
+    private readonly int number;
     private readonly IndexHash hash;
     private readonly PendingLoads loads = new();
     private readonly List<Effect> effects = [];
-    private readonly TagInvalidations tags;
+    private readonly TagInvalidations tags = new();
     private readonly Queue<EntryStore> retired = new();
     private EntryStore store;
     private ulong random;
@@ -57,16 +59,21 @@ public sealed partial class Partition
 
     /// <param name="share">The memory that the partition may use.</param>
     /// <param name="options">Checked options.</param>
-    public Partition(PageShare share, PartitionOptions options)
+    /// <param name="lower">The tiers below; null where there are none.</param>
+    /// <param name="number">The partition's number, as the tiers know it.</param>
+    public Partition(PageShare share, PartitionOptions options, ILowerTiers? lower = null, int number = 0)
     {
         ArgumentNullException.ThrowIfNull(share);
         ArgumentNullException.ThrowIfNull(options);
         this.share = share;
         this.options = options;
-        tags = new TagInvalidations(forgets: !options.HasLowerTiers);
+        this.lower = lower;
+        this.number = number;
+        clock = lower?.FloorMs ?? 0;
+        lastVersion = (ulong)clock << 16;
         random = options.Seed | 1;
         hash = new IndexHash(NextRandom(), NextRandom());
-        store = new EntryStore(share, options.Policy, hash);
+        store = NewStore();
     }
 
     /// <summary>Whether the host has effects to fetch.</summary>
@@ -135,13 +142,18 @@ public sealed partial class Partition
         }
 
         var isFound = IsAlive(load, result);
-        var isPromoted = isFound && !load.IsDetached && Promote(load.Key, result);
+        if (result.Outcome == LoadOutcome.Found && !load.IsDetached && !IsTrue(result.Entry))
+        {
+            lower!.Forget(load.Hash);
+        }
+
+        var isPromoted = isFound && !load.IsDetached && IsWorthPromoting(load, result) && Promote(load.Key, result.Entry);
         foreach (var waiter in load.Waiters)
         {
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
             if (isRead && isFound && !isPromoted)
             {
-                AnswerFrom(result, load.Key, waiter);
+                AnswerFrom(result.Entry, load.Key, waiter);
             }
             else if (isRead && (load.IsDetached || IsUnknown(load, result)))
             {
@@ -158,7 +170,8 @@ public sealed partial class Partition
             }
             else
             {
-                ExecuteResolved(waiter.Operation, store.TagOf(load.Key), waiter.Sink, waiter.Ticket);
+                var tag = store.TagOf(load.Key);
+                ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket);
             }
         }
 
@@ -169,7 +182,7 @@ public sealed partial class Partition
     public void CheckInvariants()
     {
         store.CheckInvariants();
-        Invariant.Holds(options.HasLowerTiers || loads.Count == 0, "only a partition with lower tiers loads");
+        Invariant.Holds(lower is not null || loads.Count == 0, "only a partition with lower tiers loads");
     }
 
     /// <summary>The partition's counters now.</summary>
@@ -208,22 +221,24 @@ public sealed partial class Partition
             return;
         }
 
-        if (options.HasLowerTiers && MustWait(operation, sink, ticket))
+        var tag = operation.IndexHint != 0 ? (uint)operation.IndexHint : store.TagOf(operation.Key);
+        var node = FindLive(operation.Key, tag);
+        if (node == NodeTable.None && lower is not null && MustWait(operation, sink, ticket))
         {
             return;
         }
 
-        ExecuteResolved(operation, operation.IndexHint != 0 ? (uint)operation.IndexHint : store.TagOf(operation.Key), sink, ticket);
+        ExecuteResolved(operation, tag, node, sink, ticket);
     }
 
-    /// <summary>Queues an operation that must know what the lower tiers hold; starts the load where none is under way.</summary>
+    /// <summary>Queues an operation on a key that is not resident and that must know what the lower tiers hold; starts the load where none is under way.</summary>
     private bool MustWait(scoped in Operation operation, IAnswerSink sink, long ticket)
     {
         var load = loads.Current(operation.Key);
         var needsEntry = operation.Kind != OperationKind.Set || operation.Condition != Condition.None || operation.KeepTtl || operation.ReturnsPrevious;
         if (load is null)
         {
-            if (!needsEntry || FindLive(operation.Key, store.TagOf(operation.Key)) != NodeTable.None)
+            if (!needsEntry || !lower!.MayHold(operation.Hash))
             {
                 return false;
             }
@@ -248,41 +263,39 @@ public sealed partial class Partition
     }
 
     /// <summary>Acts on an operation whose key is not, or no longer, to be asked for in a lower tier.</summary>
-    private void ExecuteResolved(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void ExecuteResolved(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
         switch (operation.Kind)
         {
             case OperationKind.Get:
-                Get(operation, tag, sink, ticket);
+                Get(operation, node, sink, ticket);
                 return;
             case OperationKind.Peek:
-                var node = FindLive(operation.Key, tag);
                 sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.Miss) : new Answer(Outcome.Hit, store.View(node)));
                 return;
             case OperationKind.Set:
-                Set(operation, tag, sink, ticket);
+                Set(operation, tag, node, sink, ticket);
                 return;
             case OperationKind.Delete:
-                Delete(operation, tag, sink, ticket);
+                Delete(operation, node, sink, ticket);
                 return;
             case OperationKind.Expire:
-                Expire(operation, tag, sink, ticket);
+                Expire(operation, tag, node, sink, ticket);
                 return;
             case OperationKind.Append:
-                Append(operation, tag, sink, ticket);
+                Append(operation, tag, node, sink, ticket);
                 return;
             case OperationKind.Increment:
             case OperationKind.IncrementFloat:
-                Increment(operation, tag, sink, ticket);
+                Increment(operation, tag, node, sink, ticket);
                 return;
             default:
                 throw new ArgumentOutOfRangeException(nameof(operation), operation.Kind, "not an operation on a key");
         }
     }
 
-    private void Get(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Get(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         if (node == NodeTable.None)
         {
             misses++;
@@ -301,9 +314,8 @@ public sealed partial class Partition
         sink.Answer(ticket, new Answer(Outcome.Hit, new EntryView(record, store.Large(record))));
     }
 
-    private void Set(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Set(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
             if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
@@ -332,14 +344,14 @@ public sealed partial class Partition
             Tags = operation.Tags,
             Expiry = operation.KeepTtl && node != NodeTable.None ? Expiry.Of(store.Record(node)) : ExpiryOf(operation),
         };
-        Write(node, ref parts, tag, sink, ticket);
+        Write(node, ref parts, operation.Hash, tag, sink, ticket);
     }
 
-    private void Delete(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         if (node == NodeTable.None)
         {
+            Supersede(node, operation.Hash, NextVersion());
             sink.Answer(ticket, new Answer(Outcome.Miss));
             return;
         }
@@ -357,14 +369,14 @@ public sealed partial class Partition
             return;
         }
 
+        Supersede(node, operation.Hash, NextVersion());
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
     }
 
-    private void Expire(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Expire(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         if (node == NodeTable.None)
         {
             sink.Answer(ticket, new Answer(Outcome.Miss));
@@ -383,18 +395,30 @@ public sealed partial class Partition
 
         if (parts.Expiry.At <= clock)
         {
+            Supersede(node, operation.Hash, NextVersion());
             sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
             store.Remove(node);
             expirations++;
             return;
         }
 
-        sink.Answer(ticket, Place(node, ref parts, tag) != NodeTable.None ? new Answer(Outcome.Stored, store.View(node)) : Refuse());
+        if (!TryPrepare(node, ref parts, operation.Hash, upTo: parts.Version))
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
+        if (Place(node, ref parts, tag) == NodeTable.None)
+        {
+            AnswerUnplaced(node, ref parts, sink, ticket, sum: 0);
+            return;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
     }
 
-    private void Append(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Append(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         var length = operation.Value.Length;
         var parts = new RecordParts { Key = operation.Key, Value = operation.Value };
         parts.Expiry = ExpiryOf(operation);
@@ -425,12 +449,11 @@ public sealed partial class Partition
             return;
         }
 
-        Write(node, ref parts, tag, sink, ticket, length);
+        Write(node, ref parts, operation.Hash, tag, sink, ticket, length);
     }
 
-    private void Increment(scoped in Operation operation, uint tag, IAnswerSink sink, long ticket)
+    private void Increment(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
-        var node = FindLive(operation.Key, tag);
         Span<byte> text = stackalloc byte[Numbers.MaxTextBytes];
         scoped var parts = new RecordParts { Key = operation.Key, Value = text };
         scoped ReadOnlySpan<byte> present;
@@ -462,7 +485,7 @@ public sealed partial class Partition
         }
 
         parts.Value = text[..length];
-        Write(node, ref parts, tag, sink, ticket, sum);
+        Write(node, ref parts, operation.Hash, tag, sink, ticket, sum);
     }
 
     private void Scan(scoped in Operation operation, IAnswerSink sink, long ticket)
@@ -489,6 +512,7 @@ public sealed partial class Partition
         }
 
         tags.Add(tag, NextVersion());
+        lower?.RemoveByTag(number, tag, lastVersion);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
@@ -498,9 +522,10 @@ public sealed partial class Partition
         removals += count;
         retiredEvictions += store.Evictions;
         retired.Enqueue(store);
-        store = new EntryStore(share, options.Policy, hash);
+        store = NewStore();
         tags.Clear();
         clearedVersion = NextVersion();
+        lower?.Clear(number, clearedVersion);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
@@ -508,42 +533,6 @@ public sealed partial class Partition
 
         return count;
     }
-
-    /// <summary>Whether a load brought an entry that is still true: neither expired nor invalidated nor cleared since it was written.</summary>
-    private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
-        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version > clearedVersion
-        && result.Entry.ExpiresAt > clock && !tags.Covers(result.Entry.Tags, result.Entry.Version);
-
-    /// <summary>Whether a load left it open if there is an entry.</summary>
-    private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
-
-    private bool Promote(byte[] key, scoped in LoadResult result)
-    {
-        var parts = PartsOf(result, key);
-        lastVersion = Math.Max(lastVersion, result.Entry.Version);
-        return Fits(ref parts) && Place(NodeTable.None, ref parts, store.TagOf(key)) != NodeTable.None;
-    }
-
-    private void AnswerFrom(scoped in LoadResult result, byte[] key, Waiter waiter)
-    {
-        var parts = PartsOf(result, key);
-        var record = Scratch().AsSpan(0, parts.Length);
-        parts.Write(record, NodeTable.None);
-        hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, new EntryView(record, null)));
-    }
-
-    private static RecordParts PartsOf(scoped in LoadResult result, byte[] key) => new()
-    {
-        Key = key,
-        Value = result.Entry.Value,
-        Kind = result.Entry.Kind,
-        Flags = result.Entry.Flags,
-        ContentType = result.Entry.ContentType,
-        Tags = result.Entry.Tags,
-        Expiry = new Expiry(result.Entry.ExpiresAt),
-        Version = result.Entry.Version,
-    };
 
     /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>
     private int FindLive(ReadOnlySpan<byte> key, uint tag)
@@ -571,6 +560,7 @@ public sealed partial class Partition
 
     private void Bury(int node)
     {
+        ForgetBelow(store.Record(node));
         if (IsExpired(store.Record(node)))
         {
             expirations++;
@@ -618,7 +608,7 @@ public sealed partial class Partition
 
     private long Jitter(long maxMs) => maxMs <= 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
 
-    private void Write(int node, scoped ref RecordParts parts, uint tag, IAnswerSink sink, long ticket, long number = 0)
+    private void Write(int node, scoped ref RecordParts parts, ulong routingHash, uint tag, IAnswerSink sink, long ticket, long sum = 0)
     {
         if (parts.ContentType.Length > Limits.MaxContentTypeBytes || parts.Tags.Length > Limits.MaxPackedTagsBytes)
         {
@@ -634,15 +624,22 @@ public sealed partial class Partition
         }
 
         parts.Version = NextVersion();
-        node = Place(node, ref parts, tag);
-        if (node == NodeTable.None)
+        if (!TryPrepare(node, ref parts, routingHash, upTo: parts.Version - 1))
         {
-            sink.Answer(ticket, Refuse());
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
             return;
         }
 
+        var placed = Place(node, ref parts, tag);
+        if (placed == NodeTable.None)
+        {
+            AnswerUnplaced(node, ref parts, sink, ticket, sum);
+            return;
+        }
+
+        node = placed;
         stores++;
-        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), number));
+        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), sum));
     }
 
     /// <summary>Adds or replaces a record. What a cleared cache still holds is given back as far as that is needed.</summary>
@@ -678,6 +675,8 @@ public sealed partial class Partition
         refusals++;
         return new Answer(Outcome.OutOfMemory);
     }
+
+    private EntryStore NewStore() => new(share, options.Policy, hash, lower is null ? null : this);
 
     private byte[] Scratch() => scratch ??= GC.AllocateUninitializedArray<byte>(SizeClass.LargestBytes + Limits.MaxInlineBytes);
 

@@ -17,8 +17,8 @@ public sealed record PartitionOptions
     /// <summary>Longest value in bytes, up to <see cref="Limits.MaxValueBytes"/>.</summary>
     public int MaxValueBytes { get; init; } = Limits.MaxValueBytes;
 
-    /// <summary>Whether lower tiers stand below: then a key that is not resident is asked for there.</summary>
-    public bool HasLowerTiers { get; init; }
+    /// <summary>Whether a write is taken down before it is acknowledged (durability "through"); where there are lower tiers.</summary>
+    public bool WritesThrough { get; init; }
 
     /// <summary>Seed of the index' secret hash key and of jitter. Random in service; fixed in tests.</summary>
     public ulong Seed { get; init; }

@@ -110,10 +110,14 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash)
     /// <summary>Whether somebody who waits may write: then a later write waits behind it.</summary>
     public bool HasWriter { get; private set; }
 
+    /// <summary>Whether somebody who waits uses the entry, and does not only look.</summary>
+    public bool HasGet { get; private set; }
+
     public void Join(scoped in Operation operation, IAnswerSink sink, long ticket)
     {
         Waiters.Add(new Waiter(operation, sink, ticket));
         HasWriter |= operation.Kind is not (OperationKind.Get or OperationKind.Peek);
+        HasGet |= operation.Kind == OperationKind.Get;
     }
 }
 

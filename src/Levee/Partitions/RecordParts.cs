@@ -16,6 +16,9 @@ internal ref struct RecordParts
     /// <summary>Whether <see cref="Large"/> is the entry's own, already in its table under <see cref="LargeNumber"/>, and not one that a caller hands over.</summary>
     public bool KeepsLarge;
 
+    /// <summary>Whether a lower tier holds the entry as these parts have it.</summary>
+    public bool HasLowerCopy;
+
     public EntryKind Kind;
     public uint Flags;
     public ReadOnlySpan<byte> ContentType;
@@ -39,13 +42,28 @@ internal ref struct RecordParts
         Version = EntryRecord.Version(record),
     };
 
+    /// <summary>The parts of an entry that comes from a lower tier.</summary>
+    public static RecordParts Of(scoped in TierEntry entry) => new()
+    {
+        Key = entry.Key,
+        Value = entry.Value,
+        Large = entry.Large,
+        Kind = entry.Kind,
+        Flags = entry.Flags,
+        ContentType = entry.ContentType,
+        Tags = entry.Tags,
+        Expiry = new Expiry(entry.ExpiresAt, entry.SlidingMs, entry.SlidingCap),
+        Version = entry.Version,
+    };
+
     public readonly Traits Traits =>
         (Expiry.At != Limits.Never ? Traits.Expiry : 0)
         | (Expiry.SlidingMs > 0 ? Traits.Sliding : 0)
         | (Large is not null ? Traits.Large : 0)
         | (Flags != 0 ? Traits.Flags : 0)
         | (ContentType.IsEmpty ? 0 : Traits.ContentType)
-        | (Tags.IsEmpty ? 0 : Traits.Tags);
+        | (Tags.IsEmpty ? 0 : Traits.Tags)
+        | (HasLowerCopy ? Traits.LowerCopy : 0);
 
     public readonly int Length
     {
@@ -103,7 +121,7 @@ internal ref struct RecordParts
             offset += 4;
         }
 
-        if ((traits & ~(Traits.Expiry | Traits.Sliding | Traits.Large)) != 0)
+        if ((traits & ~(Traits.Expiry | Traits.Sliding | Traits.Large | Traits.LowerCopy)) != 0)
         {
             WriteRareParts(record[offset..]);
         }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Levee.Eviction;
 using Levee.Operations;
 
@@ -5,24 +6,20 @@ namespace Levee.Partitions;
 
 /// <summary>
 /// Tags that have been invalidated and from which version on an entry is younger than that. Removing by tag is one record here; a tagged entry is checked against it when it is
-/// read, and a sweep over all nodes reclaims the memory in slices. A record is forgotten when a whole sweep that began after it has ended: then no older entry is left
-/// in memory. Where lower tiers may hold older entries it stays.
+/// read, and a sweep over all nodes reclaims the memory in slices. A record is forgotten when a whole sweep that began after it has ended, and the lower tiers hold nothing that is older
+/// either: then no older entry is left anywhere.
 /// <para>The sweep goes by node number, which an entry keeps whatever moves its bytes, so none can slip past it.</para>
 /// </summary>
 internal sealed class TagInvalidations
 {
     private readonly Dictionary<string, ulong> versions = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ulong>.AlternateLookup<ReadOnlySpan<char>> lookup;
-    private readonly bool forgets;
     private ulong lastVersion;
     private ulong sweepsUpTo;
+    private ulong sweptUpTo;
+    private ulong recoveredUpTo;
 
-    /// <param name="forgets">Whether a sweep through memory proves that nothing older is left; not so where lower tiers may still hold some.</param>
-    public TagInvalidations(bool forgets)
-    {
-        this.forgets = forgets;
-        lookup = versions.GetAlternateLookup<ReadOnlySpan<char>>();
-    }
+    public TagInvalidations() => lookup = versions.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>Whether no entry can be invalid by its tags.</summary>
     public bool IsEmpty => versions.Count == 0;
@@ -57,24 +54,42 @@ internal sealed class TagInvalidations
         return false;
     }
 
-    /// <summary>Ends the sweep: what it was for is forgotten. What came after its beginning is for the next, which begins.</summary>
+    /// <summary>Takes in what a lower tier still has entries for. No older entry is in memory, so nothing is swept for it.</summary>
+    public void Recover(ReadOnlySpan<byte> tag, ulong version)
+    {
+        ref var known = ref CollectionsMarshal.GetValueRefOrAddDefault(lookup, Name(tag, stackalloc char[Limits.MaxTagBytes]), out _);
+        known = Math.Max(known, version);
+        recoveredUpTo = Math.Max(recoveredUpTo, version);
+    }
+
+    /// <summary>Ends the sweep: memory holds nothing any more that what came before its beginning was for. What came later is for the next, which begins.</summary>
     public void EndSweep()
     {
         SweepPosition = NodeTable.None;
-        if (forgets)
-        {
-            foreach (var (tag, version) in versions)
-            {
-                if (version <= sweepsUpTo)
-                {
-                    versions.Remove(tag);
-                }
-            }
-        }
-
+        sweptUpTo = sweepsUpTo;
         if (lastVersion > sweepsUpTo)
         {
             BeginSweep();
+        }
+    }
+
+    /// <summary>Forgets what neither memory nor the lower tiers have older entries for.</summary>
+    /// <param name="holdsFromMs">The clock from which on everything that the lower tiers hold was true when it came.</param>
+    public void Forget(long holdsFromMs)
+    {
+        if (versions.Count == 0)
+        {
+            return;
+        }
+
+        // A tag removal in the very millisecond may have come after the oldest entry.
+        var below = holdsFromMs == long.MaxValue ? ulong.MaxValue : (ulong)holdsFromMs << 16;
+        foreach (var (tag, version) in versions)
+        {
+            if ((version <= sweptUpTo || version <= recoveredUpTo) && version < below)
+            {
+                versions.Remove(tag);
+            }
         }
     }
 

@@ -42,6 +42,25 @@ public readonly ref struct TierEntry
     /// <summary>The tags, packed by <see cref="TagList"/>.</summary>
     public ReadOnlySpan<byte> Tags { get; init; }
 
+    /// <summary>The same entry with its value in a <see cref="LargeValue"/>.</summary>
+    public TierEntry WithLarge(LargeValue large) => new()
+    {
+        Hash = Hash,
+        Version = Version,
+        ExpiresAt = ExpiresAt,
+        SlidingMs = SlidingMs,
+        SlidingCap = SlidingCap,
+        Key = Key,
+        Large = large,
+        Kind = Kind,
+        Flags = Flags,
+        ContentType = ContentType,
+        Tags = Tags,
+    };
+
     /// <summary>The value's length in bytes.</summary>
     public int ValueLength => Large?.Length ?? Value.Length;
 }
+
+/// <summary>Looks at an entry that a tier holds.</summary>
+public delegate void TierEntryVisitor(scoped in TierEntry entry);

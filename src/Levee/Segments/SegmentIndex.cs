@@ -41,8 +41,8 @@ public sealed unsafe class SegmentIndex : IDisposable
     private Table* tables;
 
     /// <param name="tableCount">How many tables: a power of two, at least 256.</param>
-    /// <param name="secret">What the order within tables is derived from; null: chance.</param>
-    public SegmentIndex(int tableCount = DefaultTableCount, ulong? secret = null)
+    /// <param name="factor">The odd factor, of 64 bits as good as random; null: chance.</param>
+    public SegmentIndex(int tableCount = DefaultTableCount, ulong? factor = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tableCount, MinTableCount);
         if (!BitOperations.IsPow2(tableCount))
@@ -52,7 +52,7 @@ public sealed unsafe class SegmentIndex : IDisposable
 
         TableCount = tableCount;
         tableShift = 64 - BitOperations.Log2((uint)tableCount);
-        factor = (secret ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)))) | 1;
+        this.factor = (factor ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)))) | 1;
         tables = (Table*)NativeMemory.AllocZeroed((nuint)tableCount, (nuint)sizeof(Table));
         empty = (Slot*)NativeMemory.AllocZeroed((nuint)sizeof(Slot));
         for (var i = 0; i < tableCount; i++)

@@ -17,7 +17,7 @@ public sealed class ServeProcessTests
     public async Task A_signal_stops_the_server_cleanly(string signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
-        using var server = Start("--resp-port", "0", "--http-port", "0", "--memory", "32mb");
+        using var server = Start("--resp-port", "0", "--http-port", "0", "--memory", "32mb", "--tier", "none");
         var lines = new List<string?>();
         for (var i = 0; i < 5; i++)
         {
@@ -37,7 +37,7 @@ public sealed class ServeProcessTests
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        using var server = Start("--resp-port", "0", "--http-port", $"{port}", "--memory", "32mb");
+        using var server = Start("--resp-port", "0", "--http-port", $"{port}", "--memory", "32mb", "--tier", "none");
         var (output, error) = await EndAsync(server);
         Assert.Equal("", output);
         Assert.Contains($"port {port} on 127.0.0.1 is taken", error, StringComparison.Ordinal);

@@ -18,7 +18,7 @@ internal sealed class RespRig : IAsyncDisposable
     private readonly List<RespClient> clients = [];
     private readonly bool checksLeaks;
 
-    public RespRig(RespOptions? options = null, IEffectRunner? tier = null, bool defers = false, long memoryBytes = 32L << 20, int maxValueBytes = 0)
+    public RespRig(RespOptions? options = null, ITierChain? tier = null, bool defers = false, long memoryBytes = 32L << 20, int maxValueBytes = 0)
     {
         Cache = new LockHost(new CacheOptions { MemoryBytes = memoryBytes, Partitions = 2, MaxValueBytes = maxValueBytes }, Time, tier, seed: 1, maintains: false);
         second = new LockHost(new CacheOptions { Name = "second", MemoryBytes = CacheOptions.MinMemoryBytes }, Time, seed: 2, maintains: false);

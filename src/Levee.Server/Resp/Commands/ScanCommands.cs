@@ -5,11 +5,14 @@ using static Levee.Server.Resp.Commands.Parsing;
 namespace Levee.Server.Resp.Commands;
 
 /// <summary>
-/// Commands over whole caches. A scan's cursor is the partition in its high 32 bits and the node to go on at in its low; an entry keeps its node while it is present, so one that
-/// stays from the first call to the last is given exactly once.
+/// Commands over whole caches. A scan's cursor is the partition, or the tier behind the last partition, and the node or position to go on at. An entry keeps its node while it is resident, so one
+/// that stays in memory is given exactly once; one that lies in a tier, or moves, at least once.
 /// </summary>
 internal static class ScanCommands
 {
+    /// <summary>The low bits of a cursor: a node, or a tier's position. The rest counts partitions and tiers, and leaves the sign bit alone.</summary>
+    private const int PositionBits = 52;
+
     private const int NodesPerStep = 1024;
     private const int TagsPerTurn = 16;
     private const int MaxKeysPerReply = 10_000;
@@ -72,12 +75,13 @@ internal static class ScanCommands
     private static async Task ScanAsync(RespConversation c, ulong cursor, int count, KeyFilter filter)
     {
         var keys = new List<byte[]>();
-        var partition = (long)(cursor >> 32);
-        var node = (long)(cursor & uint.MaxValue);
+        var partition = (long)(cursor >> PositionBits);
+        var node = (long)(cursor & ((1UL << PositionBits) - 1));
+        var end = c.Cache.PartitionCount + c.Cache.TierCount;
 
         // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly, and never more work than a turn's.
         var step = Math.Min(NodesPerStep, count);
-        for (var looked = 0; keys.Count < count && looked < MaxNodesPerReply && partition < c.Cache.PartitionCount;)
+        for (var looked = 0; keys.Count < count && looked < MaxNodesPerReply && partition < end;)
         {
             node = await ScanStepAsync(c, (int)partition, node, step, filter, keys);
             looked += step;
@@ -87,7 +91,7 @@ internal static class ScanCommands
             }
         }
 
-        var next = partition >= c.Cache.PartitionCount ? 0UL : ((ulong)partition << 32) | (ulong)node;
+        var next = partition >= end ? 0UL : ((ulong)partition << PositionBits) | (ulong)node;
         ReplyFormatter.WriteArray(c.Output, 2);
         ReplyFormatter.WriteBulk(c.Output, next.ToString());
         WriteKeys(c, keys);
@@ -102,7 +106,7 @@ internal static class ScanCommands
     private static async Task KeysAsync(RespConversation c, KeyFilter filter)
     {
         var keys = new List<byte[]>();
-        for (var partition = 0; partition < c.Cache.PartitionCount; partition++)
+        for (var partition = 0; partition < c.Cache.PartitionCount + c.Cache.TierCount; partition++)
         {
             var node = 0L;
             do
@@ -152,7 +156,7 @@ internal static class ScanCommands
     }
 
     private static async Task DbSizeAsync(RespConversation c) =>
-        ReplyFormatter.WriteInteger(c.Output, (await ServerCommands.StatisticsAsync(c, c.Cache)).Entries);
+        ReplyFormatter.WriteInteger(c.Output, (await ServerCommands.StatisticsAsync(c, c.Cache)).AllEntries);
 
     private static bool RandomKey(RespConversation c, scoped in Arguments a)
     {

@@ -25,13 +25,13 @@ internal static class ServerCommands
         new("cluster", -2, (RespConversation c, scoped in Arguments a) => Refuse(c, "ERR This instance has cluster support disabled")),
     ];
 
-    /// <summary>The counters of a cache, added up over its partitions.</summary>
+    /// <summary>The counters of a cache, added up over its partitions and tiers.</summary>
     public static async ValueTask<PartitionStatistics> StatisticsAsync(RespConversation c, ICacheHost cache)
     {
         var chosen = c.Cache;
         var sum = new PartitionStatistics();
         c.Cache = cache;
-        for (var partition = 0; partition < cache.PartitionCount; partition++)
+        for (var partition = 0; partition < cache.PartitionCount + cache.TierCount; partition++)
         {
             using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
             sum += answer.Answer.Statistics!;
@@ -175,7 +175,7 @@ internal static class ServerCommands
 
         if (sections.Count == 0 || sections.Overlaps(["all", "default", "everything"]))
         {
-            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee"]);
+            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee", "tiers"]);
         }
 
         c.RunSteps(InfoAsync(c, sections));
@@ -185,9 +185,12 @@ internal static class ServerCommands
     private static async Task InfoAsync(RespConversation c, HashSet<string> sections)
     {
         var caches = new List<(string Name, PartitionStatistics Statistics)>();
+        var tiers = new List<(string Name, object Value)>();
         foreach (var cache in c.Server.Catalog.Caches)
         {
             caches.Add((cache.Name, await StatisticsAsync(c, cache)));
+            tiers.AddRange((await TierCommands.StatisticsAsync(c, cache)).SelectMany((tier, i) =>
+                TierFields.Of(tier).Select(field => ($"{cache.Name}_tier{i}_{field.Name}", field.Value))));
         }
 
         var sum = caches.Aggregate(new PartitionStatistics(), (total, cache) => total + cache.Statistics);
@@ -227,11 +230,13 @@ internal static class ServerCommands
             ("used_cpu_sys", process.PrivilegedProcessorTime.TotalSeconds),
             ("used_cpu_user", process.UserProcessorTime.TotalSeconds));
         Section(text, sections, "cluster", ("cluster_enabled", 0));
-        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.Entries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
+        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.AllEntries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
         foreach (var (name, statistics) in caches)
         {
             Section(text, sections, "levee", [.. Levee(name, statistics)]);
         }
+
+        Section(text, sections, "tiers", tiers);
 
         ReplyFormatter.WriteBulk(c.Output, text.ToString());
     }
@@ -240,6 +245,7 @@ internal static class ServerCommands
     {
         yield return ("cache", name);
         yield return ("entries", statistics.Entries);
+        yield return ("entries_below", statistics.EntriesBelow);
         yield return ("hits", statistics.Hits);
         yield return ("misses", statistics.Misses);
         yield return ("stores", statistics.Stores);

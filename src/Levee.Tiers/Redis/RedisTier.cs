@@ -1,0 +1,446 @@
+using System.Numerics;
+using Levee.Operations;
+using Levee.Partitions;
+using Levee.Segments;
+using Levee.Tiers.Segments;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Tiers.Redis;
+
+/// <summary>
+/// A tier in Redis, Valkey or Garnet: one key per record, named by prefix, cache, generation and hash (docs/decisions/0008-the-hierarchy.md, "The Redis tier").
+/// <para>
+/// What must hold, always: a record of this generation that lies in Redis, or is under way there, is either what <see cref="RedisPresence"/> says is live, or it is covered by a tombstone
+/// whose UNLINK is not answered yet, by a clear or tag removal in the log, or by its own expiry. So whatever is dropped from the index where Redis may have it goes through
+/// <see cref="MakeVoid"/>, which logs; and a record that comes back counts only if the index says the same after the answer as it said before the question.
+/// </para>
+/// <para>
+/// Order: one loop sends, and in each turn, under the lock, takes all tombstones first and then only those records that the index still points at. So an UNLINK never overtakes a SET
+/// that it is to void, nor falls behind one that came later. After the connection was lost the former one is killed at the server, and the loop begins again behind the last answer.
+/// </para>
+/// While Redis is being listed (after a start) a hash that the index does not know may be there; then no mark of a void hash is taken away.
+/// </summary>
+public sealed partial class RedisTier : ITier
+{
+    private readonly RedisOptions options;
+    private readonly TierContext context;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
+    private readonly RedisBreaker breaker;
+
+    // Guards everything below, but for what is read as volatile. Taken after a partition's lock, never before one.
+    private readonly Lock gate = new();
+    private readonly RedisPresence presence = new();
+    private readonly RedisGroups groups;
+    private readonly DemotionBuffer buffer;
+    private readonly TombstoneLog tombstones;
+    private readonly RemovalLog removals;
+    private readonly AsyncSignal work = new();
+    private readonly CancellationTokenSource stopping = new();
+
+    // Per partition: up to which version, ticket and group everything is void.
+    private ClearMark[] clears = [];
+    private ITierHost host = null!;
+    private TierState state = null!;
+    private RedisNames names = null!;
+    private int partitionShift;
+    private long floorMs;
+    private long lastTicket;
+    private bool isListing;
+    private bool isStopped;
+    private Task running = Task.CompletedTask;
+    private Task maintaining = Task.CompletedTask;
+
+    /// <param name="options">The server.</param>
+    /// <param name="context">The rest.</param>
+    public RedisTier(RedisOptions options, TierContext context)
+        : this(options, context, new TombstoneLog(Checked(context).StateFolder))
+    {
+    }
+
+    internal RedisTier(RedisOptions options, TierContext context, TombstoneLog tombstones)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(context);
+        this.options = options;
+        this.context = context;
+        this.tombstones = tombstones;
+        time = context.Time;
+        logger = context.Logger;
+        breaker = new RedisBreaker(time);
+        groups = new RedisGroups(context.CapacityBytes);
+        buffer = new DemotionBuffer(options.BufferBytes, options.BufferBytes);
+        removals = new RemovalLog(context.StateFolder);
+        readPool = new ReadPool(this);
+    }
+
+    /// <inheritdoc/>
+    public string Name => options.Endpoint;
+
+    /// <inheritdoc/>
+    public string Kind => "redis";
+
+    /// <inheritdoc/>
+    public ITier? Below { get; set; }
+
+    /// <inheritdoc/>
+    public long FloorMs => floorMs;
+
+    /// <inheritdoc/>
+    public long HoldsFromMs
+    {
+        get
+        {
+            lock (gate)
+            {
+                return HoldsFrom();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task StartAsync(ITierHost host, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        this.host = host;
+        partitionShift = 64 - BitOperations.Log2((uint)host.PartitionCount);
+        clears = new ClearMark[host.PartitionCount];
+        state = TierState.OpenOrCreate(context.StateFolder, context.Fsync, out var finding);
+        floorMs = state.ReservedMs;
+        heldSinceMs = markMs = NowMs();
+        LogFinding(Name, finding.Outcome, finding.Reason);
+        lock (gate)
+        {
+            OpenGeneration(finding.Outcome == StateOutcome.Continued);
+        }
+
+        foreach (var (removal, version) in removals.Live.ToArray())
+        {
+            var today = PartitionMark.Today(removal.Partition, clears.Length);
+            for (var partition = today.Start.Value; partition < today.End.Value; partition++)
+            {
+                if (removal.Tag.Length == 0)
+                {
+                    clears[partition].Version = Math.Max(clears[partition].Version, version);
+                    host.RecoverClear(partition, version);
+                }
+                else
+                {
+                    host.RecoverTagRemoval(partition, System.Text.Encoding.Latin1.GetBytes(removal.Tag), version);
+                }
+            }
+        }
+
+        running = Task.Run(() => RunAsync(stopping.Token), CancellationToken.None);
+        maintaining = Task.Run(() => MaintainAsync(stopping.Token), CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public bool MayHold(ulong hash)
+    {
+        if (!Volatile.Read(ref isListing) && presence.Count == 0)
+        {
+            return false;
+        }
+
+        lock (gate)
+        {
+            return presence.TryFind(hash, out var entry) ? IsLive(entry) : isListing;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Demote(scoped in TierEntry entry)
+    {
+        lock (gate)
+        {
+            TryTake(entry, out _);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Keep(ulong hash)
+    {
+        lock (gate)
+        {
+            if (!presence.TryFind(hash, out var entry) || !IsLive(entry) || groups.IsBeingReclaimed(entry.Location))
+            {
+                return false;
+            }
+
+            presence.Move(hash, entry.Location, entry.Location.With(entry.Location.Flags & ~LocationFlags.Promoted));
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Promoted(ulong hash)
+    {
+        lock (gate)
+        {
+            if (presence.TryFind(hash, out var entry) && IsLive(entry))
+            {
+                presence.Move(hash, entry.Location, entry.Location.With(entry.Location.Flags | LocationFlags.Promoted));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Invalidate(ulong hash, ulong version)
+    {
+        lock (gate)
+        {
+            var isKnown = presence.TryFind(hash, out var entry);
+            if (isKnown ? IsVoid(entry) : !isListing)
+            {
+                return;
+            }
+
+            if (isKnown && !isListing && entry.Location.IsInBuffer && FullTicket(entry.Location) > sentTicket)
+            {
+                presence.Remove(hash);
+                return;
+            }
+
+            MakeVoid(hash, version);
+        }
+
+        context.Failpoint?.Invoke("redis:after-tombstone");
+    }
+
+    /// <inheritdoc/>
+    public void Forget(ulong hash)
+    {
+        lock (gate)
+        {
+            if (presence.TryFind(hash, out var entry) && !IsVoid(entry))
+            {
+                MakeVoid(hash, ulong.MaxValue);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    {
+        lock (gate)
+        {
+            if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), tag, version))
+            {
+                GiveUpGeneration("there is no room for the log of tag removals");
+            }
+
+            loggedRemovals++;
+        }
+
+        context.Failpoint?.Invoke("redis:after-removal");
+    }
+
+    /// <inheritdoc/>
+    public void Clear(int partition, ulong version)
+    {
+        lock (gate)
+        {
+            if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), default, version))
+            {
+                GiveUpGeneration("there is no room for the log of clears");
+            }
+
+            loggedRemovals++;
+            groups.Open(HeldSince());
+            clears[partition] = new ClearMark { Version = version, Ticket = lastTicket, Sequence = groups.Current.Sequence - 1, IsToSweep = true };
+        }
+
+        maintenance.Raise();
+        context.Failpoint?.Invoke("redis:after-clear");
+    }
+
+    /// <inheritdoc/>
+    public async Task DrainAsync(CancellationToken cancellation)
+    {
+        while (IsWriting())
+        {
+            work.Raise();
+            await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Reserve(long untilMs) => state.Reserve(untilMs);
+
+    /// <inheritdoc/>
+    public TierPlace? Explain(ulong hash)
+    {
+        lock (gate)
+        {
+            if (!presence.TryFind(hash, out var entry) || !IsLive(entry))
+            {
+                return null;
+            }
+
+            var isPromoted = (entry.Location.Flags & LocationFlags.Promoted) != 0;
+            return entry.Location.IsInBuffer
+                ? new TierPlace(Name, "waiting to be written", 0, 0, isPromoted)
+                : new TierPlace(Name, $"redis key {names.Text(hash)}", entry.Location.LengthAtMost, groups.Since(entry.Location.Sequence), isPromoted);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task StopAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            while (!IsDrained())
+            {
+                work.Raise();
+                await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellation).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // What waits still is lost, and no lie: its tombstones are in the log.
+        }
+
+        await EndAsync().ConfigureAwait(false);
+        lock (gate)
+        {
+            if (!isStopped)
+            {
+                isStopped = true;
+                tombstones.Flush();
+                removals.Flush();
+                state.MarkClean();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync().ConfigureAwait(false);
+        lock (gate)
+        {
+            isStopped = true;
+            tombstones.Dispose();
+            removals.Dispose();
+            presence.Dispose();
+            buffer.Dispose();
+            state?.Dispose();
+        }
+
+        stopping.Dispose();
+    }
+
+    private static TierContext Checked(TierContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return context;
+    }
+
+    private async Task EndAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        work.Raise();
+        maintenance.Raise();
+        await Task.WhenAll(running, maintaining).ConfigureAwait(false);
+    }
+
+    private bool IsWriting()
+    {
+        lock (gate)
+        {
+            return buffer.Count > 0 && link is not null;
+        }
+    }
+
+    private bool IsDrained()
+    {
+        lock (gate)
+        {
+            return buffer.Count == 0 && tombstones.Unanswered == 0;
+        }
+    }
+
+    /// <summary>The clock, which never falls behind what an earlier owner may have given out: an entry that was expired then stays expired.</summary>
+    private long NowMs() => Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), floorMs);
+
+    private int PartitionOf(ulong hash) => clears.Length == 1 ? 0 : (int)(hash >> partitionShift);
+
+    private static bool IsVoid(in IndexEntry entry) => (entry.Location.Flags & LocationFlags.Void) != 0;
+
+    /// <summary>Whether an entry of the index is live: neither void, nor cleared, nor expired.</summary>
+    private bool IsLive(in IndexEntry entry)
+    {
+        if (IsVoid(entry))
+        {
+            return false;
+        }
+
+        ref var clear = ref clears[PartitionOf(entry.Hash)];
+        var isCleared = entry.Location.IsInBuffer ? clear.Ticket > 0 && FullTicket(entry.Location) <= clear.Ticket : entry.Location.Sequence <= clear.Sequence;
+        return !isCleared && (entry.ExpiresAtSeconds == IndexEntry.NeverExpires || !entry.IsExpired(NowMs()));
+    }
+
+    // A location keeps the lower bits of a ticket; the buffer is far smaller than what they can tell apart.
+    private long FullTicket(SegmentLocation location) => lastTicket - ((lastTicket - location.Ticket) & SegmentLocation.TicketMask);
+
+    private bool TryTake(scoped in TierEntry entry, out long ticket)
+    {
+        ticket = 0;
+        if (isStopped || !buffer.TryAdd(entry, out ticket))
+        {
+            drops++;
+            return false;
+        }
+
+        lastTicket = ticket;
+        demotions++;
+        var flags = entry.Tags.IsEmpty ? LocationFlags.None : LocationFlags.Tagged;
+        var added = new IndexEntry(entry.Hash, SegmentLocation.InBuffer(ticket, flags), IndexEntry.Seconds(entry.ExpiresAt));
+
+        // Another record of the hash, which Redis may have: were the new one dropped before it is sent, nothing would name the other one any more.
+        if (presence.TryFind(entry.Hash, out var other) && !IsVoid(other) && (!other.Location.IsInBuffer || FullTicket(other.Location) <= sentTicket))
+        {
+            MakeVoid(entry.Hash, ulong.MaxValue);
+        }
+
+        presence.Set(added, out _);
+        work.Raise();
+        return true;
+    }
+
+    /// <summary>Logs a tombstone and marks the hash void until its UNLINK is answered.</summary>
+    private void MakeVoid(ulong hash, ulong version)
+    {
+        if (!tombstones.TryAppend(hash, version, out var number))
+        {
+            GiveUpGeneration("too many tombstones wait for Redis");
+            presence.Remove(hash);
+            return;
+        }
+
+        presence.Set(new IndexEntry(hash, SegmentLocation.InBuffer(number, LocationFlags.Void), IndexEntry.NeverExpires), out _);
+        work.Raise();
+    }
+
+    private long HeldSince() => buffer.Count == 0 ? NowMs() : heldSinceMs;
+
+    private long HoldsFrom()
+    {
+        if (isListing)
+        {
+            return recoveredHoldsFromMs;
+        }
+
+        return presence.Live == 0 && buffer.Count == 0 && tombstones.Unanswered == 0 ? long.MaxValue : Math.Min(groups.HoldsFrom(tombstones.Answered), HeldSince());
+    }
+
+    private struct ClearMark
+    {
+        public ulong Version;
+        public long Ticket;
+        public long Sequence;
+        public bool IsToSweep;
+    }
+}

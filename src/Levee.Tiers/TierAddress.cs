@@ -1,0 +1,57 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Levee.Tiers;
+
+/// <summary>
+/// Where a tier is, as a user writes it: <c>file</c> (in the data directory), <c>file:///path</c>, <c>redis://host:6379/0</c>, <c>rediss://...</c>, <c>s3://bucket/prefix?region=...</c>,
+/// <c>azblob://account/container/prefix</c>. Its text never shows credentials.
+/// </summary>
+public sealed class TierAddress
+{
+    /// <summary>What is allowed, for messages.</summary>
+    public const string Allowed = "none, file, file:///path, redis://host:port/database, rediss://host:port/database, s3://bucket/prefix, azblob://account/container/prefix";
+
+    private static readonly string[] Schemes = ["file", "redis", "rediss", "s3", "azblob"];
+
+    private TierAddress(string kind, Uri? uri)
+    {
+        Kind = kind;
+        Uri = uri;
+    }
+
+    /// <summary>The kind of tier: "file", "redis", "s3", "azblob".</summary>
+    public string Kind { get; }
+
+    /// <summary>The address; null for a files tier in the data directory.</summary>
+    public Uri? Uri { get; }
+
+    /// <summary>Reads an address.</summary>
+    /// <returns>False where it is none of <see cref="Allowed"/>.</returns>
+    public static bool TryParse(string text, [NotNullWhen(true)] out TierAddress? address)
+    {
+        address = null;
+        if (text == "file")
+        {
+            address = new TierAddress("file", null);
+            return true;
+        }
+
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || !Schemes.Contains(uri.Scheme) || !text.Contains("://", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        if (uri.Scheme == "file" ? uri.LocalPath.Length < 2 || uri.Host.Length > 0 : uri.Host.Length == 0)
+        {
+            return false;
+        }
+
+        address = new TierAddress(uri.Scheme == "rediss" ? "redis" : uri.Scheme, uri);
+        return true;
+    }
+
+    /// <summary>The address without user, password and query.</summary>
+    public override string ToString() =>
+        Uri is null ? Kind : Uri.IsFile ? Uri.GetComponents(UriComponents.Scheme | UriComponents.Path, UriFormat.Unescaped).Replace("file:", "file://", StringComparison.Ordinal)
+            : Uri.GetComponents(UriComponents.Scheme | UriComponents.Host | UriComponents.Port | UriComponents.Path, UriFormat.UriEscaped);
+}

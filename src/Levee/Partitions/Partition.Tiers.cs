@@ -1,0 +1,233 @@
+using Levee.Eviction;
+using Levee.Keys;
+using Levee.Memory;
+using Levee.Operations;
+
+namespace Levee.Partitions;
+
+/// <summary>
+/// What the partition and the tiers below it owe each other. An entry that may have a copy below carries <see cref="EntryRecord.Traits.LowerCopy"/>; a key that is not resident is known to the
+/// tiers' index. So before anything is written, removed or given another TTL, it is known whether a copy must be made void, and mostly none must.
+/// </summary>
+public sealed partial class Partition
+{
+    /// <summary>Whether an entry that lies in a lower tier is still true: neither expired nor invalidated by its tags nor cleared since it was written.</summary>
+    public bool IsTrue(scoped in TierEntry entry, long now)
+    {
+        Advance(now);
+        return IsTrue(entry);
+    }
+
+    /// <summary>Where the entry of a key lies as far as the partition knows: for people.</summary>
+    public EntryExplanation Explain(ReadOnlySpan<byte> key, long now)
+    {
+        Advance(now);
+        var tag = store.TagOf(key);
+        var node = FindLive(key, tag);
+        var isLoading = loads.Current(key) is not null;
+        if (node == NodeTable.None)
+        {
+            var ghost = store.FindGhost(tag);
+            return new EntryExplanation { IsLoading = isLoading, IsGhost = ghost != NodeTable.None, List = ghost == NodeTable.None ? "" : store.Policy.ListNameOf(ghost) };
+        }
+
+        var view = store.View(node);
+        return new EntryExplanation
+        {
+            IsResident = true,
+            List = store.Policy.ListNameOf(node),
+            Version = view.Version,
+            WrittenAt = view.WrittenAt,
+            ExpiresAt = view.ExpiresAt,
+            ValueBytes = view.ValueLength,
+            MemoryBytes = view.SizeBytes,
+            MayLieBelow = EntryRecord.HasLowerCopy(store.Record(node)),
+        };
+    }
+
+    /// <summary>Evicts entries, coldest first, so that the tiers have them when the process ends.</summary>
+    /// <returns>Bytes evicted; 0 where nothing is left.</returns>
+    public long TakeDown(int maxEntries, long now)
+    {
+        Advance(now);
+        var before = store.PayloadBytes;
+        while (maxEntries-- > 0 && store.EvictOne())
+        {
+        }
+
+        return before - store.PayloadBytes;
+    }
+
+    /// <summary>A tier has found a tag removal in its log.</summary>
+    public void RecoverTagRemoval(ReadOnlySpan<byte> tag, ulong version)
+    {
+        lastVersion = Math.Max(lastVersion, version);
+        tags.Recover(tag, version);
+    }
+
+    /// <summary>A tier has found a clear in its log.</summary>
+    public void RecoverClear(ulong version)
+    {
+        lastVersion = Math.Max(lastVersion, version);
+        clearedVersion = Math.Max(clearedVersion, version);
+    }
+
+    void IEvictionListener.Evicting(ReadOnlySpan<byte> record, LargeValue? large)
+    {
+        if (IsDead(record))
+        {
+            ForgetBelow(record);
+            return;
+        }
+
+        // The copy of an entry whose expiry slides expires too early.
+        var parts = RecordParts.Of(record, large);
+        var routingHash = KeyHash.Of(parts.Key);
+        if (!EntryRecord.HasLowerCopy(record) || parts.Expiry.SlidingMs > 0 || !lower!.Keep(routingHash))
+        {
+            lower!.Demote(EntryOf(parts, routingHash));
+        }
+    }
+
+    private bool IsTrue(scoped in TierEntry entry) =>
+        entry.Version > clearedVersion && entry.ExpiresAt > clock && !tags.Covers(entry.Tags, entry.Version);
+
+    /// <summary>Whether a load brought an entry that is still true.</summary>
+    private bool IsAlive(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Found && !load.IsVoid && IsTrue(result.Entry);
+
+    /// <summary>Whether a load left it open if there is an entry.</summary>
+    private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
+
+    /// <summary>An operation that may change the entry needs it here. Else it must have been asked for, and be worth it.</summary>
+    private bool IsWorthPromoting(PendingLoad load, scoped in LoadResult result) =>
+        load.HasWriter || (load.HasGet && (result.IsWanted || store.Welcomes(store.TagOf(load.Key))));
+
+    private bool Promote(byte[] key, scoped in TierEntry entry)
+    {
+        var parts = RecordParts.Of(entry);
+        parts.Key = key;
+        lastVersion = Math.Max(lastVersion, entry.Version);
+        if (!Fits(ref parts))
+        {
+            return false;
+        }
+
+        var node = Place(NodeTable.None, ref parts, store.TagOf(key));
+        if (node == NodeTable.None)
+        {
+            return false;
+        }
+
+        EntryRecord.SetLowerCopy(store.Record(node), true);
+        lower!.Promoted(KeyHash.Of(key));
+        return true;
+    }
+
+    private void AnswerFrom(scoped in TierEntry entry, byte[] key, Waiter waiter)
+    {
+        var parts = RecordParts.Of(entry);
+        parts.Key = key;
+        var record = Scratch().AsSpan(0, parts.Length);
+        parts.Write(record, NodeTable.None);
+        hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, new EntryView(record, parts.Large)));
+    }
+
+    /// <summary>Does what must come before an entry is written: makes copies below void, or, where writes go through, takes the entry down.</summary>
+    /// <returns>False where the tier cannot take a write that must go through; then nothing changed.</returns>
+    private bool TryPrepare(int node, scoped ref RecordParts parts, ulong routingHash, ulong upTo)
+    {
+        if (lower is null)
+        {
+            return true;
+        }
+
+        if (!options.WritesThrough)
+        {
+            Supersede(node, routingHash, upTo);
+            return true;
+        }
+
+        if (!lower.TryWriteThrough(EntryOf(parts, routingHash)))
+        {
+            return false;
+        }
+
+        parts.HasLowerCopy = true;
+        return true;
+    }
+
+    /// <summary>Answers a write for which no memory could be had. One that went through is in the tier, and so it is done; what was in memory gives way.</summary>
+    private void AnswerUnplaced(int node, scoped ref RecordParts parts, IAnswerSink sink, long ticket, long sum)
+    {
+        if (!parts.HasLowerCopy)
+        {
+            sink.Answer(ticket, Refuse());
+            return;
+        }
+
+        if (node != NodeTable.None)
+        {
+            store.Remove(node);
+        }
+
+        var record = new byte[parts.Length];
+        parts.Write(record, NodeTable.None);
+        stores++;
+        sink.Answer(ticket, new Answer(Outcome.Stored, new EntryView(record, parts.Large), sum));
+        if (!parts.KeepsLarge)
+        {
+            parts.Large?.Release();
+        }
+    }
+
+    /// <summary>Makes copies of a key's entry below void, up to a version, where there may be any.</summary>
+    private void Supersede(int node, ulong routingHash, ulong version)
+    {
+        if (lower is null)
+        {
+            return;
+        }
+
+        if (node == NodeTable.None)
+        {
+            if (lower.MayHold(routingHash))
+            {
+                lower.Invalidate(routingHash, version);
+            }
+
+            return;
+        }
+
+        var record = store.Record(node);
+        if (EntryRecord.HasLowerCopy(record))
+        {
+            lower.Invalidate(routingHash, version);
+            EntryRecord.SetLowerCopy(record, false);
+        }
+    }
+
+    private void ForgetBelow(ReadOnlySpan<byte> record)
+    {
+        if (EntryRecord.HasLowerCopy(record))
+        {
+            lower!.Forget(KeyHash.Of(EntryRecord.Key(record)));
+        }
+    }
+
+    private static TierEntry EntryOf(scoped in RecordParts parts, ulong routingHash) => new()
+    {
+        Hash = routingHash,
+        Version = parts.Version,
+        ExpiresAt = parts.Expiry.At,
+        SlidingMs = parts.Expiry.SlidingMs,
+        SlidingCap = parts.Expiry.Cap,
+        Key = parts.Key,
+        Value = parts.Value,
+        Large = parts.Large,
+        Kind = parts.Kind,
+        Flags = parts.Flags,
+        ContentType = parts.ContentType,
+        Tags = parts.Tags,
+    };
+}
