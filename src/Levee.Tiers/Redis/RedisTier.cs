@@ -354,7 +354,8 @@ public sealed partial class RedisTier : ITier
         }
     }
 
-    private bool IsDrained()
+    /// <summary>Whether nothing waits to be written, or deleted, in Redis.</summary>
+    public bool IsDrained()
     {
         lock (gate)
         {
