@@ -86,7 +86,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             return null;
         }
 
-        if (oldest.LiveBytes <= oldest.RecordsEnd / 2)
+        if (oldest.LiveBytes <= oldest.RecordsEnd * log.Options.CleanWhenOldestAbove)
         {
             return oldest;
         }
@@ -94,7 +94,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         SegmentInfo? emptiest = null;
         foreach (var info in log.Table.All)
         {
-            if (SegmentRules.IsWorthCleaning(info) && (emptiest is null || info.LiveBytes < emptiest.LiveBytes))
+            if (SegmentRules.IsWorthCleaning(info, log.Options.CleanBelow) && (emptiest is null || info.LiveBytes < emptiest.LiveBytes))
             {
                 emptiest = info;
             }

@@ -21,6 +21,12 @@ public sealed record SegmentTierOptions
     /// <summary>At most this part of a segment is carried over when it is reclaimed, so that reclaiming always frees space.</summary>
     public double MaxCarryOver { get; init; } = 0.5;
 
+    /// <summary>A segment in the middle may be cleaned when less than this part of it lives.</summary>
+    public double CleanBelow { get; init; } = 0.25;
+
+    /// <summary>Cleaning is considered when more than this part of the oldest segment lives; else that one goes.</summary>
+    public double CleanWhenOldestAbove { get; init; } = 0.5;
+
     /// <summary>Whether nobody else keeps objects of this cache's name in the store: then generations that this tier knows nothing of are deleted too.</summary>
     public bool OwnsStore { get; init; }
 
