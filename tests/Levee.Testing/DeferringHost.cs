@@ -25,8 +25,6 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public int PartitionCount => inner.PartitionCount;
 
-    public int TierCount => inner.TierCount;
-
     public LargeValueStore LargeValues => inner.LargeValues;
 
     public int TierCount => inner.TierCount;

@@ -59,6 +59,8 @@ public sealed class TierChainTests
 
         public void Reserve(long untilMs) => Told.Add($"reserve {untilMs}");
 
+        public Task DrainAsync(CancellationToken cancellation) => Task.CompletedTask;
+
         public ValueTask<long> ScanAsync(long position, TierEntryVisitor visit, CancellationToken cancellation) => ValueTask.FromResult(0L);
 
         public TierStatistics GetStatistics() => new();
