@@ -1,3 +1,4 @@
+using Levee.Operations;
 using System.Globalization;
 using Xunit;
 
