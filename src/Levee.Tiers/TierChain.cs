@@ -99,6 +99,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public void Approach(ulong hash) => tiers[0].Approach(hash);
+
+    /// <inheritdoc/>
     public bool MayHold(ulong hash)
     {
         foreach (var tier in tiers)
@@ -138,7 +141,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         for (var i = 1; i < tiers.Length; i++)
         {
             // The same version too: what is written may be its new TTL.
-            Invalidate(tiers[i], entry.Hash, entry.Version);
+            tiers[i].Invalidate(entry.Hash, entry.Version);
         }
 
         return true;
@@ -149,7 +152,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     {
         foreach (var tier in tiers)
         {
-            Invalidate(tier, hash, version);
+            tier.Invalidate(hash, version);
         }
     }
 
@@ -264,14 +267,6 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         }
 
         stopping.Dispose();
-    }
-
-    private static void Invalidate(ITier tier, ulong hash, ulong version)
-    {
-        if (tier.MayHold(hash))
-        {
-            tier.Invalidate(hash, version);
-        }
     }
 
     /// <summary>Recovery may be ahead of the host, by the moment that it takes to make one; then the host hears of it before it is asked for anything.</summary>

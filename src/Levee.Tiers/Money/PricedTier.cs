@@ -65,6 +65,9 @@ public sealed class PricedTier : ITier
     }
 
     /// <inheritdoc/>
+    public void Approach(ulong hash) => tier.Approach(hash);
+
+    /// <inheritdoc/>
     public bool MayHold(ulong hash) => tier.MayHold(hash);
 
     /// <inheritdoc/>

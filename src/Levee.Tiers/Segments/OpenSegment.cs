@@ -1,3 +1,4 @@
+using Levee.Partitions;
 using Levee.Segments;
 using Levee.Tiers.Stores;
 
@@ -95,9 +96,20 @@ internal sealed class OpenSegment
         return Commit(record);
     }
 
+    /// <summary>Writes an entry's plain record where it is to lie, for which there is room.</summary>
+    /// <param name="entry">The entry; its value is inline.</param>
+    /// <param name="length">Its plain record's length.</param>
+    /// <returns>Its offset.</returns>
+    public int AppendEntry(scoped in TierEntry entry, int length)
+    {
+        var record = file.Span.Slice(cursor, length);
+        TierRecord.Write(entry, record);
+        TierRecord.Seal(record);
+        return Commit(record);
+    }
+
     /// <summary>Appends the record that was prewritten; nothing else has been appended.</summary>
     public int AppendPrewritten() => Commit(file.Span.Slice(cursor, prewritten));
-
 
     /// <summary>Reads again what an earlier owner appended.</summary>
     /// <returns>False where what it had committed is not sound.</returns>

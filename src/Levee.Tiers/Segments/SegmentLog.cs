@@ -17,6 +17,7 @@ internal sealed class SegmentLog : IDisposable
     private const long HoldsFromMarginMs = 60_000;
     private readonly TierContext context;
     private readonly string cacheName;
+    private readonly bool writesPlain;
 
     /// <summary>
     /// Hashes that are written through and wait, while the log's newest mention of them still is an acknowledged entry, which stays true until the new one is in the log; and the segment of that
@@ -36,6 +37,7 @@ internal sealed class SegmentLog : IDisposable
     public SegmentLog(TierContext context, SegmentTierOptions options, TierState state, string cacheName, int partitionCount)
     {
         (this.context, Options, State, this.cacheName) = (context, options, state, cacheName);
+        writesPlain = context.Codec == Levee.Codec.RecordCodec.Plain;
         FloorMs = state.ReservedMs;
         ReservedMs = state.ReservedMs;
         Clears = new ClearMarks(partitionCount);
@@ -425,6 +427,42 @@ internal sealed class SegmentLog : IDisposable
     }
 
     // What waits to be written.
+
+    /// <summary>
+    /// Writes an entry straight into the open segment, where it needs neither encoding nor a copy that waits. Without I/O: where a segment would have to be created or room to be made, it is not done.
+    /// </summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="hasRotated">Whether the open segment was full and the spare one was begun.</param>
+    /// <returns>False where it must wait in the buffer.</returns>
+    public bool TryWrite(scoped in TierEntry entry, out bool hasRotated)
+    {
+        hasRotated = false;
+        if (entry.Large is not null || !writesPlain || Open is null || !MayTakeEntries)
+        {
+            return false;
+        }
+
+        var found = Index.TryFind(entry.Hash, out _);
+        if (!found && Index.Count >= MaxEntries)
+        {
+            return false;
+        }
+
+        var length = TierRecord.PlainLength(entry);
+        if (!Open.HasRoomFor(length))
+        {
+            hasRotated = Spare is not null && Table.HeldBytes + Options.SegmentBytes <= context.CapacityBytes && TryRotate(length, mayCreate: false);
+            if (!hasRotated)
+            {
+                return false;
+            }
+        }
+
+        var location = Appended(Open, Open.AppendEntry(entry, length), TierRecordType.Entry);
+        Supersedes(entry.Hash);
+        Put(new IndexEntry(entry.Hash, location.With(entry.Tags.IsEmpty ? LocationFlags.None : LocationFlags.Tagged), IndexEntry.Seconds(entry.ExpiresAt)));
+        return true;
+    }
 
     /// <summary>Copies an entry into the buffer and points the index at it.</summary>
     /// <param name="entry">The entry.</param>

@@ -43,7 +43,11 @@ internal sealed class SegmentLoops(
     }
 
     /// <summary>Says that much waits to be written.</summary>
-    public void WakeWriter() => writes.Set();
+    public void WakeWriter()
+    {
+        writes.Set();
+        room.Set();
+    }
 
     /// <summary>Does everything once. For tests, which own the time.</summary>
     public async ValueTask StepAsync(CancellationToken cancellation)

@@ -107,6 +107,15 @@ public sealed class SegmentTier : ITier
     }
 
     /// <inheritdoc/>
+    public void Approach(ulong hash)
+    {
+        if (log.HoldsAnything)
+        {
+            log.Index.Approach(hash);
+        }
+    }
+
+    /// <inheritdoc/>
     public bool MayHold(ulong hash)
     {
         if (!log.HoldsAnything)
@@ -126,7 +135,11 @@ public sealed class SegmentTier : ITier
         bool isFilling;
         lock (log.Gate)
         {
-            if (log.TryBuffer(entry, isThrough: false, out _))
+            if (log.TryWrite(entry, out isFilling))
+            {
+                log.Counters.Demotions++;
+            }
+            else if (log.TryBuffer(entry, isThrough: false, out _))
             {
                 log.Counters.Demotions++;
             }
@@ -135,7 +148,7 @@ public sealed class SegmentTier : ITier
                 log.Counters.Drops++;
             }
 
-            isFilling = log.Buffer.UsedBytes > options.BufferBytes / 8;
+            isFilling |= log.Buffer.UsedBytes > options.BufferBytes / 8;
         }
 
         if (isFilling)
@@ -178,16 +191,31 @@ public sealed class SegmentTier : ITier
     /// <inheritdoc/>
     public bool TryWriteThrough(scoped in TierEntry entry)
     {
+        bool hasRotated;
         lock (log.Gate)
         {
-            if (log.Problem.Length > 0 || !log.TryBuffer(entry, isThrough: true, out var ticket))
+            if (log.Problem.Length > 0)
             {
                 return false;
             }
 
-            log.ThroughTicket = ticket;
-            return true;
+            if (!log.TryWrite(entry, out hasRotated))
+            {
+                if (!log.TryBuffer(entry, isThrough: true, out var ticket))
+                {
+                    return false;
+                }
+
+                log.ThroughTicket = ticket;
+            }
         }
+
+        if (hasRotated)
+        {
+            loops.WakeWriter();
+        }
+
+        return true;
     }
 
     /// <inheritdoc/>

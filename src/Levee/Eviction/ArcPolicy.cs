@@ -175,6 +175,9 @@ internal sealed class ArcPolicy : EvictionPolicy
     }
 
     /// <inheritdoc/>
+    public override int NextVictim => Recent.Weight > target || Frequent.Count == 0 ? Recent.LeastRecent : Frequent.LeastRecent;
+
+    /// <inheritdoc/>
     public override void Admit(int node)
     {
         Debug.Assert(arrival != Arrival.None, "Only what has arrived can be admitted.");

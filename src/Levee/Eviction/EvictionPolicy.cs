@@ -59,6 +59,9 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
     /// <returns>The node, now a ghost or on no list; <see cref="NodeTable.None"/> where there is no resident.</returns>
     public abstract int Evict();
 
+    /// <summary>The node that will mostly be the next victim, behind which the following ones mostly stand (<see cref="Node.Next"/>), so that its owner can fetch them ahead; <see cref="NodeTable.None"/> where there is none.</summary>
+    public abstract int NextVictim { get; }
+
     /// <summary>The arrived node becomes resident.</summary>
     public abstract void Admit(int node);
 

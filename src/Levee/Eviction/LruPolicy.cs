@@ -51,6 +51,9 @@ internal sealed class LruPolicy : EvictionPolicy
     public override int Evict() => residents.TakeLeastRecent();
 
     /// <inheritdoc/>
+    public override int NextVictim => residents.LeastRecent;
+
+    /// <inheritdoc/>
     public override void Admit(int node)
     {
         residents.Append(node);

@@ -146,6 +146,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     {
         foreach (ref var key in keys)
         {
+            tiers?.Approach(key.Hash);
             key.IndexHint = slots[PartitionOf(key.Hash)].Partition.ApproachBucket(input.Slice(key.Start, key.Length));
         }
 

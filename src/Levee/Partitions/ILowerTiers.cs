@@ -22,6 +22,11 @@ public interface ILowerTiers
     /// <summary>Whether everything that was logged so far is as durable as the configuration asks. Until then no answer that was given since may leave the process.</summary>
     bool IsCommitted { get; }
 
+    /// <summary>Says that a hash is about to be asked for: a tier whose index lies in this process' memory fetches what that will touch. From any thread, without a lock; changes nothing and may do nothing.</summary>
+    void Approach(ulong hash)
+    {
+    }
+
     /// <summary>Whether a tier may hold an entry with this hash: writes under way and what is not known yet included.</summary>
     bool MayHold(ulong hash);
 
@@ -39,7 +44,7 @@ public interface ILowerTiers
     /// <returns>False where the tier cannot take it now; then nothing changed.</returns>
     bool TryWriteThrough(scoped in TierEntry entry);
 
-    /// <summary>Makes every record with this hash and no higher version void for good: logged before this returns.</summary>
+    /// <summary>Makes every record with this hash and no higher version void for good: logged before this returns. Costs next to nothing where none is held.</summary>
     void Invalidate(ulong hash, ulong version);
 
     /// <summary>Says that the entry with this hash is dead by something that is logged or written in its record already (expiry, tag removal, clear): its place may be used again.</summary>

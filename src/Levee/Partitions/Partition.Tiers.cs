@@ -89,6 +89,8 @@ public sealed partial class Partition
         }
     }
 
+    void IEvictionListener.EvictingSoon(ReadOnlySpan<byte> record) => lower!.Approach(KeyHash.Of(EntryRecord.Key(record)));
+
     private bool IsTrue(scoped in TierEntry entry) =>
         entry.Version > clearedVersion && entry.ExpiresAt > clock && !tags.Covers(entry.Tags, entry.Version);
 
@@ -215,11 +217,7 @@ public sealed partial class Partition
 
         if (node == NodeTable.None)
         {
-            if (lower.MayHold(routingHash))
-            {
-                lower.Invalidate(routingHash, version);
-            }
-
+            lower.Invalidate(routingHash, version);
             return;
         }
 

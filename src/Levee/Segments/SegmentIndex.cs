@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Levee.Memory;
 
 namespace Levee.Segments;
 
@@ -77,6 +78,17 @@ public sealed unsafe class SegmentIndex : IDisposable
 
     /// <summary>The table that a hash belongs to.</summary>
     public int TableOf(ulong hash) => (int)(hash >> tableShift);
+
+    /// <summary>Fetches what a look at a hash will touch, without waiting for it. From any thread: the address may be out of date, and then something else is fetched in vain.</summary>
+    public void Approach(ulong hash)
+    {
+        ref var table = ref TableFor(hash);
+        var slots = table.Slots;
+        if (slots != null)
+        {
+            Prefetch.Line(slots + Home(Rank(hash), table.Capacity));
+        }
+    }
 
     /// <summary>The entry of a hash.</summary>
     public bool TryFind(ulong hash, out IndexEntry entry)
