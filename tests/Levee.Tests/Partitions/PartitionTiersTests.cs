@@ -189,6 +189,7 @@ public sealed class PartitionTiersTests : IEffectHost, IDisposable
         tier.Crash(0);
         now -= 3_600_000;
         Open();
+        tier.Reserve(tier.FloorMs + 1000);
         Assert.True(Set("k", "w").Entry!.Version > last, "versions rise across owners");
     }
 

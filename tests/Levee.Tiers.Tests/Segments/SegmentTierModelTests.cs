@@ -1,3 +1,4 @@
+using Levee.Codec;
 using System.Globalization;
 using System.Text;
 using Levee.Operations;
@@ -50,7 +51,8 @@ public sealed class SegmentTierModelTests
 
         public async Task RunAsync(int steps)
         {
-            rig = Configure(new TierRig { Options = Options(), CapacityBytes = 384 << 10 });
+            var codec = seed % 2 == 0 ? RecordCodec.Plain : new TierCodec(new CodecOptions());
+            rig = Configure(new TierRig { Options = Options(), CapacityBytes = 384 << 10, Codec = codec });
             await rig.StartAsync(recovers: false);
             try
             {

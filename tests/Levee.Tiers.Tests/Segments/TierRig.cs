@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Levee.Codec;
 using Levee.Keys;
 using Levee.Operations;
 using Levee.Partitions;
@@ -30,6 +31,9 @@ internal sealed partial class TierRig : IAsyncDisposable
     public long CapacityBytes { get; init; } = 64 << 20;
 
     public bool Fsync { get; init; }
+
+    /// <summary>By default one that changes nothing, but that entries wait for in the buffer; <see cref="RecordCodec.Plain"/> lets them go straight to the log.</summary>
+    public RecordCodec Codec { get; init; } = new TierCodec(new CodecOptions());
 
     public Action<string>? Failpoint { get; set; }
 
@@ -67,6 +71,7 @@ internal sealed partial class TierRig : IAsyncDisposable
             StateFolder = folder,
             CapacityBytes = CapacityBytes,
             Fsync = Fsync,
+            Codec = Codec,
             Time = Time,
             Logger = NullLogger.Instance,
             Failpoint = moment => Failpoint?.Invoke(moment),
@@ -81,7 +86,7 @@ internal sealed partial class TierRig : IAsyncDisposable
     }
 
     /// <summary>Another owner of what this one would leave if it were killed now. This one goes on.</summary>
-    public TierRig Killed() => new(Store.Copy(), CopyFolder(folder), Time) { Options = Options, CapacityBytes = CapacityBytes, Fsync = Fsync, Host = Host.Successor() };
+    public TierRig Killed() => new(Store.Copy(), CopyFolder(folder), Time) { Options = Options, CapacityBytes = CapacityBytes, Fsync = Fsync, Codec = Codec, Host = Host.Successor() };
 
     public void Demote(string key, string value, ulong version = 1, long expiresAt = Limits.Never, byte[]? tags = null)
     {
