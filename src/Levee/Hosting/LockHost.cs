@@ -31,6 +31,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
+    private readonly long floorMs;
     private long reservedMs;
 
     /// <param name="options">The cache's options; validated here.</param>
@@ -46,6 +47,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         Options = options;
         this.tiers = tiers;
         Clock = new MillisecondClock(time);
+        floorMs = tiers is null ? 0 : tiers.FloorMs + 1;
         ReserveClock();
         arena = new PageArena(options.MemoryBytes);
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
@@ -376,14 +378,22 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
     }
 
-    /// <summary>No partition's clock passes what the tiers have noted: whoever opens them next begins above it.</summary>
+    /// <summary>
+    /// No partition's clock passes what the tiers have noted: whoever opens them next begins above it. Where the machine's clock was set back, this owner's stands at its floor, and that is noted too.
+    /// </summary>
     private void ReserveClock()
     {
-        if (tiers is not null && Clock.Unbounded + (ReservationMs / 2) > reservedMs)
+        if (tiers is null)
         {
-            reservedMs = Clock.Unbounded + ReservationMs;
+            return;
+        }
+
+        var now = Math.Max(Clock.Unbounded, floorMs);
+        if (now + (ReservationMs / 2) > reservedMs)
+        {
+            reservedMs = now + ReservationMs;
             tiers.Reserve(reservedMs);
-            Clock.Bound(tiers.FloorMs, reservedMs);
+            Clock.Bound(floorMs, reservedMs);
         }
     }
 
