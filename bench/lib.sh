@@ -23,16 +23,17 @@ start_redis() {
     exit 1
 }
 
-# start_levee [arguments]: sets port and pid.
+# start_levee [arguments]: sets port, http and pid. Without tiers, unless $tier says otherwise.
 start_levee() {
     [ -n "${levee:-}" ] || { dotnet build src/Levee.Cli -c Release -v q --nologo > /dev/null; levee=$(dotnet msbuild src/Levee.Cli -p:Configuration=Release -getProperty:TargetPath); }
     local out="$scratch/levee.$RANDOM"
-    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --data-dir "$out.data" "$@" > "$out" &
+    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --tier "${tier:-none}" --data-dir "$out.data" "$@" > "$out" &
     pid=$!
     started+=("$pid")
     for _ in $(seq 100); do grep -q 'RESP on' "$out" && break; sleep 0.1; done
     port=$(sed -n 's/.*RESP on [^:]*:\([0-9]*\),.*/\1/p' "$out")
-    [ -n "$port" ] || { echo "levee did not start" >&2; exit 1; }
+    http=$(sed -n 's/.*HTTP on [^:]*:.*:\([0-9]*\)$/\1/p' "$out")
+    [ -n "$port" ] || { cat "$out" >&2; echo "levee did not start" >&2; exit 1; }
 }
 
 stop() { kill "$1" 2> /dev/null || true; wait "$1" 2> /dev/null || true; }

@@ -20,6 +20,8 @@ internal static class CommandRoot
         SetCommand.Create(),
         DeleteCommand.Create(),
         StatsCommand.Create(),
+        TiersCommand.Create(),
+        ExplainCommand.Create(),
         PingCommand.Create(),
         ReplayCommand.Create(),
         BenchCommand.Create(),

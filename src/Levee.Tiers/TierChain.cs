@@ -18,8 +18,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private readonly ILogger logger;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource stopping = new();
-    private readonly ManualResetEventSlim attached = new();
-    private IEffectHost? host;
+    private readonly Lock attaching = new();
+    private readonly List<Action<IEffectHost>> beforeAttached = [];
+    private readonly TaskCompletionSource<IEffectHost> attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="cacheName">The cache's name.</param>
     /// <param name="partitionCount">How many partitions the cache has.</param>
@@ -89,8 +90,12 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     /// <inheritdoc/>
     public void Attach(IEffectHost host)
     {
-        this.host = host;
-        attached.Set();
+        lock (attaching)
+        {
+            beforeAttached.ForEach(tell => tell(host));
+            beforeAttached.Clear();
+            attached.SetResult(host);
+        }
     }
 
     /// <inheritdoc/>
@@ -132,7 +137,8 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
 
         for (var i = 1; i < tiers.Length; i++)
         {
-            Invalidate(tiers[i], entry.Hash, entry.Version - 1);
+            // The same version too: what is written may be its new TTL.
+            Invalidate(tiers[i], entry.Hash, entry.Version);
         }
 
         return true;
@@ -218,23 +224,26 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
 
     bool ITierHost.IfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action)
     {
-        var host = AwaitHost();
-        return host.HoldIfTrue(entry, state, action);
+        // Nothing is reclaimed before there is a host; by the time that anything is, it is there.
+        return attached.Task.IsCompletedSuccessfully && attached.Task.Result.HoldIfTrue(entry, state, action);
     }
 
-    void ITierHost.RecoverTagRemoval(int partition, ReadOnlySpan<byte> tag, ulong version) =>
-        AwaitHost().Hold(partition, (Tag: tag.ToArray(), Version: version), static (held, state) =>
+    void ITierHost.RecoverTagRemoval(int partition, ReadOnlySpan<byte> tag, ulong version)
+    {
+        var removed = tag.ToArray();
+        Tell(host => host.Hold(partition, (Tag: removed, Version: version), static (held, state) =>
         {
             held.RecoverTagRemoval(state.Tag, state.Version);
             return true;
-        });
+        }));
+    }
 
     void ITierHost.RecoverClear(int partition, ulong version) =>
-        AwaitHost().Hold(partition, version, static (held, version) =>
+        Tell(host => host.Hold(partition, version, static (held, version) =>
         {
             held.RecoverClear(version);
             return true;
-        });
+        }));
 
     /// <summary>Stops all tiers cleanly, so that they are warm when they are opened again.</summary>
     public async Task StopAsync(CancellationToken cancellation)
@@ -255,7 +264,6 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         }
 
         stopping.Dispose();
-        attached.Dispose();
     }
 
     private static void Invalidate(ITier tier, ulong hash, ulong version)
@@ -266,11 +274,19 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         }
     }
 
-    /// <summary>Recovery may be ahead of the host by the moment that it takes to make one.</summary>
-    private IEffectHost AwaitHost()
+    /// <summary>Recovery may be ahead of the host, by the moment that it takes to make one; then the host hears of it before it is asked for anything.</summary>
+    private void Tell(Action<IEffectHost> tell)
     {
-        attached.Wait(stopping.Token);
-        return host!;
+        lock (attaching)
+        {
+            if (!attached.Task.IsCompletedSuccessfully)
+            {
+                beforeAttached.Add(tell);
+                return;
+            }
+        }
+
+        tell(attached.Task.Result);
     }
 
     /// <summary>Looks for a key down the chain. Runs through without a wait where the tiers know at once.</summary>

@@ -1,4 +1,5 @@
 using Levee.Codec;
+using Levee.Tiers.Money;
 using Levee.Tiers.Redis;
 using Levee.Tiers.Segments;
 using Levee.Tiers.Stores;
@@ -33,6 +34,12 @@ public sealed record TierChainOptions
     /// <summary>Compresses and encrypts what leaves memory.</summary>
     public RecordCodec Codec { get; init; } = RecordCodec.Plain;
 
+    /// <summary>What each tier costs, as <see cref="TierPrices.Parse"/> reads it; where it is missing or empty, the defaults of its kind.</summary>
+    public IReadOnlyList<string> Prices { get; init; } = [];
+
+    /// <summary>What a load from the origin costs.</summary>
+    public OriginCost Origin { get; init; }
+
     /// <summary>Called at named moments of the tiers' work; null in service.</summary>
     public Action<string>? Failpoint { get; init; }
 }
@@ -49,6 +56,10 @@ public static class TierChainFactory
     private const int MemoryPerIndex = 4;
 
     private const long MinIndexBytes = 32L << 20;
+    private const int MemoryPerBuffer = 32;
+
+    /// <summary>Large values that wait are not copied: they stay in the memory budget's reserve, a sixteenth, and may take half of it.</summary>
+    private const int MemoryPerWaitingValues = 32;
 
     /// <summary>Makes and starts a chain.</summary>
     /// <exception cref="TierException">A tier cannot be used; the message says which, why and what would be right.</exception>
@@ -80,7 +91,7 @@ public static class TierChainFactory
         }
     }
 
-    private static ITier Create(TierChainOptions options, int index, TimeProvider time, ILoggerFactory logs)
+    private static PricedTier Create(TierChainOptions options, int index, TimeProvider time, ILoggerFactory logs)
     {
         var address = options.Addresses[index];
         var folder = Path.Combine(options.Folder, $"tier{index + 1}-{address.Kind}");
@@ -104,13 +115,24 @@ public static class TierChainFactory
             Logger = logs.CreateLogger("Levee.Tiers." + address.Kind),
             Failpoint = options.Failpoint,
         };
-        return address.Kind switch
-        {
-            "file" => new SegmentTier(new FileSegmentStore(address.Uri?.LocalPath ?? Path.Combine(options.Folder, "segments")), context),
-            "redis" => new RedisTier(RedisOptions.Parse(address.Uri!), context),
-            _ => new SegmentTier(new GuardedStore(ISegmentStoreFactory.Find(address.Kind).Create(address.Uri!), new GuardOptions(), time), context),
-        };
+        var prices = TierPrices.Parse(index < options.Prices.Count ? options.Prices[index] : "", TierPrices.Of(address.Kind));
+        var bytesPerWrite = address.Kind == "redis" ? 0 : SegmentTierOptions.SegmentBytesFor(context.CapacityBytes);
+        return new PricedTier(Create(address, options, context, time), prices, options.Origin, bytesPerWrite, time);
     }
+
+    private static ITier Create(TierAddress address, TierChainOptions options, TierContext context, TimeProvider time) =>
+        address.Kind switch
+        {
+            "file" => new SegmentTier(new FileSegmentStore(address.Uri?.LocalPath ?? Path.Combine(options.Folder, "segments")), context, SegmentOptions(options) with { OwnsStore = true }),
+            "redis" => new RedisTier(RedisOptions.Parse(address.Uri!) with { BufferBytes = BufferBytes(options) }, context),
+            _ => new SegmentTier(new GuardedStore(ISegmentStoreFactory.Find(address.Kind).Create(address.Uri!), new GuardOptions(), time), context, SegmentOptions(options)),
+        };
+
+    private static SegmentTierOptions SegmentOptions(TierChainOptions options) =>
+        new() { BufferBytes = BufferBytes(options), LargeBytes = Math.Max(1 << 20, options.MemoryBytes / MemoryPerWaitingValues) };
+
+    /// <summary>What waits to be written is on top of the memory budget.</summary>
+    private static long BufferBytes(TierChainOptions options) => Math.Clamp(options.MemoryBytes / MemoryPerBuffer, 1 << 20, 16 << 20);
 
     private static long Capacity(TierChainOptions options, int index)
     {

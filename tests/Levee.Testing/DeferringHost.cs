@@ -27,6 +27,12 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public LargeValueStore LargeValues => inner.LargeValues;
 
+    public int TierCount => inner.TierCount;
+
+    public bool IsCommitted => inner.IsCommitted;
+
+    public ValueTask CommitAsync() => inner.CommitAsync();
+
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         if (!Defers)

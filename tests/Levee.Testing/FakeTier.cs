@@ -34,6 +34,12 @@ public sealed class FakeTier : ITierChain
     /// <summary>Whether the tier takes writes that go through.</summary>
     public bool TakesWrites { get; set; } = true;
 
+    /// <summary>What the tiers say of themselves, one each; what was put in counts as below in the first.</summary>
+    public IReadOnlyList<TierStatistics> Statistics { get; set; } = [new TierStatistics { Name = "fake", Kind = "fake" }];
+
+    /// <summary>Where the tiers say that an entry lies, whatever its key.</summary>
+    public IReadOnlyList<TierPlace> Places { get; set; } = [];
+
     public bool MayHold(ulong hash) => Holds(hash);
 
     public void Demote(scoped in TierEntry entry) => Told.Add("demote " + Encoding.UTF8.GetString(entry.Key));
@@ -64,7 +70,7 @@ public sealed class FakeTier : ITierChain
 
     public void Reserve(long untilMs) => ReservedMs = Math.Max(ReservedMs, untilMs);
 
-    public int TierCount => 1;
+    public int TierCount => Statistics.Count;
 
     public void Attach(IEffectHost host)
     {
@@ -74,7 +80,7 @@ public sealed class FakeTier : ITierChain
 
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit)
     {
-        foreach (var (key, entry) in entries)
+        foreach (var (key, entry) in tier == 0 ? entries : [])
         {
             var bytes = Encoding.UTF8.GetBytes(key);
             visit(new TierEntry { Key = bytes, Hash = KeyHash.Of(bytes), Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags });
@@ -83,9 +89,10 @@ public sealed class FakeTier : ITierChain
         return ValueTask.FromResult(0L);
     }
 
-    public TierStatistics GetStatistics(int tier) => new() { Name = "fake", Kind = "fake", EntriesBelow = entries.Count };
+    public TierStatistics GetStatistics(int tier) =>
+        tier == 0 ? Statistics[0] with { EntriesBelow = Statistics[0].EntriesBelow + entries.Count } : Statistics[tier];
 
-    public IReadOnlyList<TierPlace> Explain(ulong hash) => [];
+    public IReadOnlyList<TierPlace> Explain(ulong hash) => Places;
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;
 

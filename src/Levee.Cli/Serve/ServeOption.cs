@@ -28,10 +28,12 @@ internal sealed record ServeOption(string Name, string Value, string Default, st
     public static readonly ServeOption Tier = new("tier", "address", "file", TierAddress.Allowed, "what lies below memory, warmest first: give it once per tier, or several separated by blanks; file: files in the data directory; none: memory alone") { IsList = true };
     public static readonly ServeOption TierCapacity = new("tier-capacity", "size", "", "a size such as 10gb, at least 64mb, for each tier in their order, separated by commas", "what all caches together may hold in each tier; default: ten times the memory, for files at most half of what is free on the disk");
     public static readonly ServeOption Durability = new("durability", "mode", "evict", "evict, through", "evict: entries go down when memory evicts them; through: a write is acknowledged when the first tier has it");
-    public static readonly ServeOption Fsync = new("fsync", "yes|no", "no", "yes, no", "whether what tiers must not lose is on the disk, not only with the operating system, before it is acknowledged: that survives the loss of power too");
+    public static readonly ServeOption Fsync = new("fsync", "yes/no", "no", "yes, no", "whether what tiers must not lose is on the disk, not only with the operating system, before it is acknowledged: that survives the loss of power too");
     public static readonly ServeOption Compress = new("compress", "algorithm", "none", "none, zlib, brotli, with an optional level such as brotli:4", "compresses what leaves memory");
     public static readonly ServeOption CompressAbove = new("compress-above", "size", "1kb", "a size up to 1gb", "bodies that are shorter stay as they are");
     public static readonly ServeOption Keys = new("encryption-keys", "source", "", "a file, or env:NAME for an environment variable, with lines 'id base64', the active key first", "encrypts what leaves memory with AES-256-GCM");
+    public static readonly ServeOption TierPrices = new("tier-prices", "prices", "", "for each tier in their order, separated by ';': 'put=5.00/M get=0.40/M delete=0/M gb-month=0.023 gb-out=0.09 gb-hour=0', or nothing for the defaults of its kind", "what the tiers cost, in US dollars");
+    public static readonly ServeOption OriginCost = new("origin-cost", "cost", "", "such as 'ms=20' or 'ms=20 dollars=0.000002'", "what one load from the origin costs, in time and US dollars: then 'levee tiers' says what is saved, and what is not worth its price is not taken down");
     public static readonly ServeOption User = new("user", "name", "default", "1 to 64 characters", "user that AUTH may name beside 'default'");
     public static readonly ServeOption Password = new("password", "text", "", "any text; better in the environment than on a command line", "password that RESP clients, and HTTP clients by Basic authentication, must give");
     public static readonly ServeOption MaxConnections = new("max-connections", "count", "10000", "1 to 1000000", "RESP connections at a time; further ones are closed at once");
@@ -43,7 +45,7 @@ internal sealed record ServeOption(string Name, string Value, string Default, st
     /// <summary>All options, in the order of the help.</summary>
     public static readonly ServeOption[] All =
     [
-        RespPort, HttpPort, Bind, Memory, Caches, Policy, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
+        RespPort, HttpPort, Bind, Memory, Caches, Policy, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
     ];
 
     /// <summary>Whether the flag may be given several times; the values are then separated by blanks.</summary>

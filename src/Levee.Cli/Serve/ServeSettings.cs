@@ -3,6 +3,7 @@ using System.Net;
 using Levee.Codec;
 using Levee.Hosting;
 using Levee.Tiers;
+using Levee.Tiers.Money;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Cli.Serve;
@@ -70,7 +71,9 @@ internal sealed record ServeSettings(
             Value(read, ServeOption.Durability, static (string text, out string value) => OneOf(text, ["evict", "through"], out value)) == "through",
             Value(read, ServeOption.Fsync, static (string text, out string value) => OneOf(text, ["yes", "no"], out value)) == "yes",
             Value(read, ServeOption.Compress, (string text, out CompressionOptions value) => TryCompression(text, (int)above, out value)),
-            Value<string>(read, ServeOption.Keys, Any));
+            Value<string>(read, ServeOption.Keys, Any),
+            Value<string[]>(read, ServeOption.TierPrices, (string text, out string[] value) => TryPrices(text, addresses.Count, out value)),
+            Value<OriginCost>(read, ServeOption.OriginCost, TryOriginCost));
         if (addresses.Count == 0 && (settings.WritesThrough || settings.Fsync))
         {
             throw new CommandException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none", ExitCode.Usage);
@@ -123,6 +126,39 @@ internal sealed record ServeSettings(
             capacities.Add(bytes);
         }
 
+        return true;
+    }
+
+    private static bool TryPrices(string text, int tiers, out string[] prices)
+    {
+        prices = text.Length == 0 ? [] : text.Split(';', StringSplitOptions.TrimEntries);
+        try
+        {
+            return prices.Length <= tiers && prices.All(static part => TierPrices.Parse(part, TierPrices.Free) is not null);
+        }
+        catch (TierException)
+        {
+            return false;
+        }
+    }
+
+    private static bool TryOriginCost(string text, out OriginCost cost)
+    {
+        var (milliseconds, dollars) = (0d, 0d);
+        cost = OriginCost.Unknown;
+        foreach (var part in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var isTime = part.StartsWith("ms=", StringComparison.Ordinal);
+            var isMoney = part.StartsWith("dollars=", StringComparison.Ordinal);
+            if ((!isTime && !isMoney) || !double.TryParse(part.AsSpan(part.IndexOf('=', StringComparison.Ordinal) + 1), NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var number) || !double.IsFinite(number))
+            {
+                return false;
+            }
+
+            (milliseconds, dollars) = isTime ? (number, dollars) : (milliseconds, number);
+        }
+
+        cost = new OriginCost(milliseconds, dollars);
         return true;
     }
 

@@ -48,6 +48,8 @@ internal sealed class ServedTiers : IAsyncDisposable
                         PartitionCount = cache.EffectivePartitions,
                         MemoryBytes = cache.MemoryBytes,
                         Fsync = tiers.Fsync,
+                        Prices = tiers.Prices,
+                        Origin = tiers.Origin,
                         Codec = keys is null && tiers.Compression.Algorithm == CompressionAlgorithm.None
                             ? RecordCodec.Plain
                             : new TierCodec(new CodecOptions { Compression = tiers.Compression, Keys = keys is null ? null : () => keys.Current, Context = cache.Name }),

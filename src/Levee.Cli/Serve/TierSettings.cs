@@ -1,5 +1,6 @@
 using Levee.Codec;
 using Levee.Tiers;
+using Levee.Tiers.Money;
 
 namespace Levee.Cli.Serve;
 
@@ -11,6 +12,8 @@ namespace Levee.Cli.Serve;
 /// <param name="Fsync">Whether the disk must have it.</param>
 /// <param name="Compression">How bodies are compressed.</param>
 /// <param name="Keys">Where the encryption keys come from: a file or env:NAME; empty: nothing is encrypted.</param>
+/// <param name="Prices">What each tier costs; those that are missing or empty have the defaults of their kind.</param>
+/// <param name="Origin">What a load from the origin costs.</param>
 internal sealed record TierSettings(
     IReadOnlyList<TierAddress> Addresses,
     IReadOnlyList<long> Capacities,
@@ -18,4 +21,6 @@ internal sealed record TierSettings(
     bool WritesThrough,
     bool Fsync,
     CompressionOptions Compression,
-    string Keys);
+    string Keys,
+    IReadOnlyList<string> Prices,
+    OriginCost Origin);

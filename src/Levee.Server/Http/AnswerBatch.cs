@@ -39,7 +39,7 @@ internal sealed class AnswerBatch : IAnswerSink
             offered.Release();
         }
 
-        answers[ticket] = new KeptAnswer(answer.Outcome, answer.Number, answer.Entry.IsEmpty ? null : new EntryCopy(answer.Entry, copiesValues), answer.Statistics);
+        answers[ticket] = new KeptAnswer(answer.Outcome, answer.Number, answer.Entry.IsEmpty ? null : new EntryCopy(answer.Entry, copiesValues), answer.Statistics, answer.Explanation);
         if (Interlocked.Decrement(ref outstanding) == 0)
         {
             done.SetResult();

@@ -95,6 +95,26 @@ internal static class CacheCalls
         return sum;
     }
 
+    /// <summary>What each tier says of itself, the warmest first.</summary>
+    public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(cache.TierCount, copiesValues: false);
+        for (var tier = 0; tier < cache.TierCount; tier++)
+        {
+            cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
+        }
+
+        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics!.Tier!)];
+    }
+
+    /// <summary>Where the entry of a key lies.</summary>
+    public static Task<KeptAnswer> ExplainAsync(this ICacheHost cache, byte[] key, CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(1, copiesValues: false);
+        cache.Submit(new Operation { Kind = OperationKind.Explain, Key = key, Hash = KeyHash.Of(key) }, batch, 0);
+        return cache.SingleAsync(batch, cancellationToken);
+    }
+
     /// <summary>Visits up to <paramref name="count"/> nodes of one partition and adds the keys that begin with a prefix.</summary>
     /// <returns>Where to go on in the partition, 0 at its end.</returns>
     public static Task<long> ScanAsync(this ICacheHost cache, int partition, long position, int count, byte[] prefix, List<byte[]> keys, CancellationToken cancellationToken)
@@ -102,7 +122,18 @@ internal static class CacheCalls
         var slice = new ScanSlice(prefix, keys);
         cache.Submit(new Operation { Kind = OperationKind.Scan, Partition = partition, Number = position, Count = count }, slice, 0);
         cache.Flush(slice);
-        return slice.WaitAsync(cancellationToken);
+        return cache.CommittedAsync(slice.WaitAsync(cancellationToken));
+    }
+
+    private static async Task<long> CommittedAsync(this ICacheHost cache, Task<long> scan)
+    {
+        var next = await scan.ConfigureAwait(false);
+        if (!cache.IsCommitted)
+        {
+            await cache.CommitAsync().ConfigureAwait(false);
+        }
+
+        return next;
     }
 
     private static async Task<KeptAnswer> SingleAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken) =>
@@ -114,7 +145,19 @@ internal static class CacheCalls
         var answers = await batch.WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!cache.IsCommitted)
         {
-            await cache.CommitAsync().ConfigureAwait(false);
+            try
+            {
+                await cache.CommitAsync().ConfigureAwait(false);
+            }
+            catch (IOException)
+            {
+                foreach (var answer in answers)
+                {
+                    answer.Dispose();
+                }
+
+                throw;
+            }
         }
 
         return answers;

@@ -42,6 +42,40 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
     }
 
+    /// <summary>GET /caches/{cache}/tiers.</summary>
+    public async Task TiersAsync(HttpContext context, string cache)
+    {
+        if (Locate(cache, out var host) is { } problem)
+        {
+            await Problems.WriteAsync(context, problem).ConfigureAwait(false);
+            return;
+        }
+
+        var tiers = await host.TiersAsync(context.RequestAborted).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, new TierList([.. tiers.Select(TierStatus.Of)]), LeveeJson.Answers.TierList).ConfigureAwait(false);
+    }
+
+    /// <summary>GET /caches/{cache}/explain?key=.</summary>
+    public async Task ExplainAsync(HttpContext context, string cache)
+    {
+        byte[] key = [];
+        var problem = Locate(cache, out var host) ?? RawQuery.ReadKey(context.Request, out key);
+        if (problem is not null)
+        {
+            await Problems.WriteAsync(context, problem).ConfigureAwait(false);
+            return;
+        }
+
+        using var answer = await host.ExplainAsync(key, context.RequestAborted).ConfigureAwait(false);
+        if (answer.Explanation is not { } explanation)
+        {
+            await Problems.WriteAsync(context, Problems.OfRefusal(answer)).ConfigureAwait(false);
+            return;
+        }
+
+        await JsonBody.WriteAsync(context, ExplanationStatus.Of(key, explanation), LeveeJson.Answers.ExplanationStatus).ConfigureAwait(false);
+    }
+
     /// <summary>GET /caches/{cache}/keys.</summary>
     public async Task ScanAsync(HttpContext context, string cache)
     {

@@ -14,8 +14,14 @@ internal sealed record CacheStatus
     /// <summary>How many partitions it has.</summary>
     public required int Partitions { get; init; }
 
-    /// <summary>Entries now, expired ones that are not reclaimed yet included.</summary>
+    /// <summary>Entries in memory now, expired ones that are not reclaimed yet included.</summary>
     public required long Entries { get; init; }
+
+    /// <summary>Entries that lie in a lower tier and not in memory.</summary>
+    public required long EntriesBelow { get; init; }
+
+    /// <summary>How many lower tiers it has.</summary>
+    public required int Tiers { get; init; }
 
     /// <summary>Reads that found an entry.</summary>
     public required long Hits { get; init; }
@@ -62,6 +68,8 @@ internal sealed record CacheStatus
             Name = cache.Name,
             Partitions = cache.PartitionCount,
             Entries = statistics.Entries,
+            EntriesBelow = statistics.EntriesBelow,
+            Tiers = cache.TierCount,
             Hits = statistics.Hits,
             Misses = statistics.Misses,
             HitRatio = reads == 0 ? null : (double)statistics.Hits / reads,

@@ -11,7 +11,7 @@ internal sealed class ReadinessCheck(ReadinessState readiness) : IHealthCheck
         Task.FromResult(readiness.Obstacle is { } obstacle ? HealthCheckResult.Unhealthy(obstacle) : HealthCheckResult.Healthy());
 }
 
-/// <summary>Answers for orchestrators: "Healthy" or "Degraded" with 200, a problem with 503.</summary>
+/// <summary>Answers for orchestrators: "Healthy" or "Degraded" with 200 and then what there is to say, a problem with 503.</summary>
 internal static class HealthEndpoints
 {
     public static async Task AnswerAsync(HttpContext context, HealthCheckService health, Func<HealthCheckRegistration, bool> includes, CancellationToken cancellationToken)
@@ -25,7 +25,8 @@ internal static class HealthEndpoints
             return;
         }
 
-        context.Response.ContentType = "text/plain";
-        await context.Response.Body.WriteAsync(Encoding.ASCII.GetBytes(report.Status.ToString()), cancellationToken).ConfigureAwait(false);
+        var lines = report.Entries.Values.Select(entry => entry.Description).Where(text => !string.IsNullOrEmpty(text)).Prepend(report.Status.ToString());
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(string.Join('\n', lines)), cancellationToken).ConfigureAwait(false);
     }
 }

@@ -38,11 +38,12 @@ public static class LeveeHttpExtensions
         services.AddSingleton(provider =>
         {
             var registry = new MetricRegistry(provider.GetRequiredService<CacheMetrics>());
+            registry.Add(new TierMetrics(provider.GetRequiredService<CacheMetrics>()));
             registry.Add(provider.GetRequiredService<HttpMetrics>());
             registry.Add(new RuntimeMetrics(provider.GetRequiredService<TimeProvider>()));
             return registry;
         });
-        services.AddHealthChecks().AddCheck<ReadinessCheck>(ReadyTag, tags: [ReadyTag]);
+        services.AddHealthChecks().AddCheck<ReadinessCheck>(ReadyTag, tags: [ReadyTag]).AddCheck<TierHealthCheck>("tiers");
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Insert(0, LeveeJson.Default));
         services.AddOpenApi("v1", options => options.AddDocumentTransformer((document, _, _) =>
         {
@@ -155,6 +156,15 @@ public static class LeveeHttpExtensions
             .Describe("GetCache", RequestOperation.Statistics, "caches", "A cache's statistics.",
                 "Counters since the start, memory by use, the eviction policy's lists and its adaptive target.", 404)
             .Produces<CacheStatus>();
+        routes.MapGet("/caches/{cache}/tiers", (HttpContext context, string cache) => caches.TiersAsync(context, cache))
+            .Describe("GetTiers", RequestOperation.Statistics, "caches", "The tiers below a cache's memory: what each holds, does and costs.",
+                "The warmest first; none where the cache lives in memory alone. Costs are US dollars and seconds a day at the traffic of the period that they name.", 404)
+            .Produces<TierList>();
+        routes.MapGet("/caches/{cache}/explain", (HttpContext context, string cache) => caches.ExplainAsync(context, cache))
+            .Describe("ExplainKey", RequestOperation.Explain, "caches", "Says where the entry of a key lies, and why.",
+                "In memory or not, on which list of the eviction policy, and which tiers hold it. Counts as no use, and asks no tier. A key without an entry is explained too: it lies nowhere.", 400, 404)
+            .Query("key", "The key, percent-encoded. 1 to 4,096 bytes.", isRequired: true)
+            .Produces<ExplanationStatus>();
         routes.MapGet("/caches/{cache}/keys", (HttpContext context, string cache) => caches.ScanAsync(context, cache))
             .Describe("ScanKeys", RequestOperation.Scan, "caches", "Lists keys, page by page.",
                 "An entry that is there from the first page to the last is listed exactly once. A page may be empty and yet not the last: go on while there is a cursor.", 400, 404)
@@ -197,6 +207,10 @@ public static class LeveeHttpExtensions
             .Describe("GetMetrics", RequestOperation.Other, "operations", "Everything that is counted, in the Prometheus text format.", "")
             .Produces<string>(StatusCodes.Status200OK, "text/plain");
         var health = routes.ServiceProvider.GetRequiredService<HealthCheckService>();
+        routes.MapGet("/health", (HttpContext context, CancellationToken cancellationToken) => HealthEndpoints.AnswerAsync(context, health, _ => true, cancellationToken))
+            .Describe("GetHealth", RequestOperation.Other, "operations", "How the server is: Healthy, or Degraded where it goes on without a lower tier.",
+                "The lines after the first say which tier is degraded or still recovering, and why. Degraded is 200: the cache works.", 503)
+            .Produces<string>(StatusCodes.Status200OK, "text/plain");
         routes.MapGet("/health/live", (HttpContext context, CancellationToken cancellationToken) => HealthEndpoints.AnswerAsync(context, health, _ => false, cancellationToken))
             .Describe("GetLiveness", RequestOperation.Other, "operations", "Whether the process answers.", "")
             .Produces<string>(StatusCodes.Status200OK, "text/plain");

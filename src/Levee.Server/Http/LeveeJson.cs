@@ -13,6 +13,8 @@ namespace Levee.Server.Http;
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(CacheList))]
 [JsonSerializable(typeof(CacheStatus))]
+[JsonSerializable(typeof(TierList))]
+[JsonSerializable(typeof(ExplanationStatus))]
 [JsonSerializable(typeof(KeyPage))]
 [JsonSerializable(typeof(KeyList))]
 [JsonSerializable(typeof(EntryList))]

@@ -10,20 +10,27 @@ namespace Levee.Server.Metrics;
 public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
 {
     private volatile IReadOnlyList<(string Cache, PartitionStatistics Statistics)> latest = [];
+    private volatile IReadOnlyList<(string Cache, int Tier, TierStatistics Statistics)> latestTiers = [];
 
     /// <summary>The last counters of each cache.</summary>
     public IReadOnlyList<(string Cache, PartitionStatistics Statistics)> Latest => latest;
+
+    /// <summary>The last that each cache's tiers said of themselves.</summary>
+    public IReadOnlyList<(string Cache, int Tier, TierStatistics Statistics)> LatestTiers => latestTiers;
 
     /// <summary>Asks all caches anew.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
         var caches = new List<(string, PartitionStatistics)>(catalog.Caches.Count);
+        var tiers = new List<(string, int, TierStatistics)>();
         foreach (var cache in catalog.Caches)
         {
             caches.Add((cache.Name, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
+            tiers.AddRange((await cache.TiersAsync(cancellationToken).ConfigureAwait(false)).Select((tier, i) => (cache.Name, i, tier)));
         }
 
         latest = caches;
+        latestTiers = tiers;
     }
 
     /// <inheritdoc/>
@@ -47,7 +54,8 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
 
     private static void CollectCounts(MetricWriter writer, string cache, PartitionStatistics statistics)
     {
-        writer.Gauge("levee_entries", "Entries, expired ones that are not reclaimed yet included.", statistics.Entries, ("cache", cache));
+        writer.Gauge("levee_entries", "Entries in memory, expired ones that are not reclaimed yet included.", statistics.Entries, ("cache", cache));
+        writer.Gauge("levee_entries_below", "Entries that lie in a lower tier and not in memory.", statistics.EntriesBelow, ("cache", cache));
         writer.Counter("levee_reads_total", "Reads of entries, by whether one was there.", statistics.Hits, ("cache", cache), ("outcome", "hit"));
         writer.Counter("levee_reads_total", "", statistics.Misses, ("cache", cache), ("outcome", "miss"));
         writer.Counter("levee_stores_total", "Writes that were stored.", statistics.Stores, ("cache", cache));

@@ -41,6 +41,9 @@ internal enum RequestOperation
 
     /// <summary>Reads counters.</summary>
     Statistics,
+
+    /// <summary>Asks where an entry lies.</summary>
+    Explain,
 }
 
 /// <summary>How a request over HTTP ended.</summary>

@@ -32,6 +32,9 @@ internal static class ReplyFormatter
             case Outcome.Hit or Outcome.Stored or Outcome.Removed or Outcome.Miss or Outcome.ConditionFailed:
                 WriteResult(output, kind, answer, version, now, range);
                 return;
+            case Outcome.Done when answer.Explanation is { } explanation:
+                ExplanationFormatter.Write(output, explanation, version, now);
+                return;
             default:
                 WriteError(output, Error(answer, kind));
                 return;
@@ -62,6 +65,10 @@ internal static class ReplyFormatter
     /// <summary>Writes an integer.</summary>
     public static void WriteInteger(ReplyBuffer output, long value) =>
         output.Advance(RespWriter.WriteInteger(output.GetSpan(RespWriter.MaxIntegerBytes), value));
+
+    /// <summary>Writes a double, in RESP2 as a bulk string.</summary>
+    public static void WriteDouble(ReplyBuffer output, double value, RespVersion version) =>
+        output.Advance(RespWriter.WriteDouble(output.GetSpan(RespWriter.MaxDoubleBytes), value, version));
 
     /// <summary>Writes a null.</summary>
     public static void WriteNull(ReplyBuffer output, RespVersion version) =>

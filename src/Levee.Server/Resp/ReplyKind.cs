@@ -59,4 +59,7 @@ internal enum ReplyKind : byte
 
     /// <summary>The entry's version, in decimal (OBJECT VERSION).</summary>
     Version,
+
+    /// <summary>Where the entry lies (EXPLAIN).</summary>
+    Explanation,
 }

@@ -9,7 +9,7 @@ internal enum RedisCommandKind : byte
     /// <summary>UNLINK; the ticket is the number of the last tombstone in it.</summary>
     Unlink,
 
-    /// <summary>GET, for a <see cref="IRedisRead"/>.</summary>
+    /// <summary>GET, for a <see cref="ReadCall"/>.</summary>
     Get,
 
     /// <summary>Anything else, for a task.</summary>
@@ -27,14 +27,4 @@ internal interface IRedisReplies
 
     /// <summary>Takes the text of an error that an answer has, without its minus.</summary>
     void Refused(RedisErrorKind kind, ReadOnlySpan<byte> error);
-}
-
-/// <summary>A read under way. Answered exactly once; to be quick.</summary>
-internal interface IRedisRead
-{
-    /// <summary>The record, which the read takes over; null: there is none.</summary>
-    void Answer(RentedRecord? record);
-
-    /// <summary>The server refused, or the connection ended.</summary>
-    void Fail(RedisErrorKind kind);
 }

@@ -4,8 +4,8 @@ using Levee.Segments;
 
 namespace Levee.Tiers.Redis;
 
-/// <summary>A read under way, pooled: what was asked, what was known when it was asked, and who waits. The link's reader hands the answer to a thread of the pool, which verifies it.</summary>
-internal sealed class ReadCall(RedisTier tier) : IRedisRead, IValueTaskSource<TierRead>, IThreadPoolWorkItem
+/// <summary>A read under way, pooled: what was asked, what was known when it was asked, and who waits. The link's reader notes the answer; a thread of the pool verifies it.</summary>
+internal sealed class ReadCall(RedisTier tier) : IValueTaskSource<TierRead>
 {
     private ManualResetValueTaskSourceCore<TierRead> source;
 
@@ -36,26 +36,18 @@ internal sealed class ReadCall(RedisTier tier) : IRedisRead, IValueTaskSource<Ti
     /// <summary>For who waits.</summary>
     public ValueTask<TierRead> Task => new(this, source.Version);
 
-    /// <inheritdoc/>
-    public void Answer(RentedRecord? record)
+    /// <summary>Notes the answer, which the read takes over; without a record there is none, or the server refused.</summary>
+    public void Answer(RentedRecord? record, RedisErrorKind error)
     {
         Record = record;
-        Error = RedisErrorKind.None;
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        Error = error;
     }
 
-    /// <inheritdoc/>
-    public void Fail(RedisErrorKind kind)
-    {
-        Record = null;
-        Error = kind;
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-    }
+    /// <summary>Looks at the answer, and ends the read or asks again.</summary>
+    public void Verify() => tier.Verify(this);
 
     /// <summary>Ends the read.</summary>
     public void Complete(TierRead read) => source.SetResult(read);
-
-    void IThreadPoolWorkItem.Execute() => tier.Verify(this);
 
     TierRead IValueTaskSource<TierRead>.GetResult(short token)
     {

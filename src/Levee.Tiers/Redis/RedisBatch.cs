@@ -14,7 +14,7 @@ internal sealed unsafe class RedisBatch
     public const int MaxTombstones = 1024;
 
     /// <summary>The most records of a turn.</summary>
-    public const int MaxRecords = 64;
+    public const int MaxRecords = 256;
 
     private const int UnlinksPerCommand = 128;
     private const long MaxBytes = 256 * 1024;

@@ -11,9 +11,10 @@ internal sealed partial class RedisLink
     private const int InputBytes = 128 * 1024;
     private const int MaxCallReplyBytes = 16 << 20;
 
-    private readonly RedisAnswer[] answers = new RedisAnswer[256];
+    private readonly RedisAnswer[] answers = new RedisAnswer[64];
     private readonly ReplyParser parser = new(MaxCallReplyBytes);
     private int answerCount;
+    private ReadBatch? answeredReads;
 
     // A record that arrives in pieces: how much of it, and of the line end behind it, is there.
     private RentedRecord? record;
@@ -184,19 +185,19 @@ internal sealed partial class RedisLink
 
     private void Answer(ref InFlight command, RentedRecord? found)
     {
-        var read = (IRedisRead)command.Call!;
+        var read = (ReadCall)command.Call!;
         Done(ref command);
-        read.Answer(found);
+        AddRead(read, found, RedisErrorKind.None);
     }
 
     private void Refuse(ref InFlight command, ReadOnlySpan<byte> error)
     {
         var kind = RedisErrors.Classify(error);
         replies.Refused(kind, error);
-        if (command.Call is IRedisRead read)
+        if (command.Call is ReadCall read)
         {
             Done(ref command);
-            read.Fail(kind);
+            AddRead(read, null, kind);
         }
         else
         {
@@ -228,6 +229,23 @@ internal sealed partial class RedisLink
             replies.Answered(answers.AsSpan(0, answerCount));
             answerCount = 0;
         }
+
+        if (answeredReads is { } reads)
+        {
+            answeredReads = null;
+            ThreadPool.UnsafeQueueUserWorkItem(reads, preferLocal: false);
+        }
+    }
+
+    private void AddRead(ReadCall read, RentedRecord? found, RedisErrorKind error)
+    {
+        read.Answer(found, error);
+        answeredReads ??= new ReadBatch(this);
+        answeredReads.Add(read);
+        if (answeredReads.IsFull)
+        {
+            HandOver();
+        }
     }
 
     // Nothing is added once the link has failed, so what the ring holds now is all. Writes need no word: their owner sees the link end and knows what it has sent.
@@ -250,13 +268,15 @@ internal sealed partial class RedisLink
             Done(ref command);
             switch (call)
             {
-                case IRedisRead read:
-                    read.Fail(RedisErrorKind.Unknown);
+                case ReadCall read:
+                    AddRead(read, null, RedisErrorKind.Unknown);
                     break;
                 case TaskCompletionSource<RespValue> task:
                     task.TrySetException(new RedisException(RedisErrorKind.Unknown, Failure));
                     break;
             }
         }
+
+        HandOver();
     }
 }

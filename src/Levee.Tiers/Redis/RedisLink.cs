@@ -19,7 +19,7 @@ internal sealed partial class RedisLink : IAsyncDisposable
     private const int KeptOutputBytes = 1 << 20;
 
     // Room in the ring that reads leave to writes, so that many reads cannot keep tombstones from being sent.
-    private const int ReservedForWrites = 256;
+    private const int ReservedForWrites = 512;
 
     private readonly Stream stream;
     private readonly TimeProvider time;
@@ -35,6 +35,7 @@ internal sealed partial class RedisLink : IAsyncDisposable
     // Commands added and answered since the beginning; added under the gate, answered by the reader.
     private long added;
     private long answered;
+    private int corks;
     private string? failure;
     private Task loops = Task.CompletedTask;
     private ITimer? watch;
@@ -68,7 +69,7 @@ internal sealed partial class RedisLink : IAsyncDisposable
 
     /// <summary>Sends a GET.</summary>
     /// <returns>False where the link has ended or too much is under way; then the read was not taken over.</returns>
-    public bool TryGet(RedisNames names, ulong hash, IRedisRead read)
+    public bool TryGet(RedisNames names, ulong hash, ReadCall read)
     {
         lock (gate)
         {
@@ -82,7 +83,11 @@ internal sealed partial class RedisLink : IAsyncDisposable
             Add(RedisCommandKind.Get, 0, read);
         }
 
-        sendable.Raise();
+        if (Volatile.Read(ref corks) == 0)
+        {
+            sendable.Raise();
+        }
+
         return true;
     }
 
@@ -147,6 +152,16 @@ internal sealed partial class RedisLink : IAsyncDisposable
         }
 
         return reply;
+    }
+
+    /// <summary>Holds reads back until <see cref="Uncork"/>, to be sent together. Not for long.</summary>
+    public void Cork() => Interlocked.Increment(ref corks);
+
+    /// <summary>Sends what was held back.</summary>
+    public void Uncork()
+    {
+        Interlocked.Decrement(ref corks);
+        sendable.Raise();
     }
 
     /// <summary>Ends the link; what is under way fails.</summary>

@@ -7,7 +7,10 @@ namespace Levee.Tiers.Redis;
 public sealed partial class RedisTier
 {
     // Writes under way; reads share the rest of the pipeline.
-    private const int MaxWritesUnderWay = 1024;
+    private const int MaxWritesUnderWay = 4096;
+
+    // So many records are looked up before others get the lock.
+    private const int RecordsPerHold = 32;
 
     // Beyond its capacity by this much, records wait until the oldest have gone.
     private const double MaxOverfill = 1.02;
@@ -55,20 +58,42 @@ public sealed partial class RedisTier
             }
 
             batch.LastTombstone = sentTombstone;
-            if (sentTombstone == tombstones.Next - 1 && sentSets.Count < MaxWritesUnderWay && !breaker.IsOpen && presence.StoredBytes <= context.CapacityBytes * MaxOverfill)
+            if (!MayTakeRecords() || !TakeRecords())
             {
-                TakeRecords();
+                return batch.TombstoneCount + batch.RecordCount > 0;
             }
-
-            return batch.TombstoneCount + batch.RecordCount > 0;
         }
+
+        // More of them, the lock being free in between. A tombstone that came meanwhile would have to go first.
+        while (!batch.IsFull)
+        {
+            lock (gate)
+            {
+                if (!ReferenceEquals(link, connected) || !MayTakeRecords() || !TakeRecords())
+                {
+                    break;
+                }
+            }
+        }
+
+        return true;
     }
 
-    private void TakeRecords()
+    private bool MayTakeRecords() =>
+        sentTombstone == tombstones.Next - 1 && sentSets.Count + batch.RecordCount < MaxWritesUnderWay && !breaker.IsOpen && presence.StoredBytes <= context.CapacityBytes * MaxOverfill;
+
+    /// <summary>Takes some records. False where no more wait.</summary>
+    private bool TakeRecords()
     {
         var now = NowMs();
-        while (!batch.IsFull && buffer.TryNext(sentTicket, out var ticket, out var record))
+        for (var taken = 0; taken < RecordsPerHold && !batch.IsFull; taken++)
         {
+            if (!buffer.TryNext(sentTicket, out var ticket, out var record))
+            {
+                ReleaseSkipped();
+                return false;
+            }
+
             sentTicket = ticket;
             if (!presence.TryFind(TierRecord.Hash(record.Record), out var entry) || !IsAt(entry, ticket) || !IsLive(entry))
             {
@@ -76,17 +101,14 @@ public sealed partial class RedisTier
             }
 
             var expiresAt = TierRecord.ExpiresAt(record.Record);
-            if (expiresAt == Limits.Never)
+            if (expiresAt == Limits.Never || expiresAt > now)
             {
-                batch.AddRecord(record, ticket, 0);
-            }
-            else if (expiresAt > now)
-            {
-                batch.AddRecord(record, ticket, expiresAt - now);
+                batch.AddRecord(record, ticket, expiresAt == Limits.Never ? 0 : expiresAt - now);
             }
         }
 
         ReleaseSkipped();
+        return true;
     }
 
     private bool SendBatch(RedisLink connected)
@@ -138,6 +160,7 @@ public sealed partial class RedisTier
     {
         var worst = RedisErrorKind.None;
         var isOverfull = false;
+        var hasWritten = false;
         lock (gate)
         {
             if (!replies.IsCurrent)
@@ -150,6 +173,7 @@ public sealed partial class RedisTier
                 worst = answer.Error == RedisErrorKind.None ? worst : answer.Error;
                 if (answer.Kind == RedisCommandKind.Set)
                 {
+                    hasWritten |= answer.Error == RedisErrorKind.None;
                     SetAnswered(sentSets.Dequeue(), answer.Error);
                 }
                 else if (answer.Error == RedisErrorKind.None)
@@ -184,7 +208,7 @@ public sealed partial class RedisTier
 
         work.Raise();
         breaker.Report(worst);
-        if (worst == RedisErrorKind.None)
+        if (hasWritten && worst == RedisErrorKind.None)
         {
             ClearRefusal();
         }

@@ -6,6 +6,9 @@ namespace Levee.Tiers.Redis;
 /// <content>What the tier holds and did, how it is, and what it logs.</content>
 public sealed partial class RedisTier
 {
+    // How long a refusal is said, unless a record is written before.
+    private static readonly TimeSpan RefusalMemory = TimeSpan.FromSeconds(30);
+
     // Under the lock.
     private long demotions;
     private long drops;
@@ -24,6 +27,7 @@ public sealed partial class RedisTier
     private double readMs;
     private string problem = "it is not connected yet";
     private string refusal = "";
+    private long refusedAt;
 
     /// <inheritdoc/>
     public TierStatistics GetStatistics()
@@ -58,7 +62,7 @@ public sealed partial class RedisTier
         }
     }
 
-    private string Problem() => problem.Length > 0 ? problem : refusal.Length > 0 ? refusal : breaker.IsOpen ? "the breaker is open: Redis failed often a moment ago" : "";
+    private string Problem() => problem.Length > 0 ? problem : refusal.Length > 0 && time.GetElapsedTime(refusedAt) < RefusalMemory ? refusal : breaker.IsOpen ? "the breaker is open: Redis failed often a moment ago" : "";
 
     private void SetProblem(string words, RedisErrorKind kind)
     {
@@ -82,6 +86,7 @@ public sealed partial class RedisTier
         lock (gate)
         {
             refusal = words;
+            refusedAt = time.GetTimestamp();
         }
     }
 

@@ -116,19 +116,18 @@ public sealed partial class RedisTier : ITier
 
         foreach (var (removal, version) in removals.Live.ToArray())
         {
-            if (removal.Partition >= clears.Length)
+            var today = PartitionMark.Today(removal.Partition, clears.Length);
+            for (var partition = today.Start.Value; partition < today.End.Value; partition++)
             {
-                continue;
-            }
-
-            if (removal.Tag.Length == 0)
-            {
-                clears[removal.Partition].Version = version;
-                host.RecoverClear(removal.Partition, version);
-            }
-            else
-            {
-                host.RecoverTagRemoval(removal.Partition, System.Text.Encoding.Latin1.GetBytes(removal.Tag), version);
+                if (removal.Tag.Length == 0)
+                {
+                    clears[partition].Version = Math.Max(clears[partition].Version, version);
+                    host.RecoverClear(partition, version);
+                }
+                else
+                {
+                    host.RecoverTagRemoval(partition, System.Text.Encoding.Latin1.GetBytes(removal.Tag), version);
+                }
             }
         }
 
@@ -140,6 +139,11 @@ public sealed partial class RedisTier : ITier
     /// <inheritdoc/>
     public bool MayHold(ulong hash)
     {
+        if (!Volatile.Read(ref isListing) && presence.Count == 0)
+        {
+            return false;
+        }
+
         lock (gate)
         {
             return presence.TryFind(hash, out var entry) ? IsLive(entry) : isListing;
@@ -222,7 +226,7 @@ public sealed partial class RedisTier : ITier
     {
         lock (gate)
         {
-            if (!removals.TryAppend(partition, tag, version))
+            if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), tag, version))
             {
                 GiveUpGeneration("there is no room for the log of tag removals");
             }
@@ -238,7 +242,7 @@ public sealed partial class RedisTier : ITier
     {
         lock (gate)
         {
-            if (!removals.TryAppend(partition, default, version))
+            if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), default, version))
             {
                 GiveUpGeneration("there is no room for the log of clears");
             }
@@ -350,7 +354,8 @@ public sealed partial class RedisTier : ITier
         }
     }
 
-    private bool IsDrained()
+    /// <summary>Whether nothing waits to be written, or deleted, in Redis.</summary>
+    public bool IsDrained()
     {
         lock (gate)
         {

@@ -151,7 +151,10 @@ public sealed unsafe class MappedFile : IDisposable
         }
 
         bytes = null;
+
+        // The handle first: disposing of a view whose handle is open flushes it to the disk, which nobody has asked for.
         view!.SafeMemoryMappedViewHandle.ReleasePointer();
+        view.SafeMemoryMappedViewHandle.Dispose();
         view.Dispose();
         view = null;
         map!.Dispose();

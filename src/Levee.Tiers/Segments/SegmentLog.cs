@@ -9,7 +9,7 @@ namespace Levee.Tiers.Segments;
 /// <para>
 /// The invariants. (1) What the index points at is the last that the tier was told of the hash, or void. (2) The newest mention of a hash in the log, up to the open segment's committed length, never says more than the
 /// index: an entry that leaves the index while its record stays in the log leaves a tombstone behind it, unless the record or a record after it says itself that it is dead. (3) For an entry that is only in
-/// the buffer the log's newest mention is a tombstone, or there is none; so dropping it from the index is enough. (4) While recovering, (3) is not known: whatever leaves the index stays in it as void.
+/// the buffer the log's newest mention is a tombstone, or there is none; so dropping it from the index is enough. Not so for those written through over an entry of the log, which are noted as shadowing it. (4) While recovering, (3) is not known: whatever leaves the index stays in it as void.
 /// </para>
 /// </summary>
 internal sealed class SegmentLog : IDisposable
@@ -17,6 +17,13 @@ internal sealed class SegmentLog : IDisposable
     private const long HoldsFromMarginMs = 60_000;
     private readonly TierContext context;
     private readonly string cacheName;
+
+    /// <summary>
+    /// Hashes that are written through and wait, while the log's newest mention of them still is an acknowledged entry, which stays true until the new one is in the log; and the segment of that
+    /// mention, 0 where it is not known.
+    /// </summary>
+    private readonly Dictionary<ulong, long> shadowing = [];
+
     private long voids;
     private long promoted;
     private long bufferSinceMs;
@@ -203,6 +210,16 @@ internal sealed class SegmentLog : IDisposable
     /// <summary>Lets an entry go whose record is dead by what the log says already, or is only in the buffer. While recovering it stays as void: older segments may still mention the hash.</summary>
     public void Drop(in IndexEntry entry)
     {
+        if (shadowing.Count > 0 && entry.Location.IsInBuffer && shadowing.Remove(entry.Hash))
+        {
+            var epoch = Epoch;
+            AppendTombstone(entry.Hash, ulong.MaxValue);
+            if (epoch != Epoch)
+            {
+                return;
+            }
+        }
+
         if (IsRecovering)
         {
             Turn(entry, entry.Location.With(LocationFlags.Void));
@@ -382,6 +399,7 @@ internal sealed class SegmentLog : IDisposable
         Epoch++;
         Problem = reason;
         var waiting = Waiting();
+        shadowing.Clear();
         Index.Clear();
         Clears.Reset();
         (voids, promoted) = (0, 0);
@@ -409,7 +427,10 @@ internal sealed class SegmentLog : IDisposable
     // What waits to be written.
 
     /// <summary>Copies an entry into the buffer and points the index at it.</summary>
-    public bool TryBuffer(scoped in TierEntry entry, out long ticket)
+    /// <param name="entry">The entry.</param>
+    /// <param name="isThrough">Whether what the log says of the hash stays true until the entry is in the log.</param>
+    /// <param name="ticket">Its ticket.</param>
+    public bool TryBuffer(scoped in TierEntry entry, bool isThrough, out long ticket)
     {
         var found = Index.TryFind(entry.Hash, out var old);
         if (!MayTakeEntries || (!found && Index.Count >= MaxEntries) || !Buffer.TryAdd(entry, out ticket))
@@ -427,7 +448,14 @@ internal sealed class SegmentLog : IDisposable
         // Of what the log says nothing may remain: if this entry is voided before it is written, it only leaves the index.
         if (found ? !old.Location.IsInBuffer && (old.Location.Flags & LocationFlags.Void) == 0 : IsRecovering)
         {
-            AppendTombstone(entry.Hash, entry.Version);
+            if (isThrough)
+            {
+                shadowing[entry.Hash] = found ? old.Location.Sequence : 0;
+            }
+            else
+            {
+                AppendTombstone(entry.Hash, entry.Version);
+            }
         }
 
         var flags = entry.Tags.IsEmpty ? LocationFlags.None : LocationFlags.Tagged;
@@ -437,6 +465,21 @@ internal sealed class SegmentLog : IDisposable
 
     /// <summary>The highest ticket that was given.</summary>
     public long LastTicket { get; private set; }
+
+    /// <summary>Whether a segment holds an acknowledged entry that a write under way is about to supersede: it must not go before that is in the log.</summary>
+    public bool IsShadowed(long sequence) => shadowing.Count > 0 && shadowing.Values.Any(shadowed => shadowed == sequence || shadowed == 0);
+
+    /// <summary>Whether a hash is written through and waits while the log's newest mention of it is true.</summary>
+    public bool IsShadowing(ulong hash) => shadowing.Count > 0 && shadowing.ContainsKey(hash);
+
+    /// <summary>Says that a record of a hash is in the log: it supersedes what was there.</summary>
+    public void Supersedes(ulong hash)
+    {
+        if (shadowing.Count > 0)
+        {
+            shadowing.Remove(hash);
+        }
+    }
 
     /// <summary>Says that everything up to a ticket has left the buffer, and that what is still there came after an instant.</summary>
     public void Written(long upToTicket, long sinceMs)

@@ -108,7 +108,12 @@ internal sealed class SegmentLoops(
                 }
 
                 await step(stopping.Token).ConfigureAwait(false);
-                failures = 0;
+                if (failures > 0)
+                {
+                    failures = 0;
+                    Volatile.Write(ref storeProblem, "");
+                }
+
                 await signal.WaitAsync(Pace, stopping.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -149,7 +154,6 @@ internal sealed class SegmentLoops(
     {
         while (await sealer.SealNextAsync(cancellation).ConfigureAwait(false))
         {
-            Volatile.Write(ref storeProblem, "");
         }
     }
 

@@ -128,7 +128,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
             LargeRecord.Complete(plain.Span, large);
         }
 
-        return Matching(plain, key);
+        return Matching(plain, place.Entry, key);
     }
 
     private TierRead OfLocal(in Place place, ReadOnlySpan<byte> key)
@@ -214,15 +214,15 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
             return Damaged(place.Entry);
         }
 
-        return Matching(plain, key);
+        return Matching(plain, place.Entry, key);
     }
 
-    private TierRead Matching(RentedRecord plain, ReadOnlySpan<byte> key)
+    private TierRead Matching(RentedRecord plain, in IndexEntry place, ReadOnlySpan<byte> key)
     {
         if (TierRecord.TryRead(plain.Span, out var entry) && entry.Key.SequenceEqual(key))
         {
             log.Counters.Hit();
-            return TierRead.Found(plain);
+            return TierRead.Found(plain, (place.Location.Flags & LocationFlags.Referenced) != 0);
         }
 
         plain.Dispose();

@@ -86,7 +86,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             return null;
         }
 
-        if (oldest.LiveBytes <= oldest.RecordsEnd / 2)
+        if (oldest.LiveBytes <= oldest.RecordsEnd * log.Options.CleanWhenOldestAbove)
         {
             return oldest;
         }
@@ -94,7 +94,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         SegmentInfo? emptiest = null;
         foreach (var info in log.Table.All)
         {
-            if (SegmentRules.IsWorthCleaning(info) && (emptiest is null || info.LiveBytes < emptiest.LiveBytes))
+            if (SegmentRules.IsWorthCleaning(info, log.Options.CleanBelow) && (emptiest is null || info.LiveBytes < emptiest.LiveBytes))
             {
                 emptiest = info;
             }
@@ -290,7 +290,12 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             return false;
         }
 
-        below.Demote(entry);
+        // It may lie there already, from before it was brought up.
+        if (!below.Keep(worth.Hash))
+        {
+            below.Demote(entry);
+        }
+
         log.Counters.MovedBelow++;
         return true;
     }
@@ -305,7 +310,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         Fail(isOldest, "before-retired");
         lock (log.Gate)
         {
-            if (epoch != log.Epoch)
+            if (epoch != log.Epoch || log.IsShadowed(victim.Sequence))
             {
                 return false;
             }
@@ -349,6 +354,11 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
                     var hash = footer[place].Hash;
                     var isFurtherOn = log.TryFind(hash, out var entry) && !entry.Location.IsInBuffer && entry.Location.Sequence != victim.Sequence
                         && (entry.Location.Flags & LocationFlags.Void) == 0;
+                    if (log.IsShadowing(hash))
+                    {
+                        return false; // Not now: what this segment says of it is still true.
+                    }
+
                     if (!isFurtherOn && done.Add(hash))
                     {
                         log.AppendTombstone(hash, ulong.MaxValue);

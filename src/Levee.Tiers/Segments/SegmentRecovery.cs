@@ -247,28 +247,35 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         {
             var record = controls.Record;
             var subject = TierRecord.Hash(record);
-            switch (TierRecord.Type(record))
+            if (TierRecord.Type(record) == TierRecordType.Retired)
             {
-                case TierRecordType.TagRemoval:
-                    host.RecoverTagRemoval((int)subject, TierRecord.Body(record), TierRecord.Version(record));
-                    break;
-                case TierRecordType.Clear:
-                    host.RecoverClear((int)subject, TierRecord.Version(record));
-                    if (TierRecord.Body(record).IsEmpty)
-                    {
-                        // Where in the segment it lay is not known: what came before it there is void by its version.
-                        lock (log.Gate)
-                        {
-                            log.Clears.Set((int)subject, SegmentLocation.InSegment(sequence, 0, 0), 0);
-                        }
-                    }
+                retired.Add((long)subject);
+                continue;
+            }
 
-                    break;
-                case TierRecordType.Retired:
-                    retired.Add((long)subject);
-                    break;
-                default:
-                    break;
+            var today = PartitionMark.Today((int)subject, host.PartitionCount);
+            for (var partition = today.Start.Value; partition < today.End.Value; partition++)
+            {
+                ApplyRemoval(record, partition, sequence);
+            }
+        }
+    }
+
+    private void ApplyRemoval(ReadOnlySpan<byte> record, int partition, long sequence)
+    {
+        if (TierRecord.Type(record) == TierRecordType.TagRemoval)
+        {
+            host.RecoverTagRemoval(partition, TierRecord.Body(record), TierRecord.Version(record));
+            return;
+        }
+
+        host.RecoverClear(partition, TierRecord.Version(record));
+        if (TierRecord.Body(record).IsEmpty)
+        {
+            // Where in the segment it lay is not known: what came before it there is void by its version.
+            lock (log.Gate)
+            {
+                log.Clears.Set(partition, SegmentLocation.InSegment(sequence, 0, 0), 0);
             }
         }
     }

@@ -24,6 +24,7 @@ public sealed class SegmentTier : ITier
     private SegmentSweep sweep = null!;
     private SegmentLoops loops = null!;
     private ITier? below;
+    private int partitionCount;
     private bool isStarted;
 
     /// <param name="store">Where sealed segments lie; the tier disposes of it.</param>
@@ -125,7 +126,7 @@ public sealed class SegmentTier : ITier
         bool isFilling;
         lock (log.Gate)
         {
-            if (log.TryBuffer(entry, out _))
+            if (log.TryBuffer(entry, isThrough: false, out _))
             {
                 log.Counters.Demotions++;
             }
@@ -179,7 +180,7 @@ public sealed class SegmentTier : ITier
     {
         lock (log.Gate)
         {
-            if (log.Problem.Length > 0 || !log.TryBuffer(entry, out var ticket))
+            if (log.Problem.Length > 0 || !log.TryBuffer(entry, isThrough: true, out var ticket))
             {
                 return false;
             }
@@ -239,7 +240,7 @@ public sealed class SegmentTier : ITier
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes + byte.MaxValue];
         record = record[..(TierRecord.HeaderBytes + tag.Length)];
-        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)partition, version, tag);
+        TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)PartitionMark.Of(partition, partitionCount), version, tag);
         lock (log.Gate)
         {
             log.AppendControl(record);
@@ -259,7 +260,7 @@ public sealed class SegmentTier : ITier
         }
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
-        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)partition, version, default);
+        TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)PartitionMark.Of(partition, partitionCount), version, default);
         lock (log.Gate)
         {
             var epoch = log.Epoch;
@@ -333,7 +334,9 @@ public sealed class SegmentTier : ITier
         var counters = log.Counters;
         lock (log.Gate)
         {
-            var problem = log.Problem.Length > 0 ? log.Problem : loops.StoreProblem;
+            var problem = log.Problem.Length > 0 ? log.Problem
+                : loops.StoreProblem.Length > 0 ? loops.StoreProblem
+                : log.MayTakeEntries ? "" : $"{log.Table.StagedCount} sealed segments wait for the store, and nothing more is taken down";
             return new TierStatistics
             {
                 Health = problem.Length > 0 ? TierHealth.Degraded : log.IsRecovering ? TierHealth.Recovering : TierHealth.Healthy,
@@ -365,7 +368,7 @@ public sealed class SegmentTier : ITier
     public async Task StopAsync(CancellationToken cancellation)
     {
         await loops.StopAsync().ConfigureAwait(false);
-        var isDrained = await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
+        await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
         lock (log.Gate)
         {
             if (log.Open is { FirstEntryMs: > 0 })
@@ -388,10 +391,7 @@ public sealed class SegmentTier : ITier
         }
 
         FlushLocal();
-        if (isDrained || log.Entries >= 0)
-        {
-            log.State.MarkClean();
-        }
+        log.State.MarkClean();
     }
 
     /// <inheritdoc/>
@@ -415,6 +415,7 @@ public sealed class SegmentTier : ITier
 
     private void Build(ITierHost host, TierState state)
     {
+        partitionCount = host.PartitionCount;
         log = new SegmentLog(context, options, state, host.CacheName, host.PartitionCount);
         reader = new SegmentReader(log, store, context.Codec);
         writer = new SegmentWriter(log, context);

@@ -21,6 +21,12 @@ public sealed record SegmentTierOptions
     /// <summary>At most this part of a segment is carried over when it is reclaimed, so that reclaiming always frees space.</summary>
     public double MaxCarryOver { get; init; } = 0.5;
 
+    /// <summary>A segment in the middle may be cleaned when less than this part of it lives.</summary>
+    public double CleanBelow { get; init; } = 0.25;
+
+    /// <summary>Cleaning is considered when more than this part of the oldest segment lives; else that one goes.</summary>
+    public double CleanWhenOldestAbove { get; init; } = 0.5;
+
     /// <summary>Whether nobody else keeps objects of this cache's name in the store: then generations that this tier knows nothing of are deleted too.</summary>
     public bool OwnsStore { get; init; }
 
@@ -33,11 +39,14 @@ public sealed record SegmentTierOptions
     /// <summary>Whether the tier works by itself. Tests let it work step by step.</summary>
     internal bool RunsLoops { get; init; } = true;
 
+    /// <summary>The length of a segment that is chosen for a capacity.</summary>
+    internal static int SegmentBytesFor(long capacityBytes) => (int)Math.Clamp(capacityBytes / 64, 1 << 20, 8 << 20);
+
     /// <summary>The options with every default chosen.</summary>
     /// <exception cref="TierException">A value is out of its range, or the capacity is too small.</exception>
     internal SegmentTierOptions Resolve(long capacityBytes)
     {
-        var segmentBytes = SegmentBytes != 0 ? SegmentBytes : (int)Math.Clamp(capacityBytes / 64, 1 << 20, 8 << 20);
+        var segmentBytes = SegmentBytes != 0 ? SegmentBytes : SegmentBytesFor(capacityBytes);
         Check(segmentBytes is >= 64 << 10 and <= 32 << 20, $"A segment of {segmentBytes} bytes; 64 KiB to 32 MiB are possible.");
         Check(capacityBytes >= 4L * segmentBytes, $"A tier of {capacityBytes} bytes is too small; it needs at least {4L * segmentBytes} bytes, four segments.");
         Check(MaxStaged >= 1, $"{MaxStaged} segments may wait for the store; at least 1 must.");

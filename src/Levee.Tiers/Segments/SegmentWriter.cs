@@ -169,6 +169,7 @@ internal sealed class SegmentWriter(SegmentLog log, TierContext context) : IDisp
 
                 log.TryAppend(record, mayCreate: false, out var location);
                 log.Turn(entry, location.With(entry.Location.Flags));
+                log.Supersedes(item.Hash);
             }
 
             return (next, false);
@@ -214,6 +215,7 @@ internal sealed class SegmentWriter(SegmentLog log, TierContext context) : IDisp
                 if (isLong && log.TryFind(item.Hash, out var entry) && Points(entry, item.Ticket) && !IsTagRemoved(entry, item))
                 {
                     log.Turn(entry, log.AppendPrewritten().With(entry.Location.Flags));
+                    log.Supersedes(item.Hash);
                 }
 
                 return true;

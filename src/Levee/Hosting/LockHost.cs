@@ -16,7 +16,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
 
-    private const long ReservationMs = 2000;
+    /// <summary>How much of the clock is reserved at a time. The clock stands still where <see cref="CounterMs"/> of it are left: versions that are given out meanwhile take those.</summary>
+    private const long ReservationMs = 3000;
+
+    private const long CounterMs = 1000;
     private const int TakenPerSlice = 256;
 
     /// <summary>Within what a tier's buffer takes.</summary>
@@ -31,8 +34,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
-    private readonly long floorMs;
     private long reservedMs;
+    private long lastVersionMs;
 
     /// <param name="options">The cache's options; validated here.</param>
     /// <param name="time">The source of time.</param>
@@ -47,7 +50,6 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         Options = options;
         this.tiers = tiers;
         Clock = new MillisecondClock(time);
-        floorMs = tiers is null ? 0 : tiers.FloorMs + 1;
         ReserveClock();
         arena = new PageArena(options.MemoryBytes);
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
@@ -224,11 +226,13 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <returns>Whether any found work.</returns>
     public bool MaintainOnce()
     {
+        ReserveClock();
         var worked = false;
         foreach (var slot in slots)
         {
             lock (slot.Gate)
             {
+                lastVersionMs = Math.Max(lastVersionMs, slot.Partition.LastVersionMs);
                 var began = Stopwatch.GetTimestamp();
                 var work = slot.Partition.Maintain(Clock.Now);
                 if (work != MaintenanceWork.None)
@@ -347,7 +351,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         {
             next = await tiers!.ScanAsync(tier, position, Visit).ConfigureAwait(false);
         }
-        catch (IOException)
+        catch (Exception ended) when (ended is IOException or OperationCanceledException)
         {
             next = 0;
         }
@@ -379,7 +383,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <summary>
-    /// No partition's clock passes what the tiers have noted: whoever opens them next begins above it. Where the machine's clock was set back, this owner's stands at its floor, and that is noted too.
+    /// No partition's clock, and no version, passes what the tiers have noted: whoever opens them next begins above it. Where the wall clock is behind what was given out before, by this
+    /// owner or an earlier one, versions go on from there and the reservation with them.
     /// </summary>
     private void ReserveClock()
     {
@@ -388,12 +393,13 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             return;
         }
 
-        var now = Math.Max(Clock.Unbounded, floorMs);
-        if (now + (ReservationMs / 2) > reservedMs)
+        var floorMs = tiers.FloorMs == 0 ? 0 : tiers.FloorMs + 1;
+        var reachedMs = Math.Max(Math.Max(Clock.Unbounded, floorMs), lastVersionMs);
+        if (reachedMs + ReservationMs - CounterMs > reservedMs)
         {
-            reservedMs = now + ReservationMs;
+            reservedMs = reachedMs + ReservationMs;
             tiers.Reserve(reservedMs);
-            Clock.Bound(floorMs, reservedMs);
+            Clock.Bound(floorMs, reservedMs - CounterMs);
         }
     }
 
@@ -417,10 +423,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             Clock.Synchronize();
-            ReserveClock();
             while (MaintainOnce() && !stopping.IsCancellationRequested)
             {
                 await Task.Yield();
+                Clock.Synchronize();
             }
 
             try

@@ -10,6 +10,7 @@ public sealed class AnswerCopy : IDisposable
     private readonly Outcome outcome;
     private readonly long number;
     private readonly PartitionStatistics? statistics;
+    private readonly EntryExplanation? explanation;
 
     /// <summary>Copies an answer.</summary>
     public AnswerCopy(scoped in Answer answer)
@@ -17,6 +18,7 @@ public sealed class AnswerCopy : IDisposable
         outcome = answer.Outcome;
         number = answer.Number;
         statistics = answer.Statistics;
+        explanation = answer.Explanation;
         record = answer.Entry.IsEmpty ? [] : answer.Entry.CopyRecord();
         large = answer.Entry.Large;
         large?.AddReference();
@@ -28,6 +30,7 @@ public sealed class AnswerCopy : IDisposable
     /// <summary>The answer; its entry looks into this copy.</summary>
     public Answer Answer =>
         statistics is not null ? new Answer(statistics)
+        : explanation is not null ? new Answer(explanation)
         : record.Length == 0 ? new Answer(outcome, number)
         : new Answer(outcome, new EntryView(record, large), number);
 

@@ -62,7 +62,7 @@ public sealed partial class Partition
         }
     }
 
-    private void ForgetTags() => tags.Forget(lower?.HoldsFromMs ?? long.MaxValue);
+    private void ForgetTags() => tags.Forget(lower is null ? long.MaxValue : Math.Min(lower.HoldsFromMs, loads.HoldsFromMs));
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
     private bool ReclaimExpired()

@@ -93,14 +93,15 @@ public sealed partial class Partition
         entry.Version > clearedVersion && entry.ExpiresAt > clock && !tags.Covers(entry.Tags, entry.Version);
 
     /// <summary>Whether a load brought an entry that is still true.</summary>
-    private bool IsAlive(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Found && !load.IsVoid && IsTrue(result.Entry);
+    private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
+        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version <= load.NewestShown && IsTrue(result.Entry);
 
     /// <summary>Whether a load left it open if there is an entry.</summary>
     private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
 
-    /// <summary>An operation that may change the entry needs it here. Else it must have been asked for, and be worth it.</summary>
+    /// <summary>An operation that may change the entry needs it here, and so does one that moves its expiry. Else it must have been asked for, and be worth it.</summary>
     private bool IsWorthPromoting(PendingLoad load, scoped in LoadResult result) =>
-        load.HasWriter || (load.HasGet && (result.IsWanted || store.Welcomes(store.TagOf(load.Key))));
+        load.HasWriter || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
 
     private bool Promote(byte[] key, scoped in TierEntry entry)
     {
@@ -125,12 +126,59 @@ public sealed partial class Partition
 
     private void AnswerFrom(scoped in TierEntry entry, byte[] key, Waiter waiter)
     {
+        hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, ViewOf(entry, key)));
+    }
+
+    /// <summary>Deletes an entry for which there is no place in memory: nothing of it is needed here.</summary>
+    /// <returns>Whether it is gone.</returns>
+    private bool TryDeleteBelow(scoped in TierEntry entry, byte[] key, Waiter waiter)
+    {
+        var operation = waiter.Operation;
+        var view = ViewOf(entry, key);
+        if (!MayDelete(operation, view, waiter.Sink, waiter.Ticket))
+        {
+            return false;
+        }
+
+        Supersede(NodeTable.None, operation.Hash, NextVersion());
+        removals++;
+        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Removed, view));
+        return true;
+    }
+
+    /// <summary>A look at an entry that is not resident, valid until the next.</summary>
+    private EntryView ViewOf(scoped in TierEntry entry, byte[] key)
+    {
         var parts = RecordParts.Of(entry);
         parts.Key = key;
         var record = Scratch().AsSpan(0, parts.Length);
         parts.Write(record, NodeTable.None);
-        hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, new EntryView(record, parts.Large)));
+        return new EntryView(record, parts.Large);
+    }
+
+    /// <summary>Answers a write that found no memory. What has gone through is written all the same: it lies below, and what it replaced may not stay above it.</summary>
+    private void AnswerUnplaced(int node, scoped ref RecordParts parts, IAnswerSink sink, long ticket, long sum = 0)
+    {
+        if (!parts.HasLowerCopy)
+        {
+            sink.Answer(ticket, Refuse());
+            return;
+        }
+
+        var record = new byte[parts.Length];
+        parts.Write(record, NodeTable.None);
+        stores++;
+        sink.Answer(ticket, new Answer(Outcome.Stored, new EntryView(record, parts.Large), sum));
+        if (!parts.KeepsLarge)
+        {
+            parts.Large?.Release();
+        }
+
+        if (node != NodeTable.None)
+        {
+            store.Remove(node);
+        }
     }
 
     /// <summary>Does what must come before an entry is written: makes copies below void, or, where writes go through, takes the entry down.</summary>
@@ -155,30 +203,6 @@ public sealed partial class Partition
 
         parts.HasLowerCopy = true;
         return true;
-    }
-
-    /// <summary>Answers a write for which no memory could be had. One that went through is in the tier, and so it is done; what was in memory gives way.</summary>
-    private void AnswerUnplaced(int node, scoped ref RecordParts parts, IAnswerSink sink, long ticket, long sum)
-    {
-        if (!parts.HasLowerCopy)
-        {
-            sink.Answer(ticket, Refuse());
-            return;
-        }
-
-        if (node != NodeTable.None)
-        {
-            store.Remove(node);
-        }
-
-        var record = new byte[parts.Length];
-        parts.Write(record, NodeTable.None);
-        stores++;
-        sink.Answer(ticket, new Answer(Outcome.Stored, new EntryView(record, parts.Large), sum));
-        if (!parts.KeepsLarge)
-        {
-            parts.Large?.Release();
-        }
     }
 
     /// <summary>Makes copies of a key's entry below void, up to a version, where there may be any.</summary>

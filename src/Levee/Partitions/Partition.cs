@@ -69,12 +69,15 @@ public sealed partial class Partition : IEvictionListener
         this.options = options;
         this.lower = lower;
         this.number = number;
-        clock = lower?.FloorMs ?? 0;
+        clock = lower is null || lower.FloorMs == 0 ? 0 : lower.FloorMs + 1;
         lastVersion = (ulong)clock << 16;
         random = options.Seed | 1;
         hash = new IndexHash(NextRandom(), NextRandom());
         store = NewStore();
     }
+
+    /// <summary>The highest clock that the partition has given out in a version, in Unix milliseconds. Many writes in one millisecond, or while the clock stands still, run ahead of it.</summary>
+    public long LastVersionMs => (long)(lastVersion >> 16);
 
     /// <summary>Whether the host has effects to fetch.</summary>
     public bool HasEffects => effects.Count > 0;
@@ -164,6 +167,10 @@ public sealed partial class Partition : IEvictionListener
             {
                 waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
             }
+            else if (isFound && !isPromoted && waiter.Operation.Kind == OperationKind.Delete)
+            {
+                isFound = !TryDeleteBelow(result.Entry, load.Key, waiter);
+            }
             else if (isFound && !isPromoted)
             {
                 waiter.Sink.Answer(waiter.Ticket, Refuse());
@@ -243,12 +250,12 @@ public sealed partial class Partition : IEvictionListener
                 return false;
             }
 
-            load = loads.Begin(operation.Key, operation.Hash);
+            load = loads.Begin(operation.Key, operation.Hash, Math.Min(lower!.HoldsFromMs, clock));
             effects.Add(new Effect(EffectKind.Load, load.Ticket, load.Key, load.Hash));
         }
         else if (!needsEntry && !load.HasWriter)
         {
-            loads.Detach(load);
+            loads.Detach(load, Math.Max(lastVersion, ((ulong)clock << 16) - 1)); // All versions before the write's.
             if (load.IsVoid)
             {
                 return false; // Cancelled already.
@@ -357,15 +364,8 @@ public sealed partial class Partition : IEvictionListener
         }
 
         var view = store.View(node);
-        if (operation.RequiresKind && view.Kind != operation.EntryKind)
+        if (!MayDelete(operation, view, sink, ticket))
         {
-            sink.Answer(ticket, new Answer(Outcome.WrongKind, view));
-            return;
-        }
-
-        if (!Allows(operation, node))
-        {
-            sink.Answer(ticket, new Answer(Outcome.ConditionFailed, view));
             return;
         }
 
@@ -373,6 +373,24 @@ public sealed partial class Partition : IEvictionListener
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
+    }
+
+    /// <summary>Answers a delete of an entry that must stay.</summary>
+    private static bool MayDelete(scoped in Operation operation, EntryView view, IAnswerSink sink, long ticket)
+    {
+        if (operation.RequiresKind && view.Kind != operation.EntryKind)
+        {
+            sink.Answer(ticket, new Answer(Outcome.WrongKind, view));
+            return false;
+        }
+
+        if (!Allows(operation, view))
+        {
+            sink.Answer(ticket, new Answer(Outcome.ConditionFailed, view));
+            return false;
+        }
+
+        return true;
     }
 
     private void Expire(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
@@ -410,7 +428,7 @@ public sealed partial class Partition : IEvictionListener
 
         if (Place(node, ref parts, tag) == NodeTable.None)
         {
-            AnswerUnplaced(node, ref parts, sink, ticket, sum: 0);
+            AnswerUnplaced(node, ref parts, sink, ticket);
             return;
         }
 
@@ -573,12 +591,14 @@ public sealed partial class Partition : IEvictionListener
         store.Remove(node);
     }
 
-    private bool Allows(scoped in Operation operation, int node) => operation.Condition switch
+    private bool Allows(scoped in Operation operation, int node) => Allows(operation, node == NodeTable.None ? default : store.View(node));
+
+    private static bool Allows(scoped in Operation operation, EntryView present) => operation.Condition switch
     {
         Condition.None => true,
-        Condition.IfAbsent => node == NodeTable.None,
-        Condition.IfPresent => node != NodeTable.None,
-        _ => node != NodeTable.None && EntryRecord.Version(store.Record(node)) == operation.Version,
+        Condition.IfAbsent => present.IsEmpty,
+        Condition.IfPresent => !present.IsEmpty,
+        _ => !present.IsEmpty && present.Version == operation.Version,
     };
 
     private static bool Allows(ExpireCondition condition, long before, long after) =>
@@ -637,9 +657,8 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        node = placed;
         stores++;
-        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node), sum));
+        sink.Answer(ticket, new Answer(Outcome.Stored, store.View(placed), sum));
     }
 
     /// <summary>Adds or replaces a record. What a cleared cache still holds is given back as far as that is needed.</summary>

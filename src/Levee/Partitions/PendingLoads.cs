@@ -23,19 +23,23 @@ internal sealed class PendingLoads
     public PendingLoad? Current(ReadOnlySpan<byte> key) =>
         currentByKey.Count > 0 && lookup.TryGetValue(key, out var load) ? load : null;
 
-    /// <summary>Begins a load.</summary>
-    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash)
+    /// <summary>Whatever the loads under way will bring was true at this clock or later; <see cref="long.MaxValue"/> where there are none.</summary>
+    public long HoldsFromMs => byTicket.Count == 0 ? long.MaxValue : byTicket.Values.Min(static load => load.HoldsFromMs);
+
+    /// <summary>Begins a load, of what lower tiers hold that was true at a clock or later.</summary>
+    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash, long holdsFromMs)
     {
-        var load = new PendingLoad(++lastTicket, key.ToArray(), hash);
+        var load = new PendingLoad(++lastTicket, key.ToArray(), hash, holdsFromMs);
         byTicket.Add(load.Ticket, load);
         currentByKey.Add(load.Key, load);
         return load;
     }
 
-    /// <summary>Makes a load's result one that is not stored.</summary>
-    public void Detach(PendingLoad load)
+    /// <summary>Makes a load's result one that is not stored, and that those who wait are shown only where it is not younger than this version.</summary>
+    public void Detach(PendingLoad load, ulong version)
     {
         load.IsDetached = true;
+        load.NewestShown = version;
         currentByKey.Remove(load.Key);
     }
 
@@ -91,13 +95,19 @@ internal sealed class PendingLoads
 }
 
 /// <summary>A load under way, and who waits for it, in order.</summary>
-internal sealed class PendingLoad(long ticket, byte[] key, ulong hash)
+internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long holdsFromMs)
 {
     public long Ticket { get; } = ticket;
 
     public byte[] Key { get; } = key;
 
     public ulong Hash { get; } = hash;
+
+    /// <summary>What the tiers held from when the load began: it may bring what they have given up since.</summary>
+    public long HoldsFromMs { get; } = holdsFromMs;
+
+    /// <summary>The newest version that those who wait may see. What overtook the load may have been evicted, and be what it finds; they asked before.</summary>
+    public ulong NewestShown { get; set; } = ulong.MaxValue;
 
     /// <summary>Whether a write has overtaken the load: the result answers those who wait, all of them readers, and is not stored.</summary>
     public bool IsDetached { get; set; }

@@ -19,7 +19,7 @@ public sealed class ServeProcessTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
         using var server = Start("--resp-port", "0", "--http-port", "0", "--memory", "32mb", "--tier", "none");
         var lines = new List<string?>();
-        for (var i = 0; i < 5; i++)
+        for (var i = 0; i < 6; i++)
         {
             lines.Add(await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken));
         }

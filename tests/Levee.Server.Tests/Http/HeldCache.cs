@@ -18,6 +18,8 @@ internal sealed class HeldCache(ICacheHost inner) : ICacheHost
 
     public int PartitionCount => inner.PartitionCount;
 
+    public int TierCount => inner.TierCount;
+
     public LargeValueStore LargeValues => inner.LargeValues;
 
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using Levee.Hosting;
 using Levee.Operations;
+using Levee.Partitions;
 using Levee.Server.Http;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -32,11 +33,12 @@ internal sealed class HttpServer : IAsyncDisposable
     /// <param name="wrap">Puts something in front of the default cache.</param>
     /// <param name="partitions">Partitions of the default cache.</param>
     /// <param name="credentials">Who may come in; null: everybody.</param>
-    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2, Credentials? credentials = null)
+    /// <param name="tiers">The lower tiers of the default cache.</param>
+    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2, Credentials? credentials = null, ITierChain? tiers = null)
     {
         LockHost[] hosts =
         [
-            new(new CacheOptions { MemoryBytes = 48L << 20, Partitions = partitions }, TimeProvider.System),
+            new(new CacheOptions { MemoryBytes = 48L << 20, Partitions = partitions }, TimeProvider.System, tiers),
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
         var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Levee.Server.Metrics;
 using Levee.Server.Tests.Http;
+using Levee.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -11,7 +12,7 @@ public sealed class MetricsTests : IAsyncLifetime
 {
     private HttpServer server = null!;
 
-    public async ValueTask InitializeAsync() => server = await HttpServer.StartAsync();
+    public async ValueTask InitializeAsync() => server = await HttpServer.StartAsync(tiers: new FakeTier { Holds = static _ => false, Statistics = [SampleTiers.Files, SampleTiers.Bucket] });
 
     public ValueTask DisposeAsync() => server.DisposeAsync();
 
@@ -54,6 +55,33 @@ public sealed class MetricsTests : IAsyncLifetime
     [InlineData("levee_memory_bytes{cache=\"default\",use=\"large\"} ")]
     [InlineData("dotnet_gc_pause_seconds_total ")]
     [InlineData("process_resident_memory_bytes ")]
+    [InlineData("""levee_entries_below{cache="default"} 102""")]
+    [InlineData("""levee_tier_health{cache="default",tier="0",kind="file",state="healthy"} 1""")]
+    [InlineData("""levee_tier_health{cache="default",tier="0",kind="file",state="degraded"} 0""")]
+    [InlineData("""levee_tier_health{cache="default",tier="1",kind="s3",state="degraded"} 1""")]
+    [InlineData("""levee_tier_entries{cache="default",tier="0",kind="file"} 101""")]
+    [InlineData("""levee_tier_held_bytes{cache="default",tier="0",kind="file"} 103""")]
+    [InlineData("""levee_tier_capacity_bytes{cache="default",tier="0",kind="file"} 104""")]
+    [InlineData("""levee_tier_index_bytes{cache="default",tier="0",kind="file"} 105""")]
+    [InlineData("""levee_tier_reads_total{cache="default",tier="0",kind="file",outcome="hit"} 106""")]
+    [InlineData("""levee_tier_reads_total{cache="default",tier="0",kind="file",outcome="miss"} 107""")]
+    [InlineData("""levee_tier_reads_total{cache="default",tier="0",kind="file",outcome="failed"} 108""")]
+    [InlineData("""levee_tier_demotions_total{cache="default",tier="0",kind="file"} 109""")]
+    [InlineData("""levee_tier_drops_total{cache="default",tier="0",kind="file"} 110""")]
+    [InlineData("""levee_tier_carried_over_total{cache="default",tier="0",kind="file"} 111""")]
+    [InlineData("""levee_tier_damaged_total{cache="default",tier="0",kind="file"} 112""")]
+    [InlineData("""levee_tier_requests_total{cache="default",tier="0",kind="file",operation="write"} 113""")]
+    [InlineData("""levee_tier_requests_total{cache="default",tier="0",kind="file",operation="read"} 114""")]
+    [InlineData("""levee_tier_requests_total{cache="default",tier="0",kind="file",operation="delete"} 115""")]
+    [InlineData("""levee_tier_written_bytes_total{cache="default",tier="0",kind="file"} 116""")]
+    [InlineData("""levee_tier_read_bytes_total{cache="default",tier="0",kind="file"} 117""")]
+    [InlineData("""levee_tier_given_up_generations{cache="default",tier="0",kind="file"} 118""")]
+    [InlineData("""levee_tier_read_seconds{cache="default",tier="0",kind="file"} 0.0015""")]
+    [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="requests"} 0.5""")]
+    [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="storage"} 0.25""")]
+    [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="transfer"} 0.125""")]
+    [InlineData("""levee_tier_saved_dollars_per_day{cache="default",tier="0",kind="file"} 2""")]
+    [InlineData("""levee_tier_saved_seconds_per_day{cache="default",tier="0",kind="file"} 3600.5""")]
     public async Task What_has_been_done_is_counted(string line)
     {
         await UseAsync();

@@ -124,6 +124,8 @@ internal sealed class RespClient : IWaker
 
     public bool IsClosed { get; private set; }
 
+    public int ReceivedBytes => received.Count;
+
     public int Yields { get; private set; }
 
     public ConversationState State => conversation.State;

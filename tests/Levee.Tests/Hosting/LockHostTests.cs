@@ -43,6 +43,45 @@ public sealed class LockHostTests
         Assert.True(sink.Answers == 3 * 6 * 2000, $"{sink.Answers} answers");
     }
 
+    /// <summary>A tier that checks every version against what was reserved.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-3_600_000)]
+    public async Task No_version_passes_what_was_reserved_however_long_the_clock_stands_still(long wallMs)
+    {
+        var time = new ManualTime();
+        var tier = new MemoryTier { FloorMs = wallMs == 0 ? 0 : time.Milliseconds };
+        time.Advance(wallMs);
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, time, tier, seed: 1, maintains: false);
+        var sink = new CopyingSink();
+        Assert.True(tier.ReservedMs > tier.FloorMs && tier.ReservedMs > time.Milliseconds, $"{tier.ReservedMs} is reserved");
+        for (var i = 0; i < 5; i++)
+        {
+            Write(65_536);
+            host.MaintainOnce();
+        }
+
+        time.Advance(60_000);
+        Write(1);
+        Assert.True(host.Clock.Now < tier.ReservedMs, "the clock stands still");
+        Write(10 * 65_536);
+        host.MaintainOnce();
+        Assert.True(wallMs < 0 || host.Clock.Now == time.Milliseconds, "and goes on when more is reserved");
+
+        void Write(int count)
+        {
+            for (var i = 0; i < count; i++)
+            {
+                sink.Answers.Clear();
+                host.Submit(TestBed.On("absent", OperationKind.Delete), sink, 1);
+            }
+
+            sink.Answers.Clear();
+            host.Submit(TestBed.On("k", OperationKind.Set), sink, 1);
+            Assert.InRange((long)(sink.Last.Entry!.Version >> 16), tier.FloorMs + 1, tier.ReservedMs);
+        }
+    }
+
     [Fact]
     public async Task Versions_rise_from_owner_to_owner_though_the_clock_was_set_back()
     {

@@ -1,3 +1,4 @@
+using Levee.Operations;
 using Levee.Tiers.Money;
 using Xunit;
 

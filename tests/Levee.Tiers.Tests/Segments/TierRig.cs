@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using Levee.Keys;
 using Levee.Operations;
@@ -6,13 +7,14 @@ using Levee.Segments;
 using Levee.Testing;
 using Levee.Tiers.Segments;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Win32.SafeHandles;
 
 namespace Levee.Tiers.Tests.Segments;
 
 /// <summary>A segment tier over a fake store, in a folder of its own, that works when the test says so.</summary>
-internal sealed class TierRig : IAsyncDisposable
+internal sealed partial class TierRig : IAsyncDisposable
 {
-    private static readonly string Root = Path.Combine(Path.GetTempPath(), $"levee-segments-{Environment.ProcessId}");
+    private static readonly string Root = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"levee-segments-{Environment.ProcessId}");
     private static int folders;
     private readonly string folder;
 
@@ -49,7 +51,8 @@ internal sealed class TierRig : IAsyncDisposable
         var to = NewFolder();
         foreach (var file in Directory.EnumerateFiles(from))
         {
-            using var source = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            // The state is locked against other owners; a copy asks nobody.
+            using var source = new FileStream(new SafeFileHandle(Open(file, 0), ownsHandle: true), FileAccess.Read);
             using var target = File.Create(Path.Combine(to, Path.GetFileName(file)));
             source.CopyTo(target);
         }
@@ -101,6 +104,10 @@ internal sealed class TierRig : IAsyncDisposable
 
         return read.Outcome == TierReadOutcome.Found && TierRecord.TryRead(read.Record, out var entry) ? Encoding.UTF8.GetString(entry.Value) : null;
     }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Open(string path, int flags);
 
     public async ValueTask DisposeAsync()
     {

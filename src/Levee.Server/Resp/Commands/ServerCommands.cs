@@ -175,7 +175,7 @@ internal static class ServerCommands
 
         if (sections.Count == 0 || sections.Overlaps(["all", "default", "everything"]))
         {
-            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee"]);
+            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee", "tiers"]);
         }
 
         c.RunSteps(InfoAsync(c, sections));
@@ -185,9 +185,12 @@ internal static class ServerCommands
     private static async Task InfoAsync(RespConversation c, HashSet<string> sections)
     {
         var caches = new List<(string Name, PartitionStatistics Statistics)>();
+        var tiers = new List<(string Name, object Value)>();
         foreach (var cache in c.Server.Catalog.Caches)
         {
             caches.Add((cache.Name, await StatisticsAsync(c, cache)));
+            tiers.AddRange((await TierCommands.StatisticsAsync(c, cache)).SelectMany((tier, i) =>
+                TierFields.Of(tier).Select(field => ($"{cache.Name}_tier{i}_{field.Name}", field.Value))));
         }
 
         var sum = caches.Aggregate(new PartitionStatistics(), (total, cache) => total + cache.Statistics);
@@ -232,6 +235,8 @@ internal static class ServerCommands
         {
             Section(text, sections, "levee", [.. Levee(name, statistics)]);
         }
+
+        Section(text, sections, "tiers", tiers);
 
         ReplyFormatter.WriteBulk(c.Output, text.ToString());
     }
