@@ -99,7 +99,7 @@ internal sealed class Checker(int keys, bool writesThrough)
             Tag = frame.Tag,
             ExpiresAt = frame.ExpiresAt,
             Value = frame.Value,
-            Version = frame.Version,
+            AskedVersion = frame.Version,
         };
         underWay.Add(frame.Op, deed);
         if (!IsRemoval(frame.Act) && frame.Act != Act.Get)
@@ -147,13 +147,15 @@ internal sealed class Checker(int keys, bool writesThrough)
 
                 break;
             default:
+                // Refused, and perhaps done all the same: what was there before may be lost.
+                (deed.IsRefused, deed.Version) = (true, frame.Version);
                 break;
         }
     }
 
     private void AcknowledgeStored(KeyLog log, Deed deed, in Frame frame)
     {
-        var asked = deed.Version;
+        var asked = deed.AskedVersion;
         var value = frame.Value;
         Check(deed.Act == Act.Expire ? frame.Version >= log.HighestVersion : frame.Version > log.HighestVersion, $"key {frame.Key}: version {frame.Version} of {deed} is not above {log.HighestVersion}, which was given out before");
         log.HighestVersion = Math.Max(log.HighestVersion, frame.Version);
@@ -172,8 +174,8 @@ internal sealed class Checker(int keys, bool writesThrough)
                 Check(basis is not null, $"key {frame.Key}: {deed} added to {before}, which is not the key's value");
                 break;
             case Act.SetIfVersion:
-                var expected = log.Deeds.FindLast(other => other != deed && other.Version == asked && other.IsKnown);
-                Check(expected is not null && IsAllowed(log, expected, deed.Begin, upTo: deed), $"key {frame.Key}: {deed} found version {asked}, which is not the key's");
+                var expected = log.Deeds.FindLast(other => other != deed && other.Version == asked && other.LeavesEntry && IsAllowed(log, other, deed.Begin, upTo: deed));
+                Check(expected is not null, $"key {frame.Key}: {deed} found version {asked}, which is not the key's");
                 break;
             default:
                 break;
@@ -287,7 +289,7 @@ internal sealed class Checker(int keys, bool writesThrough)
 
         var clock = frame.ClockAfter;
         var isExplained = lost.ExpiresAt <= clock || MayBeRemoved(lost, -1) || (lost.Tag >= 0 && MayBeRemoved(lost, lost.Tag))
-            || log.Deeds.Skip(last + 1).Any(deed => !deed.LeavesEntry || (deed.ExpiresAt <= clock && deed.Act != Act.Increment));
+            || log.Deeds.Skip(last + 1).Any(deed => !deed.LeavesEntry || deed.IsRefused || (deed.ExpiresAt <= clock && deed.Act != Act.Increment));
         Check(isExplained, $"key {frame.Key}: missing at {place}; last acknowledged: {lost}; the key's log: {Tell(log)}");
     }
 

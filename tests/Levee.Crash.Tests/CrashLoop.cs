@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Levee.CrashChild;
+using Xunit;
 
 namespace Levee.Crash.Tests;
 
@@ -37,7 +37,7 @@ internal sealed class CrashLoop : IDisposable
     public SortedDictionary<string, int> KillsAt { get; } = [];
 
     /// <summary>One life of the child: it is killed after a while of load, in its recovery, or where a failpoint says.</summary>
-    public async Task RunAsync(string failpoint, int failpointCount, int clockBackMs, Func<int, Task>? during, CancellationToken cancellation)
+    public async Task RunAsync(string failpoint, int failpointCount, int clockBackMs, Func<Task>? during, CancellationToken cancellation)
     {
         var life = options with
         {
@@ -103,14 +103,21 @@ internal sealed class CrashLoop : IDisposable
         }
     }
 
+    public void Report(ITestOutputHelper output)
+    {
+        output.WriteLine($"seed {Seed}: {Kills} kills; {Checker.Acknowledged} acknowledged, {Checker.Reads} reads, {Checker.Hits} hits, {Checker.UnknownShown} shown that nobody had acknowledged");
+        output.WriteLine("kills at: " + string.Join(", ", KillsAt.Select(kind => $"{kind.Key} {kind.Value}")));
+        output.WriteLine($"entries counted: {string.Join(' ', Checker.Counts.TakeLast(12))}");
+    }
+
     public void Dispose() => folder.Delete(recursive: true);
 
-    private static async Task KillAsync(Process child, int afterMs, Func<int, Task>? during, CancellationToken cancellation)
+    private static async Task KillAsync(Process child, int afterMs, Func<Task>? during, CancellationToken cancellation)
     {
         await Task.Delay(afterMs, cancellation);
         if (during is not null)
         {
-            await during(child.Id);
+            await during();
         }
 
         if (!child.HasExited)
@@ -167,8 +174,7 @@ internal sealed class CrashLoop : IDisposable
             {
                 var kind = text[..text.IndexOf(':', StringComparison.Ordinal)];
                 KillsAt[kind] = KillsAt.GetValueOrDefault(kind) + 1;
-                var name = string.Create(CultureInfo.InvariantCulture, $"  {text}");
-                KillsAt[name] = KillsAt.GetValueOrDefault(name) + 1;
+                KillsAt[text] = KillsAt.GetValueOrDefault(text) + 1;
             }
 
             Checker.Take(frame, text);

@@ -19,10 +19,16 @@ internal sealed class Deed
     /// <summary>Whether it is known to have taken effect.</summary>
     public bool IsKnown { get; set; }
 
+    /// <summary>Whether it was answered by a refusal that leaves it open what has happened.</summary>
+    public bool IsRefused { get; set; }
+
     /// <summary>Whether the entry was there afterwards.</summary>
     public bool LeavesEntry { get; init; }
 
     public short Tag { get; set; } = -1;
+
+    /// <summary>The version that it asked for; 0: any.</summary>
+    public ulong AskedVersion { get; init; }
 
     public ulong Version { get; set; }
 
@@ -32,7 +38,7 @@ internal sealed class Deed
     public long Value { get; set; }
 
     public override string ToString() =>
-        $"{Act} op {Op} at {Begin}..{(End == long.MaxValue ? "?" : End)}{(IsKnown ? "" : " not acknowledged")} value {Value} version {Version} expires {(ExpiresAt == Limits.Never ? "never" : ExpiresAt)} tag {Tag}";
+        $"{Act} op {Op} at {Begin}..{(End == long.MaxValue ? "?" : End)}{(IsKnown ? "" : IsRefused ? " refused" : " not acknowledged")} value {Value} version {Version} expires {(ExpiresAt == Limits.Never ? "never" : ExpiresAt)} tag {Tag}";
 }
 
 /// <summary>What was done to one key, in order.</summary>

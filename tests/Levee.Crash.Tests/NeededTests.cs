@@ -37,7 +37,7 @@ public sealed class NeededTests(ITestOutputHelper output)
             await loop.RunAsync("", 0, (i % 2) * clockBackMs, null, TestContext.Current.CancellationToken);
         }
 
-        Scenario.Report(loop, output);
+        loop.Report(output);
         Assert.True(loop.Checker.Violations.Exists(violation => how.Split('|').Any(part => violation.Contains(part, StringComparison.Ordinal))),
             $"seed {loop.Seed}: {loop.Kills} kills, and nothing '{how}': {string.Join('\n', loop.Checker.Violations)}");
     }

@@ -4,43 +4,63 @@ using Xunit;
 
 namespace Levee.Crash.Tests;
 
-/// <summary>Many lives on one folder, half of them ended at failpoints of all kinds in turn.</summary>
-internal static class Scenario
+/// <summary>Many lives on one folder, most of them ended at failpoints, of that kind next at which the fewest have ended so far; and what happens to the tiers in between.</summary>
+internal sealed record Scenario
 {
-    public static readonly string[] SegmentKinds = ["seal:", "clean:", "reclaim:", "recover:", "rotate:"];
+    private static readonly string[] SegmentKinds = ["seal", "clean", "reclaim", "recover", "rotate"];
 
-    /// <summary>Kills for a scenario: what it asks for, or what LEVEE_CRASH_KILLS says.</summary>
-    public static int Kills(int usual) =>
-        int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var kills) ? kills : usual;
+    public required ChildOptions Options { get; init; }
+
+    /// <summary>Kills, where LEVEE_CRASH_KILLS says nothing else.</summary>
+    public required int Kills { get; init; }
+
+    /// <summary>The kinds of failpoints.</summary>
+    public IReadOnlyList<string> Kinds { get; init; } = SegmentKinds;
+
+    /// <summary>How many kills must fall into each kind.</summary>
+    public int AtLeastPerKind { get; init; }
+
+    /// <summary>How far the machine's clock may be found set back at a start.</summary>
+    public int MostClockBackMs { get; init; } = 20_000;
+
+    /// <summary>Happens before a life, which has a number; the loop knows the folder.</summary>
+    public Func<CrashLoop, int, Task>? Between { get; init; }
+
+    /// <summary>Happens while a child is under load, before it is killed.</summary>
+    public Func<int, Task>? During { get; init; }
 
     public static int Seed() =>
         int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : Environment.TickCount;
 
-    public static async Task RunAsync(ChildOptions options, int kills, ITestOutputHelper output, string[]? kinds = null)
+    public async Task RunAsync(ITestOutputHelper output)
     {
-        using var loop = new CrashLoop(options, Seed());
-        kinds ??= SegmentKinds;
+        using var loop = new CrashLoop(Options, Seed());
         var chance = new Random(loop.Seed);
-        kills = Kills(kills);
-        for (var i = 0; i < kills && loop.Checker.Violations.Count == 0; i++)
+        var kills = int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var wanted) ? wanted : Kills;
+        var most = 2 * kills;
+        for (var i = 0; (i < kills || (i < most && Fewest(loop).Count < AtLeastPerKind)) && loop.Checker.Violations.Count == 0; i++)
         {
-            var failpoint = i % 2 == 1 ? kinds[i / 2 % kinds.Length] : "";
-            await loop.RunAsync(failpoint, chance.Next(1, 9), chance.Next(5) == 0 ? chance.Next(20_000) : 0, null, TestContext.Current.CancellationToken);
+            if (Between is not null)
+            {
+                await Between(loop, i);
+            }
+
+            var isArmed = chance.Next(5) != 0 && Kinds.Count > 0;
+            var during = During;
+            var number = i;
+            await loop.RunAsync(
+                isArmed ? Fewest(loop).Kind + ":" : "",
+                chance.Next(1, 7),
+                chance.Next(5) == 0 ? chance.Next(MostClockBackMs) : 0,
+                during is null ? null : () => during(number),
+                TestContext.Current.CancellationToken);
         }
 
-        Report(loop, output);
+        loop.Report(output);
         Assert.True(loop.Checker.Violations.Count == 0, $"seed {loop.Seed}, after {loop.Kills} kills: {string.Join('\n', loop.Checker.Violations)}\n{loop.Errors()}");
         Assert.True(loop.Checker.Hits > loop.Kills * 10, $"only {loop.Checker.Hits} hits");
+        Assert.True(Kinds.Count == 0 || Fewest(loop).Count >= AtLeastPerKind, $"only {Fewest(loop)}");
     }
 
-    public static void Report(CrashLoop loop, ITestOutputHelper output)
-    {
-        output.WriteLine($"seed {loop.Seed}: {loop.Kills} kills; {loop.Checker.Acknowledged} acknowledged, {loop.Checker.Reads} reads, {loop.Checker.Hits} hits, {loop.Checker.UnknownShown} shown that nobody had acknowledged");
-        foreach (var (kind, count) in loop.KillsAt)
-        {
-            output.WriteLine($"{count,6} {kind}");
-        }
-
-        output.WriteLine($"entries counted: {string.Join(' ', loop.Checker.Counts.TakeLast(12))}");
-    }
+    private (string Kind, int Count) Fewest(CrashLoop loop) => Kinds.Select(kind => (Kind: kind, Count: loop.KillsAt.GetValueOrDefault(kind))).MinBy(kind => kind.Count);
 }
