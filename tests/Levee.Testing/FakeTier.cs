@@ -66,9 +66,9 @@ public sealed class FakeTier : ITierChain
 
     public void Clear(int partition, ulong version) => Told.Add($"clear {partition} <= {version}");
 
-    public void Reserve(long untilMs)
-    {
-    }
+    public long ReservedMs { get; private set; }
+
+    public void Reserve(long untilMs) => ReservedMs = Math.Max(ReservedMs, untilMs);
 
     public int TierCount => Statistics.Count;
 

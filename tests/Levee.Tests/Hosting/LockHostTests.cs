@@ -83,6 +83,30 @@ public sealed class LockHostTests
     }
 
     [Fact]
+    public async Task Versions_rise_from_owner_to_owner_though_the_clock_was_set_back()
+    {
+        var time = new ManualTime();
+        var tiers = new FakeTier { Holds = static _ => false };
+        var last = 0UL;
+        for (var owner = 0; owner < 4; owner++)
+        {
+            await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, time, tiers, seed: 1, maintains: false);
+            for (var write = 0; write < 3; write++)
+            {
+                var sink = new CopyingSink();
+                host.Submit(new Operation { Kind = OperationKind.Set, Key = "a"u8, Hash = KeyHash.Of("a"u8), Value = "1"u8 }, sink, 0);
+                var version = sink.Last.Entry!.Version;
+                Assert.True(version > last, $"owner {owner}: {version} after {last}");
+                Assert.InRange((long)(version >> 16), tiers.FloorMs + 1, tiers.ReservedMs);
+                last = version;
+            }
+
+            tiers.FloorMs = tiers.ReservedMs;
+            time.Advance(-60_000);
+        }
+    }
+
+    [Fact]
     public async Task Threads_from_one_gate_leave_every_invariant_standing()
     {
         Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");

@@ -1,0 +1,66 @@
+using System.Globalization;
+using Levee.CrashChild;
+using Xunit;
+
+namespace Levee.Crash.Tests;
+
+/// <summary>Many lives on one folder, most of them ended at failpoints, of that kind next at which the fewest have ended so far; and what happens to the tiers in between.</summary>
+internal sealed record Scenario
+{
+    private static readonly string[] SegmentKinds = ["seal", "clean", "reclaim", "recover", "rotate"];
+
+    public required ChildOptions Options { get; init; }
+
+    /// <summary>Kills, where LEVEE_CRASH_KILLS says nothing else.</summary>
+    public required int Kills { get; init; }
+
+    /// <summary>The kinds of failpoints.</summary>
+    public IReadOnlyList<string> Kinds { get; init; } = SegmentKinds;
+
+    /// <summary>How many kills must fall into each kind.</summary>
+    public int AtLeastPerKind { get; init; }
+
+    /// <summary>How far the machine's clock may be found set back at a start.</summary>
+    public int MostClockBackMs { get; init; } = 20_000;
+
+    /// <summary>Happens before a life, which has a number; the loop knows the folder.</summary>
+    public Func<CrashLoop, int, Task>? Between { get; init; }
+
+    /// <summary>Happens while a child is under load, before it is killed.</summary>
+    public Func<int, Task>? During { get; init; }
+
+    public static int Seed() =>
+        int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : Environment.TickCount;
+
+    public async Task RunAsync(ITestOutputHelper output)
+    {
+        using var loop = new CrashLoop(Options, Seed());
+        var chance = new Random(loop.Seed);
+        var kills = int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var wanted) ? wanted : Kills;
+        var most = 2 * kills;
+        for (var i = 0; (i < kills || (i < most && Fewest(loop).Count < AtLeastPerKind)) && loop.Checker.Violations.Count == 0; i++)
+        {
+            if (Between is not null)
+            {
+                await Between(loop, i);
+            }
+
+            var isArmed = chance.Next(5) != 0 && Kinds.Count > 0;
+            var during = During;
+            var number = i;
+            await loop.RunAsync(
+                isArmed ? Fewest(loop).Kind + ":" : "",
+                chance.Next(1, 7),
+                chance.Next(5) == 0 ? chance.Next(MostClockBackMs) : 0,
+                during is null ? null : () => during(number),
+                TestContext.Current.CancellationToken);
+        }
+
+        loop.Report(output);
+        Assert.True(loop.Checker.Violations.Count == 0, $"seed {loop.Seed}, after {loop.Kills} kills: {string.Join('\n', loop.Checker.Violations)}\n{loop.Errors()}");
+        Assert.True(loop.Checker.Hits > loop.Kills * 10, $"only {loop.Checker.Hits} hits");
+        Assert.True(Kinds.Count == 0 || Fewest(loop).Count >= AtLeastPerKind, $"only {Fewest(loop)}");
+    }
+
+    private (string Kind, int Count) Fewest(CrashLoop loop) => Kinds.Select(kind => (Kind: kind, Count: loop.KillsAt.GetValueOrDefault(kind))).MinBy(kind => kind.Count);
+}
