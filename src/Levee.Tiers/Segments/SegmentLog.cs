@@ -139,6 +139,11 @@ internal sealed class SegmentLog : IDisposable
 
     public bool MayTakeEntries => Table.StagedCount < Options.MaxStaged;
 
+    /// <summary>
+    /// Whether the next segment may begin although the capacity is reached: the one that is to be given up holds what a write that goes through is about to supersede, and that write may itself wait for room.
+    /// </summary>
+    public bool MayOverfill { get; set; }
+
     public long HoldsFromMs
     {
         get

@@ -45,6 +45,9 @@ internal sealed class SegmentLoops(
     /// <summary>Says that much waits to be written.</summary>
     public void WakeWriter() => writes.Set();
 
+    /// <summary>Says that sealed segments wait.</summary>
+    public void WakeSealer() => seals.Set();
+
     /// <summary>Does everything once. For tests, which own the time.</summary>
     public async ValueTask StepAsync(CancellationToken cancellation)
     {
@@ -162,6 +165,10 @@ internal sealed class SegmentLoops(
         while (await ReclaimAsync(cancellation).ConfigureAwait(false))
         {
             writes.Set();
+            if (log.MayOverfill)
+            {
+                break;
+            }
         }
 
         sweep.Run(TablesPerPass);
