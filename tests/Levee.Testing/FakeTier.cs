@@ -66,8 +66,15 @@ public sealed class FakeTier : ITierChain
 
     public void Clear(int partition, ulong version) => Told.Add($"clear {partition} <= {version}");
 
+    /// <summary>Whether the disk on which reservations are noted fails.</summary>
+    public bool CannotReserve { get; set; }
+
     public void Reserve(long untilMs)
     {
+        if (CannotReserve)
+        {
+            throw new IOException("The disk fails.");
+        }
     }
 
     public int TierCount => Statistics.Count;
