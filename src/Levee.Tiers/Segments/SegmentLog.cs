@@ -401,8 +401,13 @@ internal sealed class SegmentLog : IDisposable
     /// </summary>
     public void GiveUp(string reason)
     {
-        Epoch++;
         Problem = reason;
+        if (Open is null && Table.Count == 0 && !IsRecovering && Generation == State.Generation && State.OpenSequence == 0)
+        {
+            return; // Nothing was ever logged in this one.
+        }
+
+        Epoch++;
         var waiting = Waiting();
         shadowing.Clear();
         Index.Clear();

@@ -205,6 +205,11 @@ internal sealed class SegmentLoops(
         lock (log.Gate)
         {
             var now = Environment.TickCount64;
+            if (log.Spare is not null && log.Table.StagedCount < 2 * log.Options.MaxStaged)
+            {
+                log.Problem = "";
+            }
+
             if (log.Spare is not null || (log.Problem.Length > 0 && now - spareTriedAt < 1000))
             {
                 return;
