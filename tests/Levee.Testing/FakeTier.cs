@@ -68,7 +68,18 @@ public sealed class FakeTier : ITierChain
 
     public long ReservedMs { get; private set; }
 
-    public void Reserve(long untilMs) => ReservedMs = Math.Max(ReservedMs, untilMs);
+    /// <summary>Whether the disk on which reservations are noted fails.</summary>
+    public bool CannotReserve { get; set; }
+
+    public void Reserve(long untilMs)
+    {
+        if (CannotReserve)
+        {
+            throw new IOException("The disk fails.");
+        }
+
+        ReservedMs = Math.Max(ReservedMs, untilMs);
+    }
 
     public int TierCount => Statistics.Count;
 

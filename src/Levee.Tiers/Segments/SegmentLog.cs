@@ -141,6 +141,11 @@ internal sealed class SegmentLog : IDisposable
 
     public bool MayTakeEntries => Table.StagedCount < Options.MaxStaged;
 
+    /// <summary>
+    /// Whether the next segment may begin although the capacity is reached: the one that is to be given up holds what a write that goes through is about to supersede, and that write may itself wait for room.
+    /// </summary>
+    public bool MayOverfill { get; set; }
+
     public long HoldsFromMs
     {
         get
@@ -398,8 +403,13 @@ internal sealed class SegmentLog : IDisposable
     /// </summary>
     public void GiveUp(string reason)
     {
-        Epoch++;
         Problem = reason;
+        if (Open is null && Table.Count == 0 && !IsRecovering && Generation == State.Generation && State.OpenSequence == 0)
+        {
+            return; // Nothing was ever logged in this one.
+        }
+
+        Epoch++;
         var waiting = Waiting();
         shadowing.Clear();
         Index.Clear();

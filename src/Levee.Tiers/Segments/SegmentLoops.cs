@@ -49,6 +49,9 @@ internal sealed class SegmentLoops(
         room.Set();
     }
 
+    /// <summary>Says that sealed segments wait.</summary>
+    public void WakeSealer() => seals.Set();
+
     /// <summary>Does everything once. For tests, which own the time.</summary>
     public async ValueTask StepAsync(CancellationToken cancellation)
     {
@@ -166,6 +169,10 @@ internal sealed class SegmentLoops(
         while (await ReclaimAsync(cancellation).ConfigureAwait(false))
         {
             writes.Set();
+            if (log.MayOverfill)
+            {
+                break;
+            }
         }
 
         sweep.Run(TablesPerPass);
@@ -202,6 +209,11 @@ internal sealed class SegmentLoops(
         lock (log.Gate)
         {
             var now = Environment.TickCount64;
+            if (log.Spare is not null && log.Table.StagedCount < 2 * log.Options.MaxStaged)
+            {
+                log.Problem = "";
+            }
+
             if (log.Spare is not null || (log.Problem.Length > 0 && now - spareTriedAt < 1000))
             {
                 return;

@@ -28,7 +28,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
     public ITier? Below { get; set; }
 
     /// <summary>Gives up one segment if room is needed.</summary>
-    /// <returns>False where none was given up.</returns>
+    /// <returns>False where there was nothing to do.</returns>
     /// <exception cref="IOException">The store did not answer.</exception>
     public async ValueTask<bool> ReclaimNextAsync(CancellationToken cancellation)
     {
@@ -38,8 +38,13 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         lock (log.Gate)
         {
             epoch = log.Epoch;
+            log.MayOverfill = false;
             victim = !log.IsRecovering && NeedsRoom() ? Choose() : null;
             isOldest = victim == log.Table.Oldest;
+            if (victim is not null && IsHeldUp(log.IsShadowed(victim.Sequence)))
+            {
+                return true;
+            }
         }
 
         if (victim is null)
@@ -74,6 +79,13 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
     }
 
     private void Fail(bool isOldest, string moment) => context.Failpoint?.Invoke($"{(isOldest ? "reclaim" : "clean")}:{moment}");
+
+    /// <summary>While a write that goes through waits, the segment that holds its key's old value stays, and the write is let past the capacity.</summary>
+    private bool IsHeldUp(bool isShadowed)
+    {
+        log.MayOverfill |= isShadowed;
+        return isShadowed;
+    }
 
     private bool NeedsRoom() =>
         log.Table.HeldBytes + (2L * log.Options.SegmentBytes) > context.CapacityBytes || log.Index.Count >= log.MaxEntries - (log.MaxEntries / 50);
@@ -310,7 +322,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         Fail(isOldest, "before-retired");
         lock (log.Gate)
         {
-            if (epoch != log.Epoch || log.IsShadowed(victim.Sequence))
+            if (epoch != log.Epoch || IsHeldUp(log.IsShadowed(victim.Sequence)))
             {
                 return false;
             }
@@ -354,7 +366,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
                     var hash = footer[place].Hash;
                     var isFurtherOn = log.TryFind(hash, out var entry) && !entry.Location.IsInBuffer && entry.Location.Sequence != victim.Sequence
                         && (entry.Location.Flags & LocationFlags.Void) == 0;
-                    if (log.IsShadowing(hash))
+                    if (IsHeldUp(log.IsShadowing(hash)))
                     {
                         return false; // Not now: what this segment says of it is still true.
                     }

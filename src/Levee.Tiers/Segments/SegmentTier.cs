@@ -11,6 +11,9 @@ namespace Levee.Tiers.Segments;
 /// </summary>
 public sealed class SegmentTier : ITier
 {
+    private const int MaxAttempts = 200;
+    private static readonly TimeSpan AttemptPace = TimeSpan.FromMilliseconds(10);
+
     private readonly ISegmentStore store;
     private readonly TierContext context;
     private readonly SegmentTierOptions options;
@@ -314,7 +317,14 @@ public sealed class SegmentTier : ITier
             target = log.LastTicket;
         }
 
-        await writer.DrainAsync(target, cancellation).ConfigureAwait(false);
+        try
+        {
+            await TryDrainAsync(target, cancellation).ConfigureAwait(false);
+        }
+        catch (IOException failure)
+        {
+            TierLog.Failed(context.Logger, "Making room for what is taken down", failure.Message);
+        }
     }
 
     /// <inheritdoc/>
@@ -396,21 +406,9 @@ public sealed class SegmentTier : ITier
     public async Task StopAsync(CancellationToken cancellation)
     {
         await loops.StopAsync().ConfigureAwait(false);
-        await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false);
-        lock (log.Gate)
-        {
-            if (log.Open is { FirstEntryMs: > 0 })
-            {
-                log.TryRotate(0, mayCreate: true);
-            }
-        }
-
         try
         {
-            var sealer = new SegmentSealer(log, store, context);
-            while (await sealer.SealNextAsync(cancellation).ConfigureAwait(false))
-            {
-            }
+            await WriteAndSealRestAsync(cancellation).ConfigureAwait(false);
         }
         catch (Exception failure) when (failure is IOException or OperationCanceledException)
         {
@@ -482,26 +480,78 @@ public sealed class SegmentTier : ITier
 
     private async Task CommitPendingAsync()
     {
-        const int MaxAttempts = 64;
-        var target = log.ThroughTicket;
-        for (var attempt = 0; log.LoggedTicket < target; attempt++)
+        if (!await TryDrainAsync(log.ThroughTicket, CancellationToken.None).ConfigureAwait(false))
         {
-            if (await writer.DrainAsync(target, CancellationToken.None).ConfigureAwait(false))
-            {
-                continue;
-            }
-
-            // The log may be at its capacity for the moment.
-            if (attempt == MaxAttempts || !await loops.ReclaimAsync(CancellationToken.None).ConfigureAwait(false))
-            {
-                throw new IOException($"What was written could not be taken down: {(log.Problem.Length > 0 ? log.Problem : "too many sealed segments wait for the store")}.");
-            }
+            throw new IOException($"What was written could not be taken down: {(log.Problem.Length > 0 ? log.Problem : "too many sealed segments wait for the store")}.");
         }
 
         if (context.Fsync)
         {
             await flusher.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Writes what waits, up to a ticket. Where the log is at its capacity makes room; where segments are on their way to a store that answers, waits for them.</summary>
+    /// <returns>False where it could not be written.</returns>
+    /// <exception cref="IOException">The store did not answer.</exception>
+    private async ValueTask<bool> TryDrainAsync(long target, CancellationToken cancellation)
+    {
+        var logged = log.LoggedTicket;
+        for (var attempts = 0; log.LoggedTicket < target && !await writer.DrainAsync(target, cancellation).ConfigureAwait(false); attempts++)
+        {
+            if (log.LoggedTicket > logged)
+            {
+                (logged, attempts) = (log.LoggedTicket, 0);
+            }
+
+            if (attempts == MaxAttempts || log.Problem.Length > 0 || loops.StoreProblem.Length > 0)
+            {
+                return false;
+            }
+
+            if (!await loops.ReclaimAsync(cancellation).ConfigureAwait(false))
+            {
+                loops.WakeSealer();
+                await Task.Delay(AttemptPace, cancellation).ConfigureAwait(false);
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>What the loops would do, once they have ended: the last that was taken down is the hottest.</summary>
+    private async ValueTask WriteAndSealRestAsync(CancellationToken cancellation)
+    {
+        var sealer = new SegmentSealer(log, store, context);
+        for (var attempts = 0; attempts < MaxAttempts && !await writer.DrainAsync(long.MaxValue, cancellation).ConfigureAwait(false); attempts++)
+        {
+            var hasSealed = await SealAllAsync(sealer, cancellation).ConfigureAwait(false);
+            if (!await loops.ReclaimAsync(cancellation).ConfigureAwait(false) && !hasSealed)
+            {
+                break;
+            }
+        }
+
+        lock (log.Gate)
+        {
+            if (log.Open is { FirstEntryMs: > 0 })
+            {
+                log.TryRotate(0, mayCreate: true);
+            }
+        }
+
+        await SealAllAsync(sealer, cancellation).ConfigureAwait(false);
+    }
+
+    private static async ValueTask<bool> SealAllAsync(SegmentSealer sealer, CancellationToken cancellation)
+    {
+        var hasSealed = false;
+        while (await sealer.SealNextAsync(cancellation).ConfigureAwait(false))
+        {
+            hasSealed = true;
+        }
+
+        return hasSealed;
     }
 
     private void FlushLocal()

@@ -186,10 +186,12 @@ internal sealed class SegmentWriter(SegmentLog log, TierContext context) : IDisp
         lock (log.Gate)
         {
             epoch = log.Epoch;
-            if (!log.MayTakeEntries || log.Table.HeldBytes + length > context.CapacityBytes)
+            if (!log.MayTakeEntries || (log.Table.HeldBytes + length > context.CapacityBytes && !log.MayOverfill))
             {
                 return false;
             }
+
+            log.MayOverfill = false;
 
             if (!isLong && log.Spare is not null)
             {

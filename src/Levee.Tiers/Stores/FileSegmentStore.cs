@@ -62,6 +62,11 @@ public sealed class FileSegmentStore : ISegmentStore
     /// <inheritdoc/>
     public ValueTask<int> ReadAsync(string name, long offset, Memory<byte> destination, CancellationToken cancellation)
     {
+        if (cancellation.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellation);
+        }
+
         while (true)
         {
             OpenHandles.Opened file;
@@ -100,8 +105,8 @@ public sealed class FileSegmentStore : ISegmentStore
     public Task DeleteAsync(string name, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        handles.Forget(name);
         var path = PathOf(name);
+        handles.Forget(name);
         try
         {
             File.Delete(path);
@@ -123,6 +128,7 @@ public sealed class FileSegmentStore : ISegmentStore
         ArgumentNullException.ThrowIfNull(prefix);
         await Task.CompletedTask.ConfigureAwait(false);
         var under = Path.Combine(folder, prefix[..(prefix.LastIndexOf('/') + 1)]);
+        cancellation.ThrowIfCancellationRequested();
         if (!Directory.Exists(under))
         {
             yield break;
@@ -199,5 +205,9 @@ public sealed class FileSegmentStore : ISegmentStore
         }
     }
 
-    private string PathOf(string name) => Path.Combine(folder, name);
+    private string PathOf(string name)
+    {
+        SegmentName.Check(name);
+        return Path.Combine(folder, name);
+    }
 }

@@ -35,6 +35,7 @@ public sealed class GuardedStore : ISegmentStore
 {
     private readonly ISegmentStore store;
     private readonly SemaphoreSlim slots;
+    private readonly TimeSpan writeTimeout;
     private readonly ResiliencePipeline reading;
     private readonly ResiliencePipeline writing;
 
@@ -47,6 +48,7 @@ public sealed class GuardedStore : ISegmentStore
         ArgumentNullException.ThrowIfNull(options);
         this.store = store;
         slots = new SemaphoreSlim(options.MaxConcurrency);
+        writeTimeout = options.WriteTimeout;
 
         // One breaker for both pipelines: a store that does not take writes is not asked to read either.
         var breaker = new ResiliencePipelineBuilder { TimeProvider = time }
@@ -89,12 +91,18 @@ public sealed class GuardedStore : ISegmentStore
             return 0;
         }, (Store: store, Name: name), cancellation).ConfigureAwait(false);
 
-    /// <summary>Not guarded: a list is asked for at the start and in the background, by who retries.</summary>
+    /// <summary>Guarded by a time-out for each page only: a list is asked for at the start and in the background, by who retries.</summary>
     public async IAsyncEnumerable<StoredSegment> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        await foreach (var segment in store.ListAsync(prefix, cancellation).ConfigureAwait(false))
+        using var patience = new CancellationTokenSource();
+        using var within = CancellationTokenSource.CreateLinkedTokenSource(cancellation, patience.Token);
+        var segments = store.ListAsync(prefix, within.Token).GetAsyncEnumerator(within.Token);
+        await using (segments.ConfigureAwait(false))
         {
-            yield return segment;
+            while (await MoveNextAsync(segments, patience, cancellation).ConfigureAwait(false))
+            {
+                yield return segments.Current;
+            }
         }
     }
 
@@ -103,6 +111,23 @@ public sealed class GuardedStore : ISegmentStore
     {
         await store.DisposeAsync().ConfigureAwait(false);
         slots.Dispose();
+    }
+
+    private async ValueTask<bool> MoveNextAsync(IAsyncEnumerator<StoredSegment> segments, CancellationTokenSource patience, CancellationToken cancellation)
+    {
+        patience.CancelAfter(writeTimeout);
+        try
+        {
+            return await segments.MoveNextAsync().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            throw new IOException($"{Location} did not answer within {writeTimeout.TotalSeconds} s");
+        }
+        finally
+        {
+            patience.CancelAfter(Timeout.InfiniteTimeSpan);
+        }
     }
 
     private static ResiliencePipeline Within(ResiliencePipeline breaker, TimeSpan timeout, TimeProvider time) =>

@@ -36,6 +36,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly Task maintenance;
     private long reservedMs;
     private long lastVersionMs;
+    private long clockFailures;
 
     /// <param name="options">The cache's options; validated here.</param>
     /// <param name="time">The source of time.</param>
@@ -96,6 +97,9 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     /// <summary>Background slices that took longer than a millisecond, by what they did.</summary>
     public PauseCounters Pauses { get; } = new();
+
+    /// <summary>How often the tiers could not note how far the clock goes. It stands still until they can.</summary>
+    public long ClockFailures => Interlocked.Read(ref clockFailures);
 
     /// <summary>Pages rented from the system for this cache, in bytes.</summary>
     public long HeldBytes => arena.RentedPages * PageArena.PageBytes;
@@ -227,7 +231,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <returns>Whether any found work.</returns>
     public bool MaintainOnce()
     {
-        ReserveClock();
+        TryReserveClock();
         var worked = false;
         foreach (var slot in slots)
         {
@@ -398,9 +402,22 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         var reachedMs = Math.Max(Math.Max(Clock.Unbounded, floorMs), lastVersionMs);
         if (reachedMs + ReservationMs - CounterMs > reservedMs)
         {
+            tiers.Reserve(reachedMs + ReservationMs);
             reservedMs = reachedMs + ReservationMs;
-            tiers.Reserve(reservedMs);
             Clock.Bound(floorMs, reservedMs - CounterMs);
+        }
+    }
+
+    /// <summary>A disk that does not take the reservation now may take the next: until then the clock stands still.</summary>
+    private void TryReserveClock()
+    {
+        try
+        {
+            ReserveClock();
+        }
+        catch (IOException)
+        {
+            Interlocked.Increment(ref clockFailures);
         }
     }
 

@@ -107,6 +107,49 @@ public sealed class LockHostTests
     }
 
     [Fact]
+    public async Task A_clock_that_cannot_be_reserved_stands_still_until_it_can()
+    {
+        var time = new ManualTime();
+        var tier = new FakeTier { Holds = static _ => false };
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, time, tier, seed: 1, maintains: false);
+        tier.CannotReserve = true;
+        var began = time.Milliseconds;
+        for (var i = 0; i < 10; i++)
+        {
+            time.Advance(1000);
+            host.MaintainOnce();
+        }
+
+        Assert.Equal(began + 2000, host.Clock.Now);
+        Assert.InRange(host.ClockFailures, 5, 10);
+        var sink = new CopyingSink();
+        host.Submit(TestBed.On("k", OperationKind.Set), sink, 1);
+        Assert.Equal(Outcome.Stored, sink.Last.Outcome);
+        tier.CannotReserve = false;
+        host.MaintainOnce();
+        Assert.Equal(time.Milliseconds, host.Clock.Now);
+    }
+
+    [Fact]
+    public async Task Maintenance_goes_on_when_the_clock_could_not_be_reserved()
+    {
+        var tier = new FakeTier { Holds = static _ => false };
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, tier, seed: 1);
+        tier.CannotReserve = true;
+        while (host.ClockFailures < 3)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+
+        tier.CannotReserve = false;
+        var stoodAt = host.Clock.Now;
+        while (host.Clock.Now < stoodAt + 100)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Fact]
     public async Task Threads_from_one_gate_leave_every_invariant_standing()
     {
         Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");

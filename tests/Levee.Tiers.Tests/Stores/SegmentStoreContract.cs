@@ -14,7 +14,7 @@ public abstract class SegmentStoreContract : IDisposable
 
     public void Dispose()
     {
-        Directory.Delete(scratch, recursive: true);
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
 
@@ -240,6 +240,9 @@ public abstract class SegmentStoreContract : IDisposable
         Assert.NotEmpty(store.Location);
         Assert.DoesNotContain('@', store.Location);
     }
+
+    /// <summary>Takes away what a test has made.</summary>
+    protected virtual void Dispose(bool disposing) => Directory.Delete(scratch, recursive: true);
 
     protected static byte[] Bytes(int count) => RandomNumberGenerator.GetBytes(count);
 
