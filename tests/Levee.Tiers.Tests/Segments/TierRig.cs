@@ -29,6 +29,8 @@ internal sealed partial class TierRig : IAsyncDisposable
 
     public long CapacityBytes { get; init; } = 64 << 20;
 
+    public long MaxIndexBytes { get; init; } = 1 << 30;
+
     public bool Fsync { get; init; }
 
     public Action<string>? Failpoint { get; set; }
@@ -66,6 +68,7 @@ internal sealed partial class TierRig : IAsyncDisposable
         {
             StateFolder = folder,
             CapacityBytes = CapacityBytes,
+            MaxIndexBytes = MaxIndexBytes,
             Fsync = Fsync,
             Time = Time,
             Logger = NullLogger.Instance,
