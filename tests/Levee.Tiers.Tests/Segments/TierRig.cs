@@ -30,6 +30,8 @@ internal sealed partial class TierRig : IAsyncDisposable
 
     public long CapacityBytes { get; init; } = 64 << 20;
 
+    public long MaxIndexBytes { get; init; } = 1 << 30;
+
     public bool Fsync { get; init; }
 
     /// <summary>By default one that changes nothing, but that entries wait for in the buffer; <see cref="RecordCodec.Plain"/> lets them go straight to the log.</summary>
@@ -70,6 +72,7 @@ internal sealed partial class TierRig : IAsyncDisposable
         {
             StateFolder = folder,
             CapacityBytes = CapacityBytes,
+            MaxIndexBytes = MaxIndexBytes,
             Fsync = Fsync,
             Codec = Codec,
             Time = Time,
