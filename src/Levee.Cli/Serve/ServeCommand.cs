@@ -134,7 +134,10 @@ internal static class ServeCommand
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         await stop.Task;
         await server.StopAsync(CancellationToken.None);
+
+        // The tiers end before the memory does: large values that wait to be written lie in it.
         await hierarchy.StopAsync(hosts, output);
+        await hierarchy.DisposeAsync();
         foreach (var host in hosts)
         {
             await host.DisposeAsync();

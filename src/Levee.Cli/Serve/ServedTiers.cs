@@ -101,6 +101,8 @@ internal sealed class ServedTiers : IAsyncDisposable
         {
             await chain.DisposeAsync();
         }
+
+        chains.Clear();
     }
 
     private async Task<LiveKeyRing?> ReadKeysAsync(string source, ILoggerFactory logs, CancellationToken cancellation)
