@@ -107,6 +107,20 @@ public sealed class LockHostTests
     }
 
     [Fact]
+    public async Task Owners_that_die_young_do_not_drive_the_clock_ahead()
+    {
+        var time = new ManualTime();
+        var tiers = new FakeTier { Holds = static _ => false };
+        for (var owner = 0; owner < 100; owner++)
+        {
+            await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, time, tiers, seed: 1, maintains: false);
+            Assert.InRange(host.Clock.Now - time.Milliseconds, 0, 4_000);
+            tiers.FloorMs = tiers.ReservedMs;
+            time.Advance(300);
+        }
+    }
+
+    [Fact]
     public async Task Threads_from_one_gate_leave_every_invariant_standing()
     {
         Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");
