@@ -13,6 +13,9 @@ internal sealed class Checker(int keys, bool writesThrough)
     private const int MostViolations = 20;
     private const int MostRemovals = 64;
 
+    /// <summary>With more increments than this of which nobody knows if they have happened, any higher sum is taken to be theirs: trying all their subsets would take for ever.</summary>
+    private const int MostGuessed = 6;
+
     private readonly KeyLog[] logs = [.. Enumerable.Range(0, keys).Select(_ => new KeyLog())];
     private readonly Dictionary<long, Deed> underWay = [];
 
@@ -258,7 +261,7 @@ internal sealed class Checker(int keys, bool writesThrough)
     /// <summary>Whether a deed can have left a counter at a value.</summary>
     private static bool CounterOf(KeyLog log, Deed deed, long value) =>
         deed.IsKnown ? deed.Value == value
-        : deed.Act == Act.Increment && (value == deed.Value || log.Deeds.Exists(other => other.Begin < deed.Begin && other.LeavesEntry && CounterOf(log, other, value - deed.Value)));
+        : deed.Act == Act.Increment && value >= deed.Value && (value == deed.Value || log.Deeds.Count(other => !other.IsKnown && other.Act == Act.Increment) > MostGuessed || log.Deeds.Exists(other => other.Begin < deed.Begin && other.LeavesEntry && CounterOf(log, other, value - deed.Value)));
 
     /// <summary>Whether nothing that is known to have happened before an answer was asked for supersedes a deed.</summary>
     private bool IsAllowed(KeyLog log, Deed deed, long begin, Deed? upTo = null) =>
