@@ -23,11 +23,11 @@ start_redis() {
     exit 1
 }
 
-# start_levee [arguments]: sets port, http and pid. Without tiers, unless $tier says otherwise.
+# start_levee [arguments]: sets port, http and pid. Without tiers, unless $tier says otherwise; their state in a folder of its own, or in $data.
 start_levee() {
     [ -n "${levee:-}" ] || { dotnet build src/Levee.Cli -c Release -v q --nologo > /dev/null; levee=$(dotnet msbuild src/Levee.Cli -p:Configuration=Release -getProperty:TargetPath); }
     local out="$scratch/levee.$RANDOM"
-    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --tier "${tier:-none}" --data-dir "$out.data" "$@" > "$out" &
+    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --tier "${tier:-none}" --data-dir "${data:-$out.data}" "$@" > "$out" &
     pid=$!
     started+=("$pid")
     for _ in $(seq 100); do grep -q 'RESP on' "$out" && break; sleep 0.1; done

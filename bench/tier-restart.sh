@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . bench/lib.sh
 need redis-cli
 entries=${1:-5000000}
-tier=file start_levee --memory 256mb --tier-capacity 8gb --data-dir "$scratch/kept"
+tier=file data="$scratch/kept" start_levee --memory 256mb --tier-capacity 8gb
 dotnet "$levee" bench --port "$port" --op set --keys "$entries" --value-size 100 --preload --duration 100ms --warmup 0 > /dev/null 2>&1
 echo "entries: $(redis-cli -p "$port" dbsize)"
 machine

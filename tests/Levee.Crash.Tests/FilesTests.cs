@@ -29,6 +29,7 @@ public sealed class FilesTests(ITestOutputHelper output)
 
             // What notes the clock may be what is damaged.
             MostClockBackMs = 1,
+            LosesClock = true,
             Between = (loop, _) =>
             {
                 damage.Do(loop.Folder);

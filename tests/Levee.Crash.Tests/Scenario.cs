@@ -23,6 +23,15 @@ internal sealed record Scenario
     /// <summary>How far the machine's clock may be found set back at a start.</summary>
     public int MostClockBackMs { get; init; } = 20_000;
 
+    /// <summary>Whether what notes the clock may be lost.</summary>
+    public bool LosesClock { get; init; }
+
+    /// <summary>One life in so many is not to end at a failpoint.</summary>
+    public int RandomOneIn { get; init; } = 5;
+
+    /// <summary>At which failpoint of a kind a life ends, at the latest.</summary>
+    public int MostPassed { get; init; } = 6;
+
     /// <summary>Happens before a life, which has a number; the loop knows the folder.</summary>
     public Func<CrashLoop, int, Task>? Between { get; init; }
 
@@ -34,7 +43,7 @@ internal sealed record Scenario
 
     public async Task RunAsync(ITestOutputHelper output)
     {
-        using var loop = new CrashLoop(Options, Seed());
+        using var loop = new CrashLoop(Options, Seed(), LosesClock);
         var chance = new Random(loop.Seed);
         var kills = int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var wanted) ? wanted : Kills;
         var most = 2 * kills;
@@ -45,12 +54,13 @@ internal sealed record Scenario
                 await Between(loop, i);
             }
 
-            var isArmed = chance.Next(5) != 0 && Kinds.Count > 0;
+            var isArmed = chance.Next(RandomOneIn) != 0 && Kinds.Count > 0;
+            var kind = chance.Next(3) == 0 ? Kinds[chance.Next(Kinds.Count)] : Fewest(loop).Kind;
             var during = During;
             var number = i;
             await loop.RunAsync(
-                isArmed ? Fewest(loop).Kind + ":" : "",
-                chance.Next(1, 7),
+                isArmed ? kind + ":" : "",
+                chance.Next(1, MostPassed + 1),
                 chance.Next(5) == 0 ? chance.Next(MostClockBackMs) : 0,
                 during is null ? null : () => during(number),
                 TestContext.Current.CancellationToken);

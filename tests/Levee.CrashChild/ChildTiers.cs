@@ -52,6 +52,8 @@ internal static class ChildTiers
             Linger = TimeSpan.FromMilliseconds(300),
             BufferBytes = 1 << 20,
             LargeBytes = 2 << 20,
+            CleanBelow = 0.5,
+            CleanWhenOldestAbove = 0.3,
         };
         return address.Kind switch
         {

@@ -19,7 +19,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>How much of the clock is reserved at a time. The clock stands still where <see cref="CounterMs"/> of it are left: versions that are given out meanwhile take those.</summary>
     private const long ReservationMs = 3000;
 
-    private const long CounterMs = 1000;
+    private const long CounterMs = 200;
+
+    /// <summary>How much of a reservation may be used before it is renewed.</summary>
+    private const long RenewalMs = 1000;
     private const int TakenPerSlice = 256;
 
     /// <summary>Within what a tier's buffer takes.</summary>
@@ -399,11 +402,18 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
 
         var floorMs = tiers.FloorMs == 0 ? 0 : tiers.FloorMs + 1;
-        var reachedMs = Math.Max(Math.Max(Clock.Unbounded, floorMs), lastVersionMs);
-        if (reachedMs + ReservationMs - CounterMs > reservedMs)
+        var reachedMs = Math.Max(floorMs, lastVersionMs);
+        var wantedMs = Math.Max(Clock.Unbounded + ReservationMs, reachedMs + CounterMs);
+        var isStanding = reachedMs > Clock.Unbounded;
+        if (wantedMs - reservedMs > (isStanding ? 0 : RenewalMs))
         {
+<<<<<<< HEAD
             tiers.Reserve(reachedMs + ReservationMs);
             reservedMs = reachedMs + ReservationMs;
+=======
+            reservedMs = wantedMs;
+            tiers.Reserve(reservedMs);
+>>>>>>> crash
             Clock.Bound(floorMs, reservedMs - CounterMs);
         }
     }

@@ -107,6 +107,7 @@ public sealed class LockHostTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public async Task A_clock_that_cannot_be_reserved_stands_still_until_it_can()
     {
         var time = new ManualTime();
@@ -146,6 +147,18 @@ public sealed class LockHostTests
         while (host.Clock.Now < stoodAt + 100)
         {
             await Task.Delay(10, TestContext.Current.CancellationToken);
+=======
+    public async Task Owners_that_die_young_do_not_drive_the_clock_ahead()
+    {
+        var time = new ManualTime();
+        var tiers = new FakeTier { Holds = static _ => false };
+        for (var owner = 0; owner < 100; owner++)
+        {
+            await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, time, tiers, seed: 1, maintains: false);
+            Assert.InRange(host.Clock.Now - time.Milliseconds, 0, 4_000);
+            tiers.FloorMs = tiers.ReservedMs;
+            time.Advance(300);
+>>>>>>> crash
         }
     }
 
