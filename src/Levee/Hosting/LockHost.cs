@@ -407,13 +407,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         var isStanding = reachedMs > Clock.Unbounded;
         if (wantedMs - reservedMs > (isStanding ? 0 : RenewalMs))
         {
-<<<<<<< HEAD
-            tiers.Reserve(reachedMs + ReservationMs);
-            reservedMs = reachedMs + ReservationMs;
-=======
+            tiers.Reserve(wantedMs);
             reservedMs = wantedMs;
-            tiers.Reserve(reservedMs);
->>>>>>> crash
             Clock.Bound(floorMs, reservedMs - CounterMs);
         }
     }
