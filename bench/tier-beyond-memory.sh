@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 need redis-cli
 seconds=${1:-120}
 keys=${KEYS:-9000000}
-l1_mb=${L1_MB:-240}
+# 240 MiB for entries, 150 for the index of the tier, and the reserve.
+l1_mb=${L1_MB:-416}
 capacity_mb=${CAPACITY_MB:-1380}
 
 in_cgroup() {

@@ -15,12 +15,12 @@ tier=file start_levee --memory 64mb --tier-capacity 1gb --compress brotli --encr
 ports+=("$port") pids+=("$pid")
 names=(plain coded)
 machine
-for i in 0 1; do dotnet "$levee" bench --port "${ports[$i]}" --keys "$keys" --value-size 200 --distribution zipf:0.9 --connections 32 --pipeline 16 --read-share 0.9 --fill --preload --duration 15s --warmup 0 > /dev/null 2>&1; done
+for i in 0 1; do dotnet "$levee" bench --port "${ports[$i]}" --keys "$keys" --value-size 200 --distribution zipf:0.9 --connections 32 --pipeline 16 --read-share 0.9 --fill --preload --duration 12s --warmup 0 > /dev/null 2>&1; done
 for ((round = 0; round < rounds; round++)); do
     for k in 0 1; do
         i=$(((k + round) % 2))
         before=$(cpu_ticks "${pids[$i]}")
-        dotnet "$levee" bench --port "${ports[$i]}" --keys "$keys" --value-size 200 --distribution zipf:0.9 --connections 32 --pipeline 16 --read-share 0.9 --fill --duration 10s --warmup 0 --json > "$scratch/run"
+        dotnet "$levee" bench --port "${ports[$i]}" --keys "$keys" --value-size 200 --distribution zipf:0.9 --connections 32 --pipeline 16 --read-share 0.9 --fill --duration 6s --warmup 0 --json > "$scratch/run"
         ticks=$(($(cpu_ticks "${pids[$i]}") - before))
         awk -F'[:,]' -v n=${names[$i]} -v t=$ticks '/"operations"/ { o = $2 } /"throughput_per_second"/ { r = $2 } /"hit_ratio"/ { h = $2 } END { print n, r + 0, t / '"$(getconf CLK_TCK)"' / o * 1e6, h * 100 }' "$scratch/run" >> "$scratch/results"
     done

@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 . bench/lib.sh
 need redis-cli
 entries=${1:-5000000}
-tier=file data="$scratch/kept" start_levee --memory 256mb --tier-capacity 8gb
-dotnet "$levee" bench --port "$port" --op set --keys "$entries" --value-size 100 --preload --duration 100ms --warmup 0 > /dev/null 2>&1
+tier=file data="$scratch/kept" start_levee --memory 512mb --tier-capacity 8gb
+dotnet "$levee" bench --port "$port" --op set --keys "$entries" --value-size 200 --preload --duration 100ms --warmup 0 > /dev/null 2>&1
 echo "entries: $(redis-cli -p "$port" dbsize)"
 machine
 echo "| stopped by | the port answers after s | first read of an old key | recovered | entries/s |"
@@ -16,7 +16,7 @@ for how in TERM KILL; do
     kill -$how "$pid"
     wait "$pid" 2> /dev/null || true
     began=$(date +%s.%N)
-    dotnet "$levee" serve --resp-port "$port" --http-port 0 --memory 256mb --tier-capacity 8gb --data-dir "$scratch/kept" --log-level information > "$scratch/log" 2>&1 &
+    dotnet "$levee" serve --resp-port "$port" --http-port 0 --memory 512mb --tier-capacity 8gb --data-dir "$scratch/kept" --log-level information > "$scratch/log" 2>&1 &
     pid=$!
     started+=("$pid")
     until redis-cli -p "$port" ping > /dev/null 2>&1; do sleep 0.02; done

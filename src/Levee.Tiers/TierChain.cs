@@ -55,6 +55,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     public int TierCount => tiers.Length;
 
     /// <inheritdoc/>
+    public long IndexBytes => tiers.Sum(static tier => tier.GetStatistics().IndexBytes);
+
+    /// <inheritdoc/>
     public long FloorMs => tiers.Max(static tier => tier.FloorMs);
 
     /// <inheritdoc/>

@@ -52,10 +52,8 @@ public static class TierChainFactory
 
     private const int CapacityPerMemory = 10;
 
-    /// <summary>An index may take, on top of the memory budget, this part of it.</summary>
-    private const int MemoryPerIndex = 4;
-
-    private const long MinIndexBytes = 32L << 20;
+    /// <summary>The indexes of all tiers may take this part of the memory budget; partitions give way to them.</summary>
+    private const int MemoryPerIndexes = 2;
     private const int MemoryPerBuffer = 32;
 
     /// <summary>Large values that wait are not copied: they stay in the memory budget's reserve, a sixteenth, and may take half of it.</summary>
@@ -109,7 +107,7 @@ public static class TierChainFactory
             StateFolder = folder,
             CapacityBytes = Capacity(options, index),
             Fsync = options.Fsync,
-            MaxIndexBytes = Math.Max(MinIndexBytes, options.MemoryBytes / MemoryPerIndex),
+            MaxIndexBytes = options.MemoryBytes / MemoryPerIndexes / options.Addresses.Count,
             Codec = options.Codec,
             Time = time,
             Logger = logs.CreateLogger("Levee.Tiers." + address.Kind),

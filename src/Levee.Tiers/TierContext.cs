@@ -15,7 +15,7 @@ public sealed record TierContext
     /// <summary>Whether what was logged must reach the disk, not only the operating system, before it counts as committed.</summary>
     public bool Fsync { get; init; }
 
-    /// <summary>What the index may take, in bytes of memory; beyond that the oldest entries go as if the capacity were reached.</summary>
+    /// <summary>What the index may take, in bytes of the memory budget; beyond that the oldest entries go as if the capacity were reached.</summary>
     public long MaxIndexBytes { get; init; } = 1L << 30;
 
     /// <summary>Compresses and encrypts what leaves memory.</summary>

@@ -81,6 +81,8 @@ public sealed class FakeTier : ITierChain
         ReservedMs = Math.Max(ReservedMs, untilMs);
     }
 
+    public long IndexBytes { get; set; }
+
     public int TierCount => Statistics.Count;
 
     public void Attach(IEffectHost host)

@@ -239,6 +239,8 @@ public sealed class MemoryTier : ITierChain
         }
     }
 
+    public long IndexBytes => 0;
+
     public Task DrainAsync(CancellationToken cancellation) => Task.CompletedTask;
 
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit) => ValueTask.FromResult(Scan(position, visit));

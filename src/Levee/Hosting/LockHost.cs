@@ -38,6 +38,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
     private long reservedMs;
+    private long indexBytes;
     private long lastVersionMs;
     private long clockFailures;
 
@@ -235,6 +236,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     public bool MaintainOnce()
     {
         TryReserveClock();
+        GiveWay();
         var worked = false;
         foreach (var slot in slots)
         {
@@ -252,6 +254,25 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
 
         return worked;
+    }
+
+    /// <summary>The budget counts the tiers' indexes too: partitions hold so much less. An index is bounded to half of the budget, so they keep the other half.</summary>
+    private void GiveWay()
+    {
+        if (tiers is null || Math.Abs(tiers.IndexBytes - indexBytes) < PageArena.PageBytes * slots.Length)
+        {
+            return;
+        }
+
+        indexBytes = tiers.IndexBytes;
+        var capacity = Math.Max(Options.PartitionBytes / 2, Options.PartitionBytes - (indexBytes / slots.Length));
+        foreach (var slot in slots)
+        {
+            lock (slot.Gate)
+            {
+                slot.Partition.SetCapacity(capacity);
+            }
+        }
     }
 
     /// <summary>Takes all that is in memory down to the tiers, the coldest first, so that the next start is warm. Front doors have been closed; the tiers are stopped afterwards.</summary>

@@ -18,8 +18,8 @@ public sealed unsafe class PageShare
         CapacityBytes = capacityBytes;
     }
 
-    /// <summary>What the owner may hold, in bytes.</summary>
-    public long CapacityBytes { get; }
+    /// <summary>What the owner may hold, in bytes. Where it is lowered below what is held, the owner is over its share and pays back.</summary>
+    public long CapacityBytes { get; internal set; }
 
     /// <summary>Bytes in pages that the owner has rented.</summary>
     public long PageBytesHeld { get; private set; }

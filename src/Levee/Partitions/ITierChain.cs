@@ -8,6 +8,9 @@ public interface ITierChain : ILowerTiers, IEffectRunner
     /// <summary>How many tiers there are.</summary>
     int TierCount { get; }
 
+    /// <summary>Memory of the tiers' indexes, in bytes: a part of the cache's budget that partitions give way to.</summary>
+    long IndexBytes { get; }
+
     /// <summary>Says who holds the partitions. What the tiers have to tell them waits until then.</summary>
     void Attach(IEffectHost host);
 

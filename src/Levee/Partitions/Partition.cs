@@ -85,6 +85,9 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>Whether <see cref="Maintain"/> has urgent work: memory that is owed to others.</summary>
     public bool OwesMemory => store.IsOverdrawn || retired.Count > 0;
 
+    /// <summary>Sets what the partition may hold, in bytes. It pays back what it is over.</summary>
+    internal void SetCapacity(long bytes) => share.CapacityBytes = bytes;
+
     /// <summary>Hands over the effects and forgets them.</summary>
     public Effect[] TakeEffects()
     {
