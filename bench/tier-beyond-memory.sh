@@ -45,7 +45,7 @@ tier=file start_levee --memory ${l1_mb}mb --tier-capacity ${capacity_mb}mb
 in_cgroup "$pid"
 measure "memory ${l1_mb} MiB + files"
 entries=$(redis-cli -p "$port" dbsize)
-requests=$(awk -F'[( ]+' '/throughput/ { gsub(",", "", $5); print $5 }' "$scratch/warm")
+requests=$(awk -F'[( ]+' '/throughput/ { gsub(",", "", $4); print $4 }' "$scratch/warm")
 redis-cli -p "$port" info tiers | tr -d '\r' | grep -E 'entries|held|index|hits|misses|demotions|drops|carried' > "$scratch/tiers"
 stop "$pid"
 start_levee --memory 6gb
