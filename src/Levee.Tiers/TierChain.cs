@@ -1,3 +1,4 @@
+using Levee.Codec;
 using Levee.Operations;
 using Levee.Partitions;
 using Levee.Segments;
@@ -47,6 +48,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public int PartitionCount { get; }
+
+    /// <summary>What compresses and encrypts for all of them.</summary>
+    public RecordCodec Codec { get; init; } = RecordCodec.Plain;
 
     /// <summary>The tiers, warmest first.</summary>
     public IReadOnlyList<ITier> Tiers => tiers;
@@ -214,7 +218,12 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit) => tiers[tier].ScanAsync(position, visit, stopping.Token);
 
     /// <inheritdoc/>
-    public TierStatistics GetStatistics(int tier) => tiers[tier].GetStatistics() with { Name = tiers[tier].Name, Kind = tiers[tier].Kind };
+    public TierStatistics GetStatistics(int tier) => tiers[tier].GetStatistics() with
+    {
+        Name = tiers[tier].Name,
+        Kind = tiers[tier].Kind,
+        Codec = tier == 0 ? Codec.Statistics : null,
+    };
 
     /// <inheritdoc/>
     public IReadOnlyList<TierPlace> Explain(ulong hash) => [.. tiers.Select(tier => tier.Explain(hash)).OfType<TierPlace>()];

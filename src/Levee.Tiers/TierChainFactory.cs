@@ -74,7 +74,7 @@ public static class TierChainFactory
                 tiers.Add(Create(options, i, time, logs));
             }
 
-            chain = new TierChain(options.CacheName, options.PartitionCount, tiers, time, logs.CreateLogger("Levee.Tiers"));
+            chain = new TierChain(options.CacheName, options.PartitionCount, tiers, time, logs.CreateLogger("Levee.Tiers")) { Codec = options.Codec };
             await chain.StartAsync(cancellation).ConfigureAwait(false);
             return chain;
         }

@@ -1,3 +1,4 @@
+using Levee.Codec;
 using Levee.Operations;
 
 namespace Levee.Testing;
@@ -31,6 +32,7 @@ public static class SampleTiers
         GivenUpGenerations = 118,
         ReadMs = 1.5,
         Cost = Cost,
+        Codec = new CodecStatistics { Encoded = 119, Decoded = 120, CompressionKept = 121, CompressionInBytes = 122, CompressionOutBytes = 123, RefusedTag = 124, EncryptionTime = TimeSpan.FromSeconds(125) },
     };
 
     public static TierStatistics Bucket { get; } = new() { Name = "s3://bucket/prefix", Kind = "s3", Health = TierHealth.Degraded, Problem = "the endpoint refuses connections" };

@@ -1,3 +1,4 @@
+using Levee.Codec;
 using Levee.Operations;
 
 namespace Levee.Server.Metrics;
@@ -7,6 +8,8 @@ public sealed class TierMetrics(CacheMetrics caches) : IMetricSource
 {
     private const string RequestsName = "levee_tier_requests_total";
     private const string ReadsName = "levee_tier_reads_total";
+    private const string CodecSecondsName = "levee_codec_seconds_total";
+    private const string CodecRefusedName = "levee_codec_refused_total";
     private const string DollarsName = "levee_tier_dollars_per_day";
 
     /// <inheritdoc/>
@@ -21,6 +24,11 @@ public sealed class TierMetrics(CacheMetrics caches) : IMetricSource
             if (statistics.Cost is { } cost)
             {
                 CollectCost(writer, cost, labels);
+            }
+
+            if (statistics.Codec is { } codec)
+            {
+                CollectCodec(writer, codec, ("cache", cache));
             }
         }
     }
@@ -55,6 +63,24 @@ public sealed class TierMetrics(CacheMetrics caches) : IMetricSource
         writer.Counter(RequestsName, "", tier.DeleteRequests, [.. labels, ("operation", "delete")]);
         writer.Counter("levee_tier_written_bytes_total", "Bytes written to a tier's store.", tier.WrittenBytes, labels);
         writer.Counter("levee_tier_read_bytes_total", "Bytes read from a tier's store.", tier.ReadBytes, labels);
+    }
+
+    private static void CollectCodec(MetricWriter writer, CodecStatistics codec, (string Name, string Value) cache)
+    {
+        writer.Counter("levee_codec_encoded_total", "Records that were encoded to leave memory.", codec.Encoded, cache);
+        writer.Counter("levee_codec_decoded_total", "Records that were decoded when they came back.", codec.Decoded, cache);
+        writer.Counter("levee_codec_compressed_total", "Records that were kept compressed.", codec.CompressionKept, cache);
+        writer.Counter("levee_codec_compression_in_bytes_total", "Bytes whose compression was tried.", codec.CompressionInBytes, cache);
+        writer.Counter("levee_codec_compression_out_bytes_total", "Bytes that became of them.", codec.CompressionOutBytes, cache);
+        writer.Counter(CodecSecondsName, "Time spent on encoding and decoding, by what was done.", codec.CompressionTime.TotalSeconds, cache, ("work", "compress"));
+        writer.Counter(CodecSecondsName, "", codec.DecompressionTime.TotalSeconds, cache, ("work", "decompress"));
+        writer.Counter(CodecSecondsName, "", codec.EncryptionTime.TotalSeconds, cache, ("work", "encrypt"));
+        writer.Counter(CodecSecondsName, "", codec.DecryptionTime.TotalSeconds, cache, ("work", "decrypt"));
+        writer.Counter(CodecRefusedName, "Records that could not be decoded and counted as misses, by cause.", codec.RefusedCodec, cache, ("cause", "codec"));
+        writer.Counter(CodecRefusedName, "", codec.RefusedUnencrypted, cache, ("cause", "unencrypted"));
+        writer.Counter(CodecRefusedName, "", codec.RefusedKey, cache, ("cause", "key"));
+        writer.Counter(CodecRefusedName, "", codec.RefusedTag, cache, ("cause", "tag"));
+        writer.Counter(CodecRefusedName, "", codec.RefusedBody, cache, ("cause", "body"));
     }
 
     private static void CollectCost(MetricWriter writer, TierCost cost, (string Name, string Value)[] labels)

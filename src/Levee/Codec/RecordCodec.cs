@@ -10,6 +10,9 @@ public abstract class RecordCodec
     /// <summary>Leaves bodies as they are.</summary>
     public static RecordCodec Plain { get; } = new PlainCodec();
 
+    /// <summary>What the codec has done; null where it does nothing.</summary>
+    public virtual CodecStatistics? Statistics => null;
+
     /// <summary>The most that a plain record of this length can become, in bytes.</summary>
     public abstract int MaxEncodedLength(int plainLength);
 

@@ -51,6 +51,9 @@ public sealed class TierCodec : RecordCodec
     private CodecCounters Counters => stripes[Environment.CurrentManagedThreadId % stripes.Length];
 
     /// <inheritdoc/>
+    public override CodecStatistics? Statistics => GetStatistics();
+
+    /// <inheritdoc/>
     public override int MaxEncodedLength(int plainLength) => encryption is null ? plainLength : plainLength + EncryptionOverheadBytes;
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using Levee.Codec;
+
 namespace Levee.Operations;
 
 /// <summary>How a tier is.</summary>
@@ -87,6 +89,9 @@ public sealed record TierStatistics
 
     /// <summary>What the tier costs and saves at the present traffic; null where that is not known yet.</summary>
     public TierCost? Cost { get; init; }
+
+    /// <summary>What compression and encryption did for all tiers of the cache; told by the warmest alone, and null where there is neither.</summary>
+    public CodecStatistics? Codec { get; init; }
 }
 
 /// <summary>A tier in money and time, at the traffic of a period. Dollars are US dollars.</summary>
