@@ -126,6 +126,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         if (place.Large is { } large)
         {
             LargeRecord.Complete(plain.Span, large);
+            large.Release();
         }
 
         return Matching(plain, place.Entry, key);

@@ -100,6 +100,7 @@ internal sealed class SegmentWriter(SegmentLog log, TierContext context) : IDisp
             if (item.Large is { } large)
             {
                 LargeRecord.Complete(record, large);
+                large.Release();
                 item.Large = null;
             }
 

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Levee.Cli.Serve;
+using Levee.Resp;
 using Xunit;
 
 namespace Levee.Cli.Tests.Serve;
@@ -29,6 +31,43 @@ public sealed class ServeProcessTests
         var (output, error) = await EndAsync(server);
         Assert.Equal("levee: stopped|", $"{output.Trim()}|{error}");
         Assert.Equal(ExitCode.Ok, server.ExitCode);
+    }
+
+    [Theory]
+    [InlineData("evict", "TERM")]
+    [InlineData("through", "KILL")]
+    public async Task What_was_written_is_there_after_a_restart(string durability, string signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
+        var folder = Directory.CreateTempSubdirectory("levee-serve-").FullName;
+        try
+        {
+            string[] options = ["--resp-port", "0", "--http-port", "0", "--memory", "32mb", "--data-dir", folder, "--tier-capacity", "64mb", "--durability", durability];
+            using (var server = Start(options))
+            {
+                await using var client = await ConnectAsync(server);
+                Assert.Equal("OK", (await client.CallAsync(["SET", "greeting", "hello"], TestContext.Current.CancellationToken)).ToString());
+                using var kill = Process.Start("kill", [$"-{signal}", $"{server.Id}"]);
+                await EndAsync(server);
+            }
+
+            using var next = Start(options);
+            await using var again = await ConnectAsync(next);
+
+            // Until the tier has recovered, a miss is an answer too.
+            var found = "";
+            for (var began = Stopwatch.GetTimestamp(); found != "hello" && Stopwatch.GetElapsedTime(began) < Patience;)
+            {
+                found = (await again.CallAsync(["GET", "greeting"], TestContext.Current.CancellationToken)).ToString() ?? "";
+            }
+
+            Assert.Equal("hello", found);
+            next.Kill();
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]
@@ -60,6 +99,13 @@ public sealed class ServeProcessTests
         var code = await CommandRoot.InvokeAsync(["serve", .. options.Split(' ')], TextWriter.Null, error, TestContext.Current.CancellationToken);
         Assert.Equal(ExitCode.Usage, code);
         Assert.Contains(message, error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static async Task<RespConnection> ConnectAsync(Process server)
+    {
+        var line = await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken) ?? "";
+        var port = line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..line.IndexOf(',', StringComparison.Ordinal)];
+        return await RespConnection.ConnectAsync("127.0.0.1", int.Parse(port, CultureInfo.InvariantCulture), cancellationToken: TestContext.Current.CancellationToken);
     }
 
     private static Process Start(params string[] options) => Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandRoot).Assembly.Location, "serve", .. options])

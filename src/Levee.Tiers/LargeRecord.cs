@@ -1,7 +1,7 @@
 using Levee.Memory;
 using Levee.Segments;
 
-namespace Levee.Tiers.Redis;
+namespace Levee.Tiers;
 
 /// <summary>Puts a record together whose large value waited by reference.</summary>
 internal static class LargeRecord
