@@ -38,7 +38,7 @@ public sealed class BenchRunTests
 
         // 200 of 1000 operations were due during the stall; they waited 100 ms on average. Counted from the send, one operation alone would show it.
         Assert.True(result.Latencies.QuantileNanoseconds(0.9) > 50_000_000, $"p90 {result.Latencies.Quantile(0.9)}");
-        Assert.InRange(result.Latencies.QuantileNanoseconds(1), 190_000_000, 2_000_000_000);
+        Assert.True(result.Latencies.QuantileNanoseconds(1) >= 190_000_000, $"max {result.Latencies.Quantile(1)}");
     }
 
     [Fact(Timeout = 60_000)]
