@@ -70,6 +70,14 @@ internal sealed class OpenSegment
         return new OpenSegment(file) { Generation = generation, Sequence = header.Sequence, OpenedAtMs = header.OpenedAtMs };
     }
 
+    /// <summary>The generation that a file belongs to; null where it has no sound header: a spare, or a damaged one.</summary>
+    public static Guid? GenerationOf(string path)
+    {
+        Span<byte> header = stackalloc byte[SegmentFormat.HeaderBytes];
+        using var file = File.Open(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) == header.Length && SegmentFormat.TryReadHeader(header, out var read) ? read.Generation : null;
+    }
+
     /// <summary>Makes it the segment with a number.</summary>
     public void Activate(Guid generation, long sequence, long openedAtMs)
     {

@@ -19,13 +19,21 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
     private long newest;
     private int segments;
 
+    /// <summary>Whether the folder holds segments that the state does not know: then the state is an old copy, and what it speaks of cannot be vouched for.</summary>
+    public bool IsStateOld { get; private set; }
+
     /// <summary>Takes the files that an earlier owner of the generation left in the tier's folder, and deletes all others.</summary>
     /// <returns>The highest sequence number that was ever given.</returns>
-    public long Adopt(Guid generation, long openSequence)
+    public long Adopt(Guid generation, long openSequence, IReadOnlyList<Guid> givenUp)
     {
         newest = openSequence;
         foreach (var path in Directory.EnumerateFiles(context.StateFolder, "*.seg"))
         {
+            if (OpenSegment.GenerationOf(path) is { } other && other != generation && !givenUp.Contains(other))
+            {
+                IsStateOld = true;
+            }
+
             var left = TryAdopt(path, generation);
             if (left is null || !local.TryAdd(left.Sequence, left))
             {
@@ -37,7 +45,20 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
             newest = Math.Max(newest, left.Sequence);
         }
 
+        // A segment is noted as soon as it is begun, so that the state may be one behind.
+        IsStateOld |= newest > openSequence + 1;
         return newest;
+    }
+
+    /// <summary>Deletes what was adopted: a new generation begins.</summary>
+    public void Discard()
+    {
+        foreach (var sequence in local.Keys.ToArray())
+        {
+            DropLocal(sequence);
+        }
+
+        newest = 0;
     }
 
     /// <summary>Recovers everything.</summary>

@@ -457,9 +457,18 @@ public sealed class SegmentTier : ITier
     {
         var generation = state.Generation;
         var recovery = new SegmentRecovery(log, store, host, deletions, context);
-        var newest = recovery.Adopt(generation, state.OpenSequence);
+        var newest = recovery.Adopt(generation, state.OpenSequence, state.GivenUp);
+        if (recovery.IsStateOld)
+        {
+            TierLog.GivenUp(context.Logger, "the folder holds segments that the state does not know, so the state is an old copy");
+            recovery.Discard();
+            state.BeginGeneration();
+            generation = state.Generation;
+            newest = 0;
+        }
+
         var floor = SegmentNote.Read(generation, state.Note);
-        deletions.SearchesStore = options.OwnsStore && finding.Outcome != StateOutcome.Continued;
+        deletions.SearchesStore = options.OwnsStore && (recovery.IsStateOld || finding.Outcome != StateOutcome.Continued);
         lock (log.Gate)
         {
             log.Start(generation, Math.Max(newest + 1, floor), floor, recovering: newest >= floor);
