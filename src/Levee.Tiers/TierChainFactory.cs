@@ -121,10 +121,16 @@ public static class TierChainFactory
     private static ITier Create(TierAddress address, TierChainOptions options, TierContext context, TimeProvider time) =>
         address.Kind switch
         {
-            "file" => new SegmentTier(new FileSegmentStore(address.Uri?.LocalPath ?? Path.Combine(options.Folder, "segments")), context, SegmentOptions(options) with { OwnsStore = true }),
+            "file" => new SegmentTier(FileStore(address, options), context, SegmentOptions(options) with { OwnsStore = true }),
             "redis" => new RedisTier(RedisOptions.Parse(address.Uri!) with { BufferBytes = BufferBytes(options) }, context),
             _ => new SegmentTier(new GuardedStore(ISegmentStoreFactory.Find(address.Kind).Create(address.Uri!), new GuardOptions(), time), context, SegmentOptions(options)),
         };
+
+    /// <summary>In the data directory, which the caller has locked, or in a folder of its own, where this cache's part is locked here: what another server kept there would be deleted as unknown.</summary>
+    private static FileSegmentStore FileStore(TierAddress address, TierChainOptions options) =>
+        address.Uri is { } uri
+            ? new FileSegmentStore(uri.LocalPath, claim: FolderLock.Take(Path.Combine(uri.LocalPath, ".lock", options.CacheName)))
+            : new FileSegmentStore(Path.Combine(options.Folder, "segments"));
 
     private static SegmentTierOptions SegmentOptions(TierChainOptions options) =>
         new() { BufferBytes = BufferBytes(options), LargeBytes = Math.Max(1 << 20, options.MemoryBytes / MemoryPerWaitingValues) };

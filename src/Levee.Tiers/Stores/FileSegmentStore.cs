@@ -11,15 +11,18 @@ public sealed class FileSegmentStore : ISegmentStore
     private const string TemporarySuffix = ".tmp";
     private readonly string folder;
     private readonly OpenHandles handles;
+    private readonly IDisposable? claim;
 
     /// <param name="folder">The folder; it is created where it does not exist.</param>
     /// <param name="maxOpenFiles">How many files are kept open for reading.</param>
+    /// <param name="claim">What keeps the folder from other processes, where that is the store's to end; disposed of with it.</param>
     /// <exception cref="TierException">The folder cannot be created.</exception>
-    public FileSegmentStore(string folder, int maxOpenFiles = 256)
+    public FileSegmentStore(string folder, int maxOpenFiles = 256, IDisposable? claim = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxOpenFiles, 1);
         this.folder = Path.GetFullPath(folder);
+        this.claim = claim;
         handles = new OpenHandles(maxOpenFiles);
         try
         {
@@ -149,6 +152,7 @@ public sealed class FileSegmentStore : ISegmentStore
     public ValueTask DisposeAsync()
     {
         handles.Dispose();
+        claim?.Dispose();
         return ValueTask.CompletedTask;
     }
 

@@ -71,6 +71,28 @@ public sealed class ServeProcessTests
     }
 
     [Fact]
+    public async Task A_files_tier_that_another_server_has_is_refused()
+    {
+        var folder = Directory.CreateTempSubdirectory("levee-serve-").FullName;
+        try
+        {
+            string[] Options(string state) => ["--resp-port", "0", "--http-port", "0", "--memory", "32mb", "--data-dir", Path.Combine(folder, state), "--tier", $"file://{folder}/shared", "--tier-capacity", "64mb"];
+            using var first = Start(Options("a"));
+            await using var client = await ConnectAsync(first);
+            using var second = Start(Options("b"));
+            var (_, error) = await EndAsync(second);
+            Assert.Contains("is in use by another process", error, StringComparison.Ordinal);
+            Assert.NotEqual(ExitCode.Ok, second.ExitCode);
+            first.Kill();
+            await first.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_taken_port_is_named_with_its_flag_and_variable_before_anything_listens()
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
