@@ -21,7 +21,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly Lock attaching = new();
     private readonly List<Action<IEffectHost>> beforeAttached = [];
-    private readonly TaskCompletionSource<IEffectHost> attached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile IEffectHost? attached;
 
     /// <param name="cacheName">The cache's name.</param>
     /// <param name="partitionCount">How many partitions the cache has.</param>
@@ -101,7 +101,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         {
             beforeAttached.ForEach(tell => tell(host));
             beforeAttached.Clear();
-            attached.SetResult(host);
+            attached = host;
         }
     }
 
@@ -237,11 +237,8 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         }
     }
 
-    bool ITierHost.IfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action)
-    {
-        // Nothing is reclaimed before there is a host; by the time that anything is, it is there.
-        return attached.Task.IsCompletedSuccessfully && attached.Task.Result.HoldIfTrue(entry, state, action);
-    }
+    /// <summary>Before there is a host nothing can be vouched for, and so nothing is true.</summary>
+    bool ITierHost.IfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action) => attached?.HoldIfTrue(entry, state, action) ?? false;
 
     void ITierHost.RecoverTagRemoval(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
@@ -286,14 +283,14 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     {
         lock (attaching)
         {
-            if (!attached.Task.IsCompletedSuccessfully)
+            if (attached is null)
             {
                 beforeAttached.Add(tell);
                 return;
             }
         }
 
-        tell(attached.Task.Result);
+        tell(attached);
     }
 
     /// <summary>Looks for a key down the chain. Runs through without a wait where the tiers know at once.</summary>

@@ -1,7 +1,7 @@
 namespace Levee.Tiers.Stores;
 
 /// <summary>
-/// The URI of a store: <c>scheme://root/path?parameter=value</c>. It never holds credentials: a URI is printed, logged and seen in process lists.
+/// The URI of a store: <c>scheme://name/path?parameter=value</c>. It never holds credentials: a URI is printed, logged and seen in process lists.
 /// A refusal says what is wrong and what is allowed; it repeats no text in which a secret could lie.
 /// </summary>
 public sealed class StoreUri

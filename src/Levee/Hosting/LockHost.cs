@@ -259,12 +259,13 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>The budget counts the tiers' indexes too: partitions hold so much less. An index is bounded to half of the budget, so they keep the other half.</summary>
     private void GiveWay()
     {
-        if (tiers is null || Math.Abs(tiers.IndexBytes - indexBytes) < PageArena.PageBytes * slots.Length)
+        var now = tiers?.IndexBytes ?? 0;
+        if (Math.Abs(now - indexBytes) < PageArena.PageBytes * slots.Length)
         {
             return;
         }
 
-        indexBytes = tiers.IndexBytes;
+        indexBytes = now;
         var capacity = Math.Max(Options.PartitionBytes / 2, Options.PartitionBytes - (indexBytes / slots.Length));
         foreach (var slot in slots)
         {
