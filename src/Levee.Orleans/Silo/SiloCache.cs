@@ -1,0 +1,155 @@
+using System.Numerics;
+using Levee.Clustering;
+using Levee.Hosting;
+using Levee.Memory;
+using Levee.Operations;
+using Levee.Orleans.Grains;
+using Levee.Partitions;
+
+namespace Levee.Orleans.Silo;
+
+/// <summary>
+/// A cache as the front doors of one silo see it. What is here is answered here, under the partition's lock; the rest goes in batches to where it is.
+/// </summary>
+internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
+{
+    private readonly LeveeSilo silo;
+    private readonly LeveeSiloOptions siloOptions;
+    private readonly IGrainFactory grains;
+    private readonly ITierChain? tiers;
+    private readonly BatchRouter router;
+    private readonly CacheOptions started;
+    private readonly int shift;
+    private CacheConfiguration configuration = new();
+
+    public SiloCache(LeveeSilo silo, CacheOptions options, LeveeSiloOptions siloOptions, ITierChain? tiers, SiloClock clock, IGrainFactory grains, SiloPortClient ports, TimeProvider time)
+    {
+        this.silo = silo;
+        this.siloOptions = siloOptions;
+        this.grains = grains;
+        this.tiers = tiers;
+        started = options;
+        Local = new LockHost(options, time, tiers, opens: false);
+        shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
+        Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
+        router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
+        Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
+        Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
+        Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
+    }
+
+    /// <summary>What is here.</summary>
+    public LockHost Local { get; }
+
+    /// <summary>Runs batches of others on what is here.</summary>
+    public BatchServer Server { get; }
+
+    public SiloRoutes Routes { get; }
+
+    public PartitionClaims Claims { get; }
+
+    public PartitionBalancer Balancer { get; }
+
+    /// <inheritdoc/>
+    public string Name => Local.Name;
+
+    /// <inheritdoc/>
+    public int PartitionCount => Local.PartitionCount;
+
+    /// <inheritdoc/>
+    public LargeValueStore LargeValues => Local.LargeValues;
+
+    /// <summary>All that is answered here, and all that other silos answered, waits for the tiers of where it was executed; other silos have waited before they answered.</summary>
+    public bool IsCommitted => Local.IsCommitted;
+
+    /// <inheritdoc/>
+    public void Submit(in Operation operation, IAnswerSink sink, long ticket)
+    {
+        var partition = PartitionOf(operation);
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket))
+        {
+            router.Submit(partition, operation, sink, ticket);
+        }
+    }
+
+    /// <summary>Executes an operation on a partition that is here. While the lease of a dead owner is waited out, nothing is known of the entries, so a read is a miss.</summary>
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket)
+    {
+        if (Local.TrySubmit(operation, sink, ticket))
+        {
+            return true;
+        }
+
+        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || !silo.IsServing)
+        {
+            return false;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Miss));
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys) => Local.Approach(input, keys);
+
+    /// <inheritdoc/>
+    public ValueTask CommitAsync() => Local.CommitAsync();
+
+    /// <inheritdoc/>
+    public void Flush(IAnswerSink sink) => router.Flush();
+
+    /// <inheritdoc/>
+    public string? DescribeFailure(int partition) => router.LastFailure(partition);
+
+    /// <summary>Takes the configuration that is newer than the one in force.</summary>
+    public void Configure(CacheConfiguration next)
+    {
+        lock (router)
+        {
+            if (next.Version > configuration.Version)
+            {
+                Local.Configure(next.ApplyTo(started));
+                configuration = next;
+            }
+        }
+    }
+
+    /// <summary>Asks the cache's grain for its configuration.</summary>
+    public async Task ReadConfigurationAsync()
+    {
+        try
+        {
+            Configure(await grains.GetGrain<ICacheGrain>(Name).Read());
+        }
+        catch (Exception failure)
+        {
+            silo.Log.ConfigurationFailed(Name, "read", failure);
+        }
+    }
+
+    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm, and ends the tiers.</summary>
+    public async Task TakeDownAsync(CancellationToken cancellation)
+    {
+        await router.DisposeAsync();
+        await Local.TakeDownAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await router.DisposeAsync();
+        await Server.DisposeAsync();
+        if (tiers is IAsyncDisposable disposable)
+        {
+            await disposable.DisposeAsync();
+        }
+
+        await Local.DisposeAsync();
+    }
+
+    private int PartitionOf(in Operation operation) => operation.Kind switch
+    {
+        OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
+        _ => PartitionCount == 1 ? 0 : (int)(operation.Hash >> shift),
+    };
+}
