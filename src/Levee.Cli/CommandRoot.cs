@@ -4,6 +4,7 @@ using Levee.Cli.Bench;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
 using Levee.Cli.Serve;
+using Levee.Serving;
 
 namespace Levee.Cli;
 
@@ -55,6 +56,16 @@ internal static class CommandRoot
         {
             await error.WriteLineAsync($"levee: {refusal.Message}");
             return refusal.ExitCode;
+        }
+        catch (OptionException refusal)
+        {
+            await error.WriteLineAsync($"levee: {refusal.Message}");
+            return ExitCode.Usage;
+        }
+        catch (StartException failure)
+        {
+            await error.WriteLineAsync($"levee: {failure.Message}");
+            return ExitCode.Error;
         }
         catch (OperationCanceledException)
         {

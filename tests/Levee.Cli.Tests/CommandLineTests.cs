@@ -1,4 +1,5 @@
 using Levee.Cli.Client;
+using Levee.Serving;
 using Xunit;
 
 namespace Levee.Cli.Tests;

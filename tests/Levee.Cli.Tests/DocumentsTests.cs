@@ -1,4 +1,4 @@
-using Levee.Cli.Serve;
+using Levee.Serving;
 using Levee.Testing;
 using Xunit;
 

@@ -1,8 +1,9 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Globalization;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
+using Levee.Serving;
 
 namespace Levee.Cli.Bench;
 

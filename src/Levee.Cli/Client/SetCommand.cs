@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Levee.Resp;
+using Levee.Serving;
 
 namespace Levee.Cli.Client;
 

@@ -1,6 +1,7 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using Levee.Learning;
+using Levee.Serving;
 using Spectre.Console;
 
 namespace Levee.Cli.Replay;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Levee.Learning;
+using Levee.Serving;
 using Spectre.Console;
 
 namespace Levee.Cli.Replay;

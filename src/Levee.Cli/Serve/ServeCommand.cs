@@ -1,15 +1,10 @@
 using System.CommandLine;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Levee.Hosting;
 using Levee.Partitions;
 using Levee.Server;
 using Levee.Server.Metrics;
-using Levee.Server.Resp;
-using Levee.Server.Transport;
-using Levee.Tiers;
-using Microsoft.Extensions.Configuration;
+using Levee.Serving;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Cli.Serve;
@@ -17,106 +12,36 @@ namespace Levee.Cli.Serve;
 /// <summary><c>levee serve</c>: one server in this process, until SIGINT or SIGTERM.</summary>
 internal static class ServeCommand
 {
-    private const string ConfigFile = "levee.json";
-
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var flags = ServeOption.All.ToDictionary(
-            option => option,
-            option => new Option<string[]>(option.Flag)
-            {
-                Arity = option.IsList ? ArgumentArity.OneOrMore : ArgumentArity.ExactlyOne,
-                CustomParser = static result => [.. result.Tokens.Select(static token => token.Value)],
-                Description = $"{option.Description}. Allowed: {option.Allowed}.{(option.Default.Length == 0 ? "" : $" Default: {option.Default}.")} [{option.Variable}]",
-                HelpName = option.Value,
-            });
-        var config = new Option<FileInfo>("--config") { Description = $"file of options; default: {ConfigFile} in this folder, where there is one", HelpName = "file" };
-        var command = new Command("serve", "Runs a server: RESP (redis-cli and Redis clients) and HTTP. Each option is also an environment variable and a key of levee.json.") { config };
-        foreach (var flag in flags.Values)
-        {
-            command.Add(flag);
-        }
-
+        var command = new Command("serve", "Runs a server: RESP (redis-cli and Redis clients) and HTTP. Each option is also an environment variable and a key of levee.json.");
+        var flags = new OptionFlags(command, ServeOption.All, "levee serve --help");
         command.SetAction(async (parsed, cancellation) =>
         {
-            var file = ReadFile(parsed.GetValue(config));
-            var unknown = ServeOption.UnknownVariables(Environment.GetEnvironmentVariables().Keys.Cast<string>()).FirstOrDefault();
-            if (unknown is not null)
-            {
-                throw new CommandException($"environment variable {unknown} is no option; 'levee serve --help' lists them", ExitCode.Usage);
-            }
-
-            var settings = ServeSettings.Read(
-                option => parsed.GetValue(flags[option]) is { Length: > 0 } given ? (string.Join(' ', given), option.Flag)
-                    : Environment.GetEnvironmentVariable(option.Variable) is { } variable ? (variable, option.Variable)
-                    : file?[option.Name] is { } key ? (key, $"key \"{option.Name}\" of {ConfigFile}")
-                    : null,
-                GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+            var settings = ServeSettings.Read(flags.Read(parsed), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
             return await RunAsync(settings, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation);
         });
         return command;
     }
 
-    private static IConfigurationRoot? ReadFile(FileInfo? named)
-    {
-        var path = named?.FullName ?? Path.GetFullPath(ConfigFile);
-        if (!File.Exists(path))
-        {
-            return named is null ? null : throw new CommandException($"--config names {named}, which does not exist", ExitCode.Usage);
-        }
-
-        IConfigurationRoot file;
-        try
-        {
-            file = new ConfigurationBuilder().AddJsonFile(path).Build();
-        }
-        catch (InvalidDataException wrong)
-        {
-            throw new CommandException($"{path} cannot be read: {wrong.InnerException?.Message ?? wrong.Message}", ExitCode.Usage);
-        }
-
-        foreach (var key in file.GetChildren().Select(child => child.Key))
-        {
-            if (!ServeOption.All.Any(option => option.Name == key))
-            {
-                throw new CommandException($"{path} has the key \"{key}\", which is no option; 'levee serve --help' lists them", ExitCode.Usage);
-            }
-        }
-
-        return file;
-    }
-
     private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, TextWriter error, CancellationToken cancellation)
     {
-        using var dataDir = settings.Tiers.Addresses.Count > 0 ? Locked(settings.Tiers.DataDir) : null;
-        using var logs = LoggerFactory.Create(builder => builder.SetMinimumLevel(settings.LogLevel).AddSimpleConsole(console =>
+        using var logs = LoggerFactory.Create(builder => builder.AddConsoleLines(settings.LogLevel));
+        await using var hierarchy = await ServedTiers.StartAsync(settings, silo: null, logs, cancellation);
+        FrontDoors.CheckPort(settings.Resp, ServeOption.RespPort);
+        FrontDoors.CheckPort(settings.Http, ServeOption.HttpPort);
+        var doors = FrontDoors.Options(settings, error, "levee");
+        var hosts = new List<LockHost>();
+        foreach (var cache in settings.Caches)
         {
-            console.SingleLine = true;
-            console.TimestampFormat = "yyyy-MM-dd HH:mm:ss ";
-        }));
-        CheckPort(settings.Resp, ServeOption.RespPort);
-        CheckPort(settings.Http, ServeOption.HttpPort);
-
-        var connections = OpenFiles.MostConnections(settings.MaxConnections);
-        if (connections < settings.MaxConnections)
-        {
-            await error.WriteLineAsync($"levee: at most {connections} RESP connections instead of {settings.MaxConnections}: the limit on open files (ulimit -n) leaves no more");
+            hosts.Add(new LockHost(cache, TimeProvider.System, await hierarchy.OpenAsync(cache, cancellation)));
         }
 
-        await using var hierarchy = await OpenAsync(settings, logs, cancellation);
-        var hosts = settings.Caches.Select((options, i) => new LockHost(options, TimeProvider.System, hierarchy.ChainOf(i))).ToArray();
         await using var server = new LeveeServer(
             new CacheCatalog(hosts),
-            new ServerOptions
+            doors with
             {
-                Resp = settings.Resp,
-                Http = settings.Http,
-                MemoryBytes = settings.MemoryBytes,
-                RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
-                Limits = new TransportLimits { MaxConnections = connections, IdleTimeout = settings.IdleTimeout },
-                IoThreads = settings.IoThreads,
-                UsesPortableTransport = settings.UsesPortableTransport,
                 Pauses = () => hosts.SelectMany(host => Enum.GetValues<MaintenanceWork>()
                     .Where(work => work != MaintenanceWork.None)
                     .Select(work => new PauseCount(host.Name, work.ToString().ToLowerInvariant(), host.Pauses.Count(work)))),
@@ -153,30 +78,6 @@ internal static class ServeCommand
         }
     }
 
-    private static IDisposable Locked(string folder)
-    {
-        try
-        {
-            return FolderLock.Take(folder);
-        }
-        catch (TierException failure)
-        {
-            throw new CommandException($"{ServeOption.DataDir.Flag}: {failure.Message}");
-        }
-    }
-
-    private static async Task<ServedTiers> OpenAsync(ServeSettings settings, ILoggerFactory logs, CancellationToken cancellation)
-    {
-        try
-        {
-            return await ServedTiers.OpenAsync(settings, logs, cancellation);
-        }
-        catch (TierException failure)
-        {
-            throw new CommandException(failure.Message);
-        }
-    }
-
     private static async Task PrintAsync(TextWriter output, ServeSettings settings, LeveeServer server)
     {
         var others = settings.Caches.Skip(1).Select(cache => $", {cache.Name} {ByteSize.Format(cache.MemoryBytes)}");
@@ -186,22 +87,5 @@ internal static class ServeCommand
         await output.WriteLineAsync($"try    redis-cli -p {server.RespEndPoint.Port} set greeting hello");
         await output.WriteLineAsync($"       curl http://{server.HttpEndPoint}/caches/default/keys/greeting");
         await output.WriteLineAsync($"       levee stats --port {server.RespEndPoint.Port}          (Ctrl-C stops the server)");
-    }
-
-    /// <summary>Refuses a taken port before anything listens.</summary>
-    private static void CheckPort(IPEndPoint endPoint, ServeOption option)
-    {
-        using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        try
-        {
-            probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-            probe.Bind(endPoint);
-            probe.Listen(1);
-        }
-        catch (SocketException failure)
-        {
-            var why = failure.SocketErrorCode == SocketError.AddressAlreadyInUse ? "is taken" : $"cannot be bound ({failure.Message})";
-            throw new CommandException($"port {endPoint.Port} on {endPoint.Address} {why}; choose another with {option.Flag} or {option.Variable}");
-        }
     }
 }

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
-using Levee.Cli.Serve;
+using System.Net;
 using Levee.Resp;
+using Levee.Serving;
 using Xunit;
 
 namespace Levee.Cli.Tests.Serve;

@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace Levee.Cli;
+namespace Levee.Serving;
 
 /// <summary>Durations as people write them: a number and ms, s, m, h or d; a bare number is seconds.</summary>
-internal static class Duration
+public static class Duration
 {
     /// <summary>What is allowed, for messages and help.</summary>
     public const string Allowed = "a number above 0 with ms, s, m, h or d (a bare number is seconds), at most 36500d";

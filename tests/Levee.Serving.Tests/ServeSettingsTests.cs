@@ -1,7 +1,6 @@
-using Levee.Cli.Serve;
 using Xunit;
 
-namespace Levee.Cli.Tests.Serve;
+namespace Levee.Serving.Tests;
 
 public sealed class ServeSettingsTests
 {
@@ -24,8 +23,7 @@ public sealed class ServeSettingsTests
     [InlineData("s")]
     public void Any_other_time_is_refused_with_its_option_value_and_source(string text)
     {
-        var refusal = Assert.Throws<CommandException>(() => Read(text));
-        Assert.Equal(ExitCode.Usage, refusal.ExitCode);
+        var refusal = Assert.Throws<OptionException>(() => Read(text));
         Assert.StartsWith($"default-ttl is '{text}' (from --default-ttl); allowed: ", refusal.Message, StringComparison.Ordinal);
     }
 

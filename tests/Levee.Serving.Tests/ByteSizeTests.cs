@@ -1,6 +1,6 @@
 using Xunit;
 
-namespace Levee.Cli.Tests;
+namespace Levee.Serving.Tests;
 
 public sealed class ByteSizeTests
 {

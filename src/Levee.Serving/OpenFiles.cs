@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace Levee.Cli.Serve;
+namespace Levee.Serving;
 
 /// <summary>How many files and sockets this process may have open.</summary>
-internal static class OpenFiles
+public static class OpenFiles
 {
     /// <summary>What the process needs beside its RESP connections: the runtime's own files, listeners, HTTP connections. Without any left the runtime ends the process.</summary>
     private const int Reserve = 256;

@@ -2,9 +2,9 @@ using Levee.Codec;
 using Levee.Tiers;
 using Levee.Tiers.Money;
 
-namespace Levee.Cli.Serve;
+namespace Levee.Serving;
 
-/// <summary>What <c>levee serve</c> was told of its tiers, checked.</summary>
+/// <summary>What a server was told of its tiers, checked.</summary>
 /// <param name="Addresses">The tiers, warmest first; none: memory alone.</param>
 /// <param name="Capacities">Their capacities in bytes, for all caches together; those that are missing are chosen.</param>
 /// <param name="DataDir">The server's own folder.</param>
@@ -14,7 +14,7 @@ namespace Levee.Cli.Serve;
 /// <param name="Keys">Where the encryption keys come from: a file or env:NAME; empty: nothing is encrypted.</param>
 /// <param name="Prices">What each tier costs; those that are missing or empty have the defaults of their kind.</param>
 /// <param name="Origin">What a load from the origin costs.</param>
-internal sealed record TierSettings(
+public sealed record TierSettings(
     IReadOnlyList<TierAddress> Addresses,
     IReadOnlyList<long> Capacities,
     string DataDir,

@@ -6,10 +6,21 @@ using Levee.Tiers;
 using Levee.Tiers.Money;
 using Microsoft.Extensions.Logging;
 
-namespace Levee.Cli.Serve;
+namespace Levee.Serving;
 
-/// <summary>What <c>levee serve</c> was told, checked.</summary>
-internal sealed record ServeSettings(
+/// <summary>What a server was told, checked.</summary>
+/// <param name="Resp">Where RESP listens; port 0: any free one.</param>
+/// <param name="Http">Where HTTP listens; port 0: any free one.</param>
+/// <param name="Caches">The caches, the default one first.</param>
+/// <param name="Tiers">What lies below memory.</param>
+/// <param name="User">The user that AUTH may name beside "default".</param>
+/// <param name="Password">The password of both front doors; empty: none.</param>
+/// <param name="MaxConnections">The most RESP connections at a time.</param>
+/// <param name="IdleTimeout">RESP connections that are silent for so long are closed; zero: never.</param>
+/// <param name="IoThreads">I/O threads of the RESP listener; 0: chosen.</param>
+/// <param name="UsesPortableTransport">Whether RESP uses the portable transport where the system has a better one.</param>
+/// <param name="LogLevel">What is logged.</param>
+public sealed record ServeSettings(
     IPEndPoint Resp,
     IPEndPoint Http,
     IReadOnlyList<CacheOptions> Caches,
@@ -31,7 +42,7 @@ internal sealed record ServeSettings(
     /// <summary>Reads and checks all options.</summary>
     /// <param name="read">Gives the text of an option and where it came from, or null for its default.</param>
     /// <param name="availableBytes">The memory that the machine or its cgroup allows.</param>
-    /// <exception cref="CommandException">A value is not allowed; the message names option, value, source and what is allowed.</exception>
+    /// <exception cref="OptionException">A value is not allowed; the message names option, value, source and what is allowed.</exception>
     public static ServeSettings Read(Func<ServeOption, (string Text, string Source)?> read, long availableBytes)
     {
         var bind = Value(read, ServeOption.Bind, static (string text, out IPAddress value) => IPAddress.TryParse(text, out value!));
@@ -76,17 +87,17 @@ internal sealed record ServeSettings(
             Value<OriginCost>(read, ServeOption.OriginCost, TryOriginCost));
         if (addresses.Count == 0 && (settings.WritesThrough || settings.Fsync))
         {
-            throw new CommandException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none", ExitCode.Usage);
+            throw new OptionException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none");
         }
 
         if (settings.Capacities.Count > addresses.Count)
         {
-            throw new CommandException($"{ServeOption.TierCapacity.Flag} has {settings.Capacities.Count} sizes for {addresses.Count} tiers; allowed: {ServeOption.TierCapacity.Allowed}", ExitCode.Usage);
+            throw new OptionException($"{ServeOption.TierCapacity.Flag} has {settings.Capacities.Count} sizes for {addresses.Count} tiers; allowed: {ServeOption.TierCapacity.Allowed}");
         }
 
         if (addresses.Count > 0 && settings.DataDir.Length == 0)
         {
-            throw new CommandException($"{ServeOption.DataDir.Flag} is empty, and tiers keep their state there; allowed: {ServeOption.DataDir.Allowed}, or {ServeOption.Tier.Flag} none", ExitCode.Usage);
+            throw new OptionException($"{ServeOption.DataDir.Flag} is empty, and tiers keep their state there; allowed: {ServeOption.DataDir.Allowed}, or {ServeOption.Tier.Flag} none");
         }
 
         return settings;
@@ -209,13 +220,13 @@ internal sealed record ServeSettings(
         var rest = memory - named.Sum(cache => cache.MemoryBytes);
         if (rest < CacheOptions.MinMemoryBytes)
         {
-            throw new CommandException($"the named caches leave {Math.Max(0, rest)} bytes of --memory for the default cache; allowed: at least {CacheOptions.MinMemoryBytes >> 20}mb ({ServeOption.Memory.Variable}, {ServeOption.Caches.Variable})", ExitCode.Usage);
+            throw new OptionException($"the named caches leave {Math.Max(0, rest)} bytes of --memory for the default cache; allowed: at least {CacheOptions.MinMemoryBytes >> 20}mb ({ServeOption.Memory.Variable}, {ServeOption.Caches.Variable})");
         }
 
         CacheOptions[] all = [shared with { MemoryBytes = rest }, .. named];
         if (all.GroupBy(cache => cache.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
         {
-            throw new CommandException($"two caches are named '{twice.Key}' ({ServeOption.Caches.Flag}, {ServeOption.Caches.Variable})", ExitCode.Usage);
+            throw new OptionException($"two caches are named '{twice.Key}' ({ServeOption.Caches.Flag}, {ServeOption.Caches.Variable})");
         }
 
         foreach (var cache in all)
@@ -226,7 +237,7 @@ internal sealed record ServeSettings(
             }
             catch (ArgumentException wrong)
             {
-                throw new CommandException($"cache '{cache.Name}': {wrong.Message}", ExitCode.Usage);
+                throw new OptionException($"cache '{cache.Name}': {wrong.Message}");
             }
         }
 
@@ -240,7 +251,7 @@ internal sealed record ServeSettings(
         var (text, source) = read(option) ?? (option.Default, "default");
         if (!parse(text, out var value))
         {
-            throw new CommandException($"{option.Name} is '{text}' (from {source}); allowed: {option.Allowed}", ExitCode.Usage);
+            throw new OptionException($"{option.Name} is '{text}' (from {source}); allowed: {option.Allowed}");
         }
 
         return value;

@@ -1,7 +1,7 @@
-namespace Levee.Cli;
+namespace Levee.Serving;
 
 /// <summary>Sizes as people write them: a whole number and b, kb, mb, gb or tb, each 1024 times the one before.</summary>
-internal static class ByteSize
+public static class ByteSize
 {
     /// <summary>What is allowed, for messages and help.</summary>
     public const string Allowed = "a whole number with an optional suffix b, kb, mb, gb or tb";

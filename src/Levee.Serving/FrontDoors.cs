@@ -1,0 +1,76 @@
+using System.Net;
+using System.Net.Sockets;
+using Levee.Server;
+using Levee.Server.Resp;
+using Levee.Server.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Levee.Serving;
+
+/// <summary>The front doors as the options ask for them.</summary>
+public static class FrontDoors
+{
+    /// <summary>What the front doors are told.</summary>
+    /// <param name="settings">Checked options.</param>
+    /// <param name="error">Where it is said that the limit on open files leaves fewer connections than were asked for.</param>
+    /// <param name="program">The program's name, for that line.</param>
+    public static ServerOptions Options(ServeSettings settings, TextWriter error, string program)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(error);
+        var connections = OpenFiles.MostConnections(settings.MaxConnections);
+        if (connections < settings.MaxConnections)
+        {
+            error.WriteLine($"{program}: at most {connections} RESP connections instead of {settings.MaxConnections}: the limit on open files (ulimit -n) leaves no more");
+        }
+
+        return new ServerOptions
+        {
+            Resp = settings.Resp,
+            Http = settings.Http,
+            MemoryBytes = settings.MemoryBytes,
+            RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
+            Limits = new TransportLimits { MaxConnections = connections, IdleTimeout = settings.IdleTimeout },
+            IoThreads = settings.IoThreads,
+            UsesPortableTransport = settings.UsesPortableTransport,
+        };
+    }
+
+    /// <summary>Logs as lines on the console.</summary>
+    public static ILoggingBuilder AddConsoleLines(this ILoggingBuilder builder, LogLevel level) =>
+        builder.SetMinimumLevel(level).AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-dd HH:mm:ss ";
+        });
+
+    /// <summary>Refuses a taken port before anything listens.</summary>
+    /// <exception cref="StartException">The address cannot be bound; the message names the option that chooses another.</exception>
+    public static void CheckPort(IPEndPoint endPoint, ServeOption option)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        ArgumentNullException.ThrowIfNull(option);
+        if (TryBind(endPoint) is { } failure)
+        {
+            var why = failure.SocketErrorCode == SocketError.AddressAlreadyInUse ? "is taken" : $"cannot be bound ({failure.Message})";
+            throw new StartException($"port {endPoint.Port} on {endPoint.Address} {why}; choose another with {option.Flag} or {option.Variable}");
+        }
+    }
+
+    /// <summary>Listens for a moment; null where that went well.</summary>
+    internal static SocketException? TryBind(IPEndPoint endPoint)
+    {
+        using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            probe.Bind(endPoint);
+            probe.Listen(1);
+            return null;
+        }
+        catch (SocketException failure)
+        {
+            return failure;
+        }
+    }
+}
