@@ -107,8 +107,8 @@ internal sealed class SiloRoutes : IBatchRoutes
             return known;
         }
 
-        var plan = serving.IsEmpty ? null : new PartitionPlan(cache, partitions, [.. serving.Keys]);
-        var next = new State([.. serving.Values], plan is null ? [] : [.. Enumerable.Range(0, partitions).Select(partition => serving[plan.OwnerOf(partition)])], [.. serving.Values]) { Source = serving };
+        var plan = serving.IsEmpty ? null : PartitionPlan.Of(cache, partitions, serving.Keys);
+        var next = new State([.. serving.Values], plan is null ? [] : [.. Enumerable.Range(0, partitions).Select(partition => serving[plan.SiloOf(partition)])], [.. serving.Values]) { Source = serving };
         Volatile.Write(ref state, next);
         return next;
     }
