@@ -1,4 +1,5 @@
 using Levee.Hosting;
+using Levee.Learning;
 using Levee.Partitions;
 
 namespace Levee.Orleans;
@@ -39,6 +40,9 @@ public sealed class LeveeSiloOptions
 
     /// <summary>The name of an Orleans stream provider to which the accesses of each cache are published as well, for others to subscribe; empty: none.</summary>
     public string AccessStreamProvider { get; set; } = "";
+
+    /// <summary>Makes what learns from a cache's accesses, by the cache's name; null: accesses are counted and nothing is prefetched.</summary>
+    public Func<string, IPrefetcher?>? CreatePrefetcher { get; set; }
 
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>

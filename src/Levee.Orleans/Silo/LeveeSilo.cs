@@ -17,6 +17,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <summary>The grain storage that keeps ownership, clocks and configurations.</summary>
     public const string StorageName = "levee";
 
+    /// <summary>How far the counter that hosts compare the lease with may lag behind.</summary>
+    private static readonly TimeSpan TickMargin = TimeSpan.FromMilliseconds(20);
+
     private readonly IServiceProvider services;
     private readonly LeveeSiloOptions options;
     private readonly IGrainFactory grains;
@@ -191,7 +194,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     {
         foreach (var cache in caches.Values)
         {
-            cache.Local.ExtendLease(left);
+            cache.Local.LeaseUntil = Environment.TickCount64 + (long)(left - TickMargin).TotalMilliseconds;
         }
     }
 

@@ -8,6 +8,9 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>Two machines' monotonic clocks run at slightly different speeds.</summary>
+    private static readonly TimeSpan DriftMargin = TimeSpan.FromMilliseconds(50);
+
     private readonly string self = silo.Address.ToParsableString();
     private readonly bool[] waiting = new bool[cache.PartitionCount];
 
@@ -73,7 +76,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         try
         {
             var floor = await clock.FloorOfAsync(owner);
-            while (options.Lease - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
+            while (options.Lease + DriftMargin - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
             {
                 await Task.Delay(left);
             }
