@@ -17,7 +17,11 @@ public enum EffectKind : byte
 /// <param name="Ticket">Names the work when it comes back.</param>
 /// <param name="Key">The key it is about; the effect owns these bytes.</param>
 /// <param name="Hash">The key's routing hash.</param>
-public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash);
+public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash)
+{
+    /// <summary>Whether nobody waits for a load yet: it may give way to others, and must not hold up the thread that brings it. It is not put off for long, as somebody may come to wait for it.</summary>
+    public bool IsPrefetch { get; init; }
+}
 
 /// <summary>How a load ended.</summary>
 public enum LoadOutcome : byte

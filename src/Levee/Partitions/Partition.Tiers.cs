@@ -101,9 +101,33 @@ public sealed partial class Partition
     /// <summary>Whether a load left it open if there is an entry.</summary>
     private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
 
+    /// <summary>Starts a load, or marks the one that is under way, so that the entry is stored when it comes. Nobody waits.</summary>
+    private void Prefetch(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
+    {
+        var load = node == NodeTable.None ? loads.Current(operation.Key) : null;
+        if (load is null && node == NodeTable.None && lower is not null && lower.MayHold(operation.Hash))
+        {
+            load = BeginLoad(operation, isPrefetch: true);
+        }
+
+        if (load is not null)
+        {
+            load.IsPrefetch = true;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, load is null ? 0 : 1));
+    }
+
+    private PendingLoad BeginLoad(scoped in Operation operation, bool isPrefetch)
+    {
+        var load = loads.Begin(operation.Key, operation.Hash, Math.Min(lower!.HoldsFromMs, clock));
+        effects.Add(new Effect(EffectKind.Load, load.Ticket, load.Key, load.Hash) { IsPrefetch = isPrefetch });
+        return load;
+    }
+
     /// <summary>An operation that may change the entry needs it here, and so does one that moves its expiry. Else it must have been asked for, and be worth it.</summary>
     private bool IsWorthPromoting(PendingLoad load, scoped in LoadResult result) =>
-        load.HasWriter || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
+        load.HasWriter || load.IsPrefetch || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
 
     private bool Promote(byte[] key, scoped in TierEntry entry)
     {

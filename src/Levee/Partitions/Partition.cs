@@ -82,6 +82,12 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>Whether the host has effects to fetch.</summary>
     public bool HasEffects => effects.Count > 0;
 
+    /// <summary>
+    /// How many operations found no entry in memory that they could have used: gets that missed, and what had to wait for a load, looks without use aside. A host that compares it before and after
+    /// <see cref="Execute"/> learns what to tell a prefetcher.
+    /// </summary>
+    public long WouldBeMisses { get; private set; }
+
     /// <summary>Whether <see cref="Maintain"/> has urgent work: memory that is owed to others.</summary>
     public bool OwesMemory => store.IsOverdrawn || retired.Count > 0;
 
@@ -233,9 +239,20 @@ public sealed partial class Partition : IEvictionListener
 
         var tag = operation.IndexHint != 0 ? (uint)operation.IndexHint : store.TagOf(operation.Key);
         var node = FindLive(operation.Key, tag);
-        if (node == NodeTable.None && lower is not null && MustWait(operation, sink, ticket))
+        if (operation.Kind == OperationKind.Prefetch)
         {
+            Prefetch(operation, node, sink, ticket);
             return;
+        }
+
+        if (node == NodeTable.None)
+        {
+            var mustWait = lower is not null && MustWait(operation, sink, ticket);
+            WouldBeMisses += operation.Kind == OperationKind.Get || (mustWait && operation.Kind != OperationKind.Peek) ? 1 : 0;
+            if (mustWait)
+            {
+                return;
+            }
         }
 
         ExecuteResolved(operation, tag, node, sink, ticket);
@@ -253,8 +270,7 @@ public sealed partial class Partition : IEvictionListener
                 return false;
             }
 
-            load = loads.Begin(operation.Key, operation.Hash, Math.Min(lower!.HoldsFromMs, clock));
-            effects.Add(new Effect(EffectKind.Load, load.Ticket, load.Key, load.Hash));
+            load = BeginLoad(operation, isPrefetch: false);
         }
         else if (!needsEntry && !load.HasWriter)
         {

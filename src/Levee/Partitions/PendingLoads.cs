@@ -115,6 +115,9 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
     /// <summary>Whether the cache was cleared meanwhile: whatever the load brings is gone.</summary>
     public bool IsVoid { get; set; }
 
+    /// <summary>Whether it was asked for ahead of a use: then the result is stored as if it were wanted.</summary>
+    public bool IsPrefetch { get; set; }
+
     public List<Waiter> Waiters { get; } = [];
 
     /// <summary>Whether somebody who waits may write: then a later write waits behind it.</summary>
