@@ -8,7 +8,7 @@ namespace Levee.Orleans;
 /// <param name="cache">The cache's options on this silo.</param>
 /// <param name="services">The silo's services.</param>
 /// <param name="cancellation">Ends the attempt.</param>
-/// <returns>The tiers, ready to be called; null where there are none. The silo stops and disposes them.</returns>
+/// <returns>The tiers, ready to be called; null where there are none. Who opened them stops them, after the silo has stopped.</returns>
 public delegate Task<ITierChain?> TierOpener(CacheOptions cache, IServiceProvider services, CancellationToken cancellation);
 
 /// <summary>What a silo is told of Levee.</summary>

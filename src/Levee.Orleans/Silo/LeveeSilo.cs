@@ -31,6 +31,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     private readonly SiloLease lease;
     private readonly SiloClock clock;
     private Task? draining;
+    private volatile bool isActive;
 
     public LeveeSilo(IServiceProvider services, IOptions<LeveeSiloOptions> options, ILocalSiloDetails details, IGrainFactory grains, SiloPortClient ports, ILoggerFactory logs)
     {
@@ -70,7 +71,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public MillisecondClock Clock => caches[options.Caches[0].Name].Local.Clock;
 
     /// <inheritdoc/>
-    public bool IsServing => lease.IsValid && !stopping.IsCancellationRequested;
+    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
 
     /// <inheritdoc/>
     public long LeaseLapses => lease.Lapses;
@@ -133,8 +134,10 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         {
             await cache.ReadConfigurationAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.RunFeedsAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
         }
+
+        isActive = true;
     }
 
     /// <summary>Tells the others that nothing is to come here any more, and gives away what is here. Front doors go on meanwhile.</summary>

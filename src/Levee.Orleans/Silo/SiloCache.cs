@@ -16,7 +16,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private readonly LeveeSilo silo;
     private readonly LeveeSiloOptions siloOptions;
     private readonly IGrainFactory grains;
-    private readonly ITierChain? tiers;
     private readonly BatchRouter router;
     private readonly CacheOptions started;
     private readonly int shift;
@@ -27,7 +26,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.silo = silo;
         this.siloOptions = siloOptions;
         this.grains = grains;
-        this.tiers = tiers;
         started = options;
         Local = new LockHost(options, time, tiers, opens: false);
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
@@ -80,7 +78,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             return true;
         }
 
-        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || !silo.IsServing)
+        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || silo.Obstacle is not null)
         {
             return false;
         }
@@ -127,7 +125,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         }
     }
 
-    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm, and ends the tiers.</summary>
+    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
     public async Task TakeDownAsync(CancellationToken cancellation)
     {
         await router.DisposeAsync();
@@ -139,11 +137,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     {
         await router.DisposeAsync();
         await Server.DisposeAsync();
-        if (tiers is IAsyncDisposable disposable)
-        {
-            await disposable.DisposeAsync();
-        }
-
         await Local.DisposeAsync();
     }
 
