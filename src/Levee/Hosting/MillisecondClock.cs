@@ -27,6 +27,9 @@ public sealed class MillisecondClock
     /// <summary>What <see cref="Now"/> would be without bounds.</summary>
     internal long Unbounded => isSystem ? Environment.TickCount64 + Volatile.Read(ref offset) : provider.GetUtcNow().ToUnixTimeMilliseconds();
 
+    /// <summary>Milliseconds that only ever grow, from an arbitrary start: the system's coarse counter, or another provider's timestamp.</summary>
+    public long Monotonic => isSystem ? Environment.TickCount64 : (long)provider.GetElapsedTime(0, provider.GetTimestamp()).TotalMilliseconds;
+
     /// <summary>Bounds <see cref="Now"/>: it does not come before the one and stands still at the other until it is raised.</summary>
     internal void Bound(long floorMs, long ceilingMs)
     {
