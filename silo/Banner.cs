@@ -18,7 +18,7 @@ internal static class Banner
         await output.WriteLineAsync($"       RESP on {server.RespEndPoint}, HTTP on http://{server.HttpEndPoint}{(cluster.HasDashboard ? $", dashboard on http://{server.HttpEndPoint}{SiloPages.DashboardPath}" : "")}");
         await output.WriteLineAsync($"       silo on {silo.SiloAddress.Endpoint}, gateway on {silo.GatewayAddress?.Endpoint}{(cluster.Tls is null ? "" : cluster.Tls.IsMutual ? ", TLS (mutual)" : ", TLS")}");
         await output.WriteLineAsync($"       memory budget {serve.MemoryBytes >> 20} MiB (default {serve.Caches[0].MemoryBytes >> 20} MiB{string.Concat(others)}), policy {serve.Caches[0].Policy}");
-        await output.WriteLineAsync(serve.Tiers.Addresses.Count == 0 ? "       no tiers: what memory evicts is gone" : $"       tiers {string.Join(", ", serve.Tiers.Addresses)}; state in {Path.Combine(serve.Tiers.DataDir, $"{cluster.Name}.{cluster.ServiceId}")}, durability {(serve.Tiers.WritesThrough ? "through" : "evict")}");
+        await output.WriteLineAsync(serve.Tiers.Addresses.Count == 0 ? "       no tiers: what memory evicts is gone" : $"       tiers {string.Join(", ", serve.Tiers.Addresses)}; state in {Path.Combine(serve.Tiers.DataDir, cluster.LastingName)}, durability {(serve.Tiers.WritesThrough ? "through" : "evict")}");
         await output.WriteLineAsync($"try    redis-cli -p {server.RespEndPoint.Port} set greeting hello");
         await output.WriteLineAsync($"       curl http://{server.HttpEndPoint}/caches/default/keys/greeting");
         var joined = (cluster.Join ?? silo.SiloAddress.Endpoint).ToString();

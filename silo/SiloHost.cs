@@ -8,6 +8,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Connections.Security;
 using Orleans.Dashboard;
@@ -35,6 +36,11 @@ internal static partial class SiloHost
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)configuration });
         builder.Logging.AddConsoleLines(serve.LogLevel);
+        if (serve.LogLevel == LogLevel.Warning)
+        {
+            // Its only warnings at a start advise server GC, which docs/decisions/0005 decides against.
+            builder.Logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
+        }
 
         // Signals are taken by the run, which has more to stop than the host.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());

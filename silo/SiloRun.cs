@@ -31,7 +31,7 @@ internal static class SiloRun
         ServedTiers? tiers = null;
         using var host = SiloHost.Build(serve, cluster, configuration, certificate, telemetry is not null, async (cache, cancellation) => await tiers!.OpenAsync(cache, cancellation));
         var logs = host.Services.GetRequiredService<ILoggerFactory>();
-        await using var opened = tiers = await ServedTiers.StartAsync(serve, $"{cluster.Name}.{cluster.ServiceId}", logs, stop.Token);
+        await using var opened = tiers = await ServedTiers.StartAsync(serve, cluster.LastingName, logs, stop.Token);
         await StartAsync(host, stop.Token);
 
         var silo = host.Services.GetRequiredService<ILeveeSilo>();
@@ -75,8 +75,6 @@ internal static class SiloRun
 
     private static void CheckPorts(ServeSettings serve, ClusterSettings cluster)
     {
-        FrontDoors.CheckPort(serve.Resp, ServeOption.RespPort);
-        FrontDoors.CheckPort(serve.Http, ServeOption.HttpPort);
         try
         {
             FrontDoors.CheckPort(new(cluster.Address, cluster.SiloPort), ClusterOption.SiloPort);
@@ -86,6 +84,9 @@ internal static class SiloRun
         {
             throw new StartException($"{taken.Message}, or join the silo that runs here with {ClusterOption.Join.Flag}", taken);
         }
+
+        FrontDoors.CheckPort(serve.Resp, ServeOption.RespPort);
+        FrontDoors.CheckPort(serve.Http, ServeOption.HttpPort);
     }
 
     /// <summary>Orleans would try for minutes.</summary>
@@ -120,6 +121,11 @@ internal static class SiloRun
         catch (OperationCanceledException)
         {
             await error.WriteLineAsync($"silo: not all partitions could be handed over within {timeout.TotalSeconds} s ({ClusterOption.DrainTimeout.Flag}); what memory held of the rest is lost");
+        }
+        catch (Exception failure)
+        {
+            // Whatever it was, the silo leaves the cluster all the same: the others take over what it still has.
+            await error.WriteLineAsync($"silo: the partitions could not be handed over: {failure.Message}; what memory held of them is lost");
         }
     }
 }

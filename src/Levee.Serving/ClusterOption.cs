@@ -7,13 +7,13 @@ public static class ClusterOption
     public static readonly ServeOption Join = new("join", "endpoint", "", "an address with a port such as 10.0.0.4:11111; without a value: the silo that runs on this machine with its default ports", "with localhost clustering, the first silo, which this one joins; ports that are not given are then chosen free") { Bare = "127.0.0.1:11111" };
 
     /// <summary><c>--name</c>.</summary>
-    public static readonly ServeOption Name = new("name", "name", "", "1 to 64 letters, digits, '-', '_' and '.'", "the silo's lasting name, no two of a cluster the same: its folder in the data directory and what it writes to shared tiers are called so; default: machine and silo port") { Standard = "Orleans:Name" };
+    public static readonly ServeOption Name = new("name", "name", "", "1 to 40 letters, digits, '-', '_' and '.'", "the silo's lasting name, no two of a cluster the same: its folder in the data directory and what it writes to shared tiers are called so; default: machine and silo port") { Standard = "Orleans:Name" };
 
     /// <summary><c>--cluster-id</c>.</summary>
-    public static readonly ServeOption ClusterId = new("cluster-id", "name", "levee", "1 to 64 letters, digits, '-', '_' and '.'", "silos with the same cluster id find each other") { Standard = "Orleans:ClusterId" };
+    public static readonly ServeOption ClusterId = new("cluster-id", "name", "levee", "1 to 40 letters, digits, '-', '_' and '.'", "silos with the same cluster id find each other") { Standard = "Orleans:ClusterId" };
 
     /// <summary><c>--service-id</c>.</summary>
-    public static readonly ServeOption ServiceId = new("service-id", "name", "levee", "1 to 64 letters, digits, '-', '_' and '.'", "names the service across clusters that replace one another: what is stored outside belongs to it") { Standard = "Orleans:ServiceId" };
+    public static readonly ServeOption ServiceId = new("service-id", "name", "levee", "1 to 40 letters, digits, '-', '_' and '.'", "names the service across clusters that replace one another: what is stored outside belongs to it") { Standard = "Orleans:ServiceId" };
 
     /// <summary><c>--silo-port</c>.</summary>
     public static readonly ServeOption SiloPort = new("silo-port", "port", "11111", "0 to 65535; 0: any free port", "port on which silos talk to each other") { Standard = "Orleans:Endpoints:SiloPort" };

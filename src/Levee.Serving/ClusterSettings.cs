@@ -39,10 +39,17 @@ public sealed record ClusterSettings(
     private const int PortStep = 10;
 
     private const int MostSilosOnOneMachine = 100;
+
+    /// <summary>A silo's name, the service's and a cache's are parts of names that a store takes up to 200 letters of.</summary>
+    private const int LongestName = 40;
+
     private static readonly ServeOption[] Ports = [ServeOption.RespPort, ServeOption.HttpPort, ClusterOption.SiloPort, ClusterOption.GatewayPort];
 
     /// <summary>The port options that were given: these are not moved.</summary>
     private IReadOnlyList<ServeOption> GivenPorts { get; init; } = [];
+
+    /// <summary>The silo's name within everything that is shared with other clusters.</summary>
+    public string LastingName => $"{Name}.{ServiceId}";
 
     /// <summary>The address of the silo port, as far as it is known.</summary>
     public IPAddress Address => Advertise ?? IPAddress.Loopback;
@@ -113,7 +120,7 @@ public sealed record ClusterSettings(
     private static string NameOf(string machine, int port)
     {
         var suffix = $"-{port}";
-        return string.Concat(machine.Select(letter => IsNameLetter(letter) ? letter : '-').Take(64 - suffix.Length)) + suffix;
+        return string.Concat(machine.Select(letter => IsNameLetter(letter) ? letter : '-').Take(LongestName - suffix.Length)) + suffix;
     }
 
     private IEnumerable<IPEndPoint> Moved(ServeSettings serve, int step)
@@ -164,7 +171,7 @@ public sealed record ClusterSettings(
     private static bool TryName(string text, out string value)
     {
         value = text;
-        return text.Length is >= 1 and <= 64 && text.All(IsNameLetter);
+        return text.Length is >= 1 and <= LongestName && text.All(IsNameLetter);
     }
 
     private static bool IsNameLetter(char letter) => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.';

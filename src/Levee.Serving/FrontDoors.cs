@@ -96,7 +96,7 @@ public static class FrontDoors
         using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // Without ReuseAddress: a socket that has it, as Orleans' have, would share the port with another that has it.
             probe.Bind(endPoint);
             probe.Listen(1);
             return null;
