@@ -160,6 +160,12 @@ public ref struct Operation
     /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set; refused with <see cref="Outcome.WrongKind"/> where that is not <see cref="EntryKind.Bytes"/>.</summary>
     public bool ReturnsPrevious { get; set; }
 
+    /// <summary>
+    /// The caller does not look at the value of the entry that the answer shows: a host that would have to move it may leave it out. Then <see cref="EntryView.ValueLength"/> is as it was, and
+    /// <see cref="EntryView.Value"/> is empty, <see cref="EntryView.Large"/> null.
+    /// </summary>
+    public bool SkipsValue { get; set; }
+
     /// <summary>When a set or delete may act.</summary>
     public Condition Condition { get; set; }
 
