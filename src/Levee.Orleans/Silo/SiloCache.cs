@@ -32,6 +32,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
+        Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
+        Feeds = new SiloFeeds(this, siloOptions, grains);
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
     }
@@ -41,6 +43,12 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     /// <summary>Runs batches of others on what is here.</summary>
     public BatchServer Server { get; }
+
+    /// <summary>Runs batches of clients on all that this silo can reach.</summary>
+    public BatchServer Gateway { get; }
+
+    /// <summary>What others learn from this silo.</summary>
+    public SiloFeeds Feeds { get; }
 
     public SiloRoutes Routes { get; }
 
@@ -64,16 +72,23 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var partition = PartitionOf(operation);
-        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket))
+        var isWouldBeMiss = false;
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out isWouldBeMiss))
         {
-            router.Submit(partition, operation, sink, ticket);
+            router.Submit(partition, operation, Feeds.Watch(operation, sink), ticket);
+        }
+        else if (isWouldBeMiss)
+        {
+            Feeds.Accesses?.Report(operation.Key, operation.Hash);
         }
     }
 
     /// <summary>Executes an operation on a partition that is here. While the lease of a dead owner is waited out, nothing is known of the entries, so a read is a miss.</summary>
-    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket)
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
+
+    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
     {
-        if (Local.TrySubmit(operation, sink, ticket))
+        if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
         {
             return true;
         }
@@ -136,6 +151,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await router.DisposeAsync();
+        await Gateway.DisposeAsync();
         await Server.DisposeAsync();
         await Local.DisposeAsync();
     }

@@ -131,6 +131,12 @@ public sealed partial class BatchRouter : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Whether nothing of a lane waits or is under way: all that was submitted to it before has taken effect, as far as this caller's own operations go. Then an operation may go another way without overtaking any.
+    /// </summary>
+    public bool IsIdle(int partition) =>
+        partition < partitions.Length && (Volatile.Read(ref partitions[partition]) is not { } lane || lane.State == LaneState.Idle);
+
     /// <summary>Sends what may be sent now. Where a target answers at once, sinks are called before this returns.</summary>
     public void Flush()
     {

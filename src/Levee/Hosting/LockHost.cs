@@ -127,8 +127,17 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     /// <summary>Like <see cref="Submit"/>, where the partition is here.</summary>
     /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
-    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket)
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
+
+    /// <summary>Like <see cref="Submit"/>, where the partition is here; says what a prefetcher is to be told.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="sink">Takes the answer.</param>
+    /// <param name="ticket">What the sink knows it by.</param>
+    /// <param name="isWouldBeMiss">Whether it found no entry in memory that it could have used.</param>
+    /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
     {
+        isWouldBeMiss = false;
         var number = PartitionOf(operation);
         if (number >= slots.Length)
         {
@@ -151,7 +160,9 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 return false;
             }
 
+            var before = partition.WouldBeMisses;
             partition.Execute(operation, Clock.Now, sink, ticket);
+            isWouldBeMiss = partition.WouldBeMisses != before;
             if (partition.HasEffects)
             {
                 taken = partition.TakeEffects();
