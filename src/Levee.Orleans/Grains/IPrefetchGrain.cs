@@ -16,7 +16,7 @@ namespace Levee.Orleans.Grains;
 public interface IPrefetchGrain : IGrainWithStringKey
 {
     /// <summary>The name of the stream to which batches are published too, where <see cref="LeveeSiloOptions.AccessStreamProvider"/> is given: its items are packed, see <see cref="AccessBatchReader"/>; its key is the cache's name.</summary>
-    public const string StreamNamespace = "levee.accesses";
+    const string StreamNamespace = "levee.accesses";
 
     /// <summary>Takes a packed <see cref="AccessBatch"/> of one front door. One way: whoever reports waits for nothing and hears of no failure.</summary>
     [OneWay, Alias("observe")]

@@ -1,3 +1,4 @@
+using Levee.Caching;
 using Levee.Hosting;
 using Levee.Operations;
 using Levee.Orleans.Grains;
@@ -50,7 +51,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         Log = new SiloLog(logs.CreateLogger("Levee.Orleans"));
         View = new ClusterView(services.GetRequiredService<IClusterMembershipService>(), time);
         lease = new SiloLease(services.GetRequiredService<IMembershipTable>(), Address, this.options.Lease, time, Log);
-        clock = new SiloClock(services, Address, LimitClocks, time, Log);
+        clock = new SiloClock(services, Address, ReachedMs, LimitClocks, time, Log);
     }
 
     /// <summary>This silo.</summary>
@@ -81,6 +82,11 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public SiloCache CacheNamed(string name) =>
         caches.TryGetValue(name, out var cache) ? cache : throw new ArgumentException($"This silo has no cache '{name}'; it has {string.Join(", ", options.Caches.Select(known => known.Name))}. All silos of a cluster name the same caches.", nameof(name));
 
+    /// <summary>The cache as code in this silo uses it: with a name, or the default one.</summary>
+    /// <exception cref="InvalidOperationException">The silo has not started.</exception>
+    public ILeveeCache FaceOf(string? name) =>
+        caches.Count > 0 ? CacheNamed(name ?? options.Caches[0].Name).Face : throw new InvalidOperationException("The silo's caches are not open yet: they are once the silo has started.");
+
     /// <summary>The silo that a partition is to be on; null where nobody serves yet.</summary>
     public SiloAddress? PlannedOwner(string cache, int partition) => caches.TryGetValue(cache, out var known) ? known.Routes.Planned(partition) : null;
 
@@ -110,6 +116,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
 
         stopping.Dispose();
+        clock.Dispose();
     }
 
     private async Task StartAsync(CancellationToken cancellation)
@@ -121,7 +128,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             caches.Add(cacheOptions.Name, new SiloCache(this, cacheOptions, options, tiers, clock, grains, ports, time));
         }
 
-        await clock.StartAsync();
+        await clock.ReserveAsync(0);
         loops.Add(Task.Run(() => View.FollowAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => clock.RenewAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => lease.RenewAsync(ExtendLeases, stopping.Token), CancellationToken.None));
@@ -200,6 +207,8 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             cache.Local.LeaseUntil = Environment.TickCount64 + (long)(left - TickMargin).TotalMilliseconds;
         }
     }
+
+    private long ReachedMs() => caches.Values.Max(cache => cache.Local.ReachedMs);
 
     private void LimitClocks(long untilMs)
     {

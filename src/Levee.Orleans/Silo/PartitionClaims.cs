@@ -65,12 +65,13 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
             {
                 if (await source.FreezeAsync() is { } header)
                 {
+                    await clock.ReserveAsync(Hosting.LockHost.ReachedMsOf(header));
                     Open(partition, epoch, $"arriving from {owner}", () => cache.Local.Open(partition, epoch, header, source));
                     _ = ReportArrivalAsync(partition);
                 }
                 else
                 {
-                    var floor = await clock.FloorOfAsync(owner);
+                    var floor = await ReserveAboveAsync(owner);
                     Open(partition, epoch, $"{owner} had given it up", () => cache.Local.Open(partition, epoch, floor));
                 }
 
@@ -87,7 +88,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         Volatile.Write(ref waiting[partition], true);
         try
         {
-            var floor = await clock.FloorOfAsync(owner);
+            var floor = await ReserveAboveAsync(owner);
             while (options.Lease + DriftMargin - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
             {
                 await Task.Delay(left);
@@ -99,6 +100,14 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         {
             Volatile.Write(ref waiting[partition], false);
         }
+    }
+
+    /// <summary>Reserves this silo's clock above all that a silo which is gone can have given out.</summary>
+    private async Task<long> ReserveAboveAsync(SiloAddress owner)
+    {
+        var floor = await clock.FloorOfAsync(owner);
+        await clock.ReserveAsync(floor);
+        return floor;
     }
 
     private void Open(int partition, long epoch, string how, Action open)

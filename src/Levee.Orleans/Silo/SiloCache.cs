@@ -1,4 +1,5 @@
 using System.Numerics;
+using Levee.Caching;
 using Levee.Clustering;
 using Levee.Hosting;
 using Levee.Memory;
@@ -35,6 +36,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
         Feeds = new SiloFeeds(this, siloOptions, grains);
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
+        Face = new HostedCache(this);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
     }
 
@@ -62,8 +64,14 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <inheritdoc/>
     public int PartitionCount => Local.PartitionCount;
 
+    /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
+    public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
+
     /// <inheritdoc/>
     public LargeValueStore LargeValues => Local.LargeValues;
+
+    /// <summary>The cache as code in this silo uses it.</summary>
+    public ILeveeCache Face { get; }
 
     /// <summary>All that is answered here, and all that other silos answered, waits for the tiers of where it was executed; other silos have waited before they answered.</summary>
     public bool IsCommitted => Local.IsCommitted;

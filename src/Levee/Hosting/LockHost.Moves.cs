@@ -50,6 +50,32 @@ public sealed partial class LockHost
         }
     }
 
+    /// <summary>The highest clock, in Unix milliseconds, that a partition which is here has given out in a version.</summary>
+    public long ReachedMs
+    {
+        get
+        {
+            var reached = 0L;
+            foreach (var slot in slots)
+            {
+                lock (slot.Gate)
+                {
+                    reached = Math.Max(reached, slot.Partition?.LastVersionMs ?? 0);
+                }
+            }
+
+            return reached;
+        }
+    }
+
+    /// <summary>The highest clock, in Unix milliseconds, that a frozen partition has given out in a version.</summary>
+    /// <exception cref="FormatException">The header is none, or damaged.</exception>
+    public static long ReachedMsOf(byte[] header)
+    {
+        ArgumentNullException.ThrowIfNull(header);
+        return (long)(PartitionHeader.Read(header).LastVersion >> 16);
+    }
+
     /// <summary>How partitions arrived here, or still do; the last arrival of each.</summary>
     public IReadOnlyList<ArrivalReport> Arrivals => [.. slots.Select(static slot => Volatile.Read(ref slot.Arrival)).OfType<Arrival>().Select(static arrival => arrival.Report)];
 
