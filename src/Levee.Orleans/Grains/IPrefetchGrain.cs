@@ -1,10 +1,8 @@
 using Levee.Learning;
 using Levee.Operations;
 using Levee.Orleans.Silo;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
-using Orleans.Runtime;
 using Orleans.Streams;
 
 namespace Levee.Orleans.Grains;

@@ -1,4 +1,3 @@
-using Levee.Clustering;
 using Orleans.Concurrency;
 using Orleans.Services;
 

@@ -2,7 +2,6 @@ using Levee.Orleans.Silo;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
-using Orleans.Runtime;
 using Orleans.Runtime.Services;
 
 namespace Levee.Orleans.Grains;

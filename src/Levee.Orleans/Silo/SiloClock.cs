@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using Orleans.Runtime;
 using Orleans.Storage;
 
 namespace Levee.Orleans.Silo;
@@ -59,12 +58,11 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Fun
             {
                 mine = new GrainState<ClockRecord> { State = new ClockRecord() };
                 await storage.ReadStateAsync(StateName, IdOf(self), mine);
-                mine.State ??= new ClockRecord();
                 isRead = true;
             }
 
-            var until = Math.Max(mine.State.UntilMs, Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), reachedMs) + ReservationMs);
-            mine.State.UntilMs = until;
+            var until = Math.Max(mine.State?.UntilMs ?? 0, Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), reachedMs) + ReservationMs);
+            mine.State = new ClockRecord { UntilMs = until };
             isRead = false;
             await storage.WriteStateAsync(StateName, IdOf(self), mine);
             isRead = true;

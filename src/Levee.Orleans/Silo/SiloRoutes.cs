@@ -1,6 +1,5 @@
 using Levee.Clustering;
 using Levee.Orleans.Grains;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Silo;
 
