@@ -15,7 +15,7 @@ public sealed class BatchFormatTests
     public void A_request_comes_back_as_it_was()
     {
         var random = new Random(20261121);
-        for (var round = 0; round < 3000; round++)
+        for (var round = 0; round < 400; round++)
         {
             var seed = random.Next();
             var writer = new OperationBatchWriter();
@@ -57,7 +57,7 @@ public sealed class BatchFormatTests
     public void Answers_come_back_as_they_were()
     {
         var random = new Random(7);
-        for (var round = 0; round < 3000; round++)
+        for (var round = 0; round < 400; round++)
         {
             var seed = random.Next();
             var chance = new Random(seed);
@@ -160,9 +160,11 @@ public sealed class BatchFormatTests
     {
         var random = new Random(3);
         var refused = 0;
-        for (var round = 0; round < 60_000; round++)
+        var whole = Operations.Request(random);
+        for (var round = 0; round < 20_000; round++)
         {
-            var request = Damage.Of(random, () => Operations.Request(random));
+            whole = round % 20 == 0 ? Operations.Request(random) : whole;
+            var request = Damage.Of(random, whole);
             try
             {
                 var reader = new OperationBatchReader(request);
@@ -182,7 +184,7 @@ public sealed class BatchFormatTests
             }
         }
 
-        Assert.InRange(refused, 10_000, 59_999);
+        Assert.InRange(refused, 5_000, 19_999);
     }
 
     [Fact]
@@ -192,9 +194,11 @@ public sealed class BatchFormatTests
         var operation = Operations.Packed(TestBed.On("key", OperationKind.Get));
         var refused = 0;
         byte[] scratch = [];
-        for (var round = 0; round < 60_000; round++)
+        var whole = Entries.Reply(random);
+        for (var round = 0; round < 20_000; round++)
         {
-            var reply = Damage.Of(random, () => Entries.Reply(random));
+            whole = round % 20 == 0 ? Entries.Reply(random) : whole;
+            var reply = Damage.Of(random, whole);
             try
             {
                 var reader = new AnswerBatchReader(reply);
@@ -214,7 +218,7 @@ public sealed class BatchFormatTests
             }
         }
 
-        Assert.InRange(refused, 5_000, 59_999);
+        Assert.InRange(refused, 5_000, 19_999);
     }
 
     [Fact]

@@ -78,8 +78,7 @@ internal static class Entries
 
     public static EntryView Any(Random random, string key)
     {
-        var scratch = new byte[1][];
-        scratch[0] = [];
+        byte[][] scratch = [[]]; // On the heap: what is returned looks into it.
         var value = new byte[random.Next(4) == 0 ? random.Next(Limits.MaxInlineBytes + 1) : random.Next(200)];
         random.NextBytes(value);
         var isSliding = random.Next(4) == 0;
@@ -185,9 +184,9 @@ internal static class Operations
 internal static class Damage
 {
     /// <summary>Cuts, lengthens, or changes a few bytes, most often near the start, where the structure is.</summary>
-    public static byte[] Of(Random random, Func<byte[]> make)
+    public static byte[] Of(Random random, byte[] whole)
     {
-        var bytes = make();
+        byte[] bytes = [.. whole];
         switch (random.Next(4))
         {
             case 0:
