@@ -257,7 +257,7 @@ public sealed partial class Partition : IEvictionListener
 
         var tag = (operation.IndexHint & HintMarkBits) == hintMark ? (uint)operation.IndexHint : store.TagOf(operation.Key);
         var node = FindLive(operation.Key, tag);
-        if (node == NodeTable.None && (lower is not null || arriving is not null) && MustWait(operation, sink, ticket))
+        if (node == NodeTable.None && (lower is not null || arriving is not null || loads.Count > 0) && MustWait(operation, sink, ticket))
         {
             return;
         }

@@ -35,6 +35,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     private readonly Dictionary<string, CopiedEntry> model = [];
     private readonly Dictionary<long, Asked> asked = [];
     private readonly List<string> problems = [];
+    private readonly List<Task> arrivals = [];
     private long ticket;
     private int step;
 
@@ -118,6 +119,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         }
 
         await SettleAsync();
+        await Task.WhenAll(arrivals);
         Assert.Empty(asked);
         Assert.True(problems.Count == 0, string.Join("\n", problems.Take(3)));
         Assert.All(tiers, static tier => Assert.Empty(tier?.Broken ?? []));
@@ -234,6 +236,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             allSources.Add(source);
             sources[partition] = source;
             hosts[target].Open(partition, epoch, header, source);
+            arrivals.Add(hosts[target].Arrived(partition));
             Reach("moved");
         }
 
@@ -451,6 +454,11 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             case Outcome.Done:
                 var packed = Encoding.Latin1.GetString(TestBed.Pack(operation.TagName));
                 ForgetWhere(operation.Partition, entry => entry.Tags.Contains(packed, StringComparison.Ordinal));
+                foreach (var reader in asked.Values.Where(reader => reader.Partition == operation.Partition && reader.Seen.Any(seen => seen is not null && seen.Tags.Contains(packed, StringComparison.Ordinal))).ToArray())
+                {
+                    reader.Seen.Add(null); // A write has overtaken it, and what it overtook is gone.
+                }
+
                 return;
             case Outcome.Hit:
                 Check(operation.Seen.Any(seen => Same(seen, answer.Entry)), $"{key}: {answer.Entry} is shown; the last was {current}");

@@ -16,8 +16,8 @@ public sealed class MoveModelTests
             await RunAsync(seed, loses, hasTiers, reached);
         }
 
-        string[] cases = ["moved", "moved in the middle", "moved when all had come", "chunks", "keys", "a call fails", "Get Hit after a wait", "Increment Stored after a wait", "Set Stored after a wait", "Delete Removed after a wait", "Append Stored after a wait"];
-        string[] losing = ["source dies", "opened empty", "arrival with losses"];
+        string[] cases = ["moved", "moved when all had come", "chunks", "keys", "a call fails", "Get Hit after a wait", "Increment Stored after a wait", "Set Stored after a wait", "Delete Removed after a wait", "Append Stored after a wait"];
+        string[] losing = ["moved in the middle", "source dies", "opened empty", "arrival with losses"];
         string[] tiered = ["demotions", "loads from a tier", "clears of a tier"];
         Assert.All([.. cases, .. loses ? losing : [], .. hasTiers ? tiered : []], what => Assert.True(reached.GetValueOrDefault(what) > 0, $"'{what}' was not reached: {string.Join(", ", reached)}"));
     }
