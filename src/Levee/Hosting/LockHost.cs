@@ -47,7 +47,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <param name="tiers">The lower tiers, ready to be called; null where there are none.</param>
     /// <param name="seed">Seed of the partitions' chance; null: random.</param>
     /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
-    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true)
+    /// <param name="listener">Hears of every change in every partition, while it is held; null: nobody.</param>
+    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true, IInvalidationListener? listener = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
@@ -71,7 +72,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 MaxValueBytes = options.EffectiveMaxValueBytes,
                 WritesThrough = options.WritesThrough,
                 Seed = secret + ((ulong)i * 0x9E3779B97F4A7C15),
-            }, tiers, i));
+            }, tiers, i, listener));
         }
 
         tiers?.Attach(this);

@@ -34,6 +34,7 @@ public sealed partial class Partition : IEvictionListener
     private readonly PartitionOptions options;
     private readonly ILowerTiers? lower;
     private readonly int number;
+    private readonly IInvalidationListener? listener;
     private readonly IndexHash hash;
     private readonly PendingLoads loads = new();
     private readonly List<Effect> effects = [];
@@ -61,7 +62,8 @@ public sealed partial class Partition : IEvictionListener
     /// <param name="options">Checked options.</param>
     /// <param name="lower">The tiers below; null where there are none.</param>
     /// <param name="number">The partition's number, as the tiers know it.</param>
-    public Partition(PageShare share, PartitionOptions options, ILowerTiers? lower = null, int number = 0)
+    /// <param name="listener">Hears of every change; null: nobody.</param>
+    public Partition(PageShare share, PartitionOptions options, ILowerTiers? lower = null, int number = 0, IInvalidationListener? listener = null)
     {
         ArgumentNullException.ThrowIfNull(share);
         ArgumentNullException.ThrowIfNull(options);
@@ -69,6 +71,7 @@ public sealed partial class Partition : IEvictionListener
         this.options = options;
         this.lower = lower;
         this.number = number;
+        this.listener = listener;
         clock = lower is null || lower.FloorMs == 0 ? 0 : lower.FloorMs + 1;
         lastVersion = (ulong)clock << 16;
         random = options.Seed | 1;
@@ -189,6 +192,11 @@ public sealed partial class Partition : IEvictionListener
                 var tag = store.TagOf(load.Key);
                 ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket);
             }
+        }
+
+        if (load.IsDetached && isFound && load.Waiters.Count > 0)
+        {
+            listener?.Changed(load.Hash); // They were shown what a write had replaced, after that was told.
         }
 
         return isPromoted;
@@ -378,6 +386,7 @@ public sealed partial class Partition : IEvictionListener
         if (node == NodeTable.None)
         {
             Supersede(node, operation.Hash, NextVersion());
+            listener?.Changed(operation.Hash); // A copy may outlive the eviction of its entry.
             sink.Answer(ticket, new Answer(Outcome.Miss));
             return;
         }
@@ -389,6 +398,7 @@ public sealed partial class Partition : IEvictionListener
         }
 
         Supersede(node, operation.Hash, NextVersion());
+        listener?.Changed(operation.Hash);
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
@@ -433,6 +443,7 @@ public sealed partial class Partition : IEvictionListener
         if (parts.Expiry.At <= clock)
         {
             Supersede(node, operation.Hash, NextVersion());
+            listener?.Changed(operation.Hash);
             sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
             store.Remove(node);
             expirations++;
@@ -445,6 +456,7 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
+        listener?.Changed(operation.Hash);
         if (Place(node, ref parts, tag) == NodeTable.None)
         {
             AnswerUnplaced(node, ref parts, sink, ticket);
@@ -550,6 +562,7 @@ public sealed partial class Partition : IEvictionListener
 
         tags.Add(tag, NextVersion());
         lower?.RemoveByTag(number, tag, lastVersion);
+        listener?.TagRemoved(number, tag);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
@@ -563,6 +576,7 @@ public sealed partial class Partition : IEvictionListener
         tags.Clear();
         clearedVersion = NextVersion();
         lower?.Clear(number, clearedVersion);
+        listener?.Cleared(number);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
@@ -669,6 +683,7 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
+        listener?.Changed(routingHash);
         var placed = Place(node, ref parts, tag);
         if (placed == NodeTable.None)
         {
