@@ -300,7 +300,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         if (effect.IsPrefetch)
         {
             // Who predicted the key has others to ask for, and a file is read on the spot.
-            await Task.Yield();
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
 
         try

@@ -1,6 +1,8 @@
+using Levee.Hosting;
 using Levee.Keys;
 using Levee.Operations;
 using Levee.Partitions;
+using Levee.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -34,5 +36,25 @@ public sealed class TierChainTests
         chain.Reserve(5);
         Assert.Equal(["demote 1", "invalidate 2", "remove 3", "clear 4", "reserve 5"], first.Told);
         Assert.Equal(["invalidate 2", "remove 3", "clear 4", "reserve 5"], second.Told);
+    }
+
+    [Theory]
+    [InlineData(OperationKind.Get, true)]
+    [InlineData(OperationKind.Prefetch, false)]
+    public async Task A_load_that_nobody_waits_for_does_not_hold_up_the_thread_that_brings_it(OperationKind kind, bool isOnTheSpot)
+    {
+        var tier = new ToldTier();
+        await using var chain = new TierChain("default", 1, [tier], TimeProvider.System, NullLogger.Instance);
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, chain, seed: 1, maintains: false);
+        var submitting = 0;
+        var thread = new Thread(() =>
+        {
+            submitting = Environment.CurrentManagedThreadId;
+            host.Submit(TestBed.On("k", kind), new CopyingSink(), 1);
+        });
+        thread.Start();
+        thread.Join();
+        Assert.Equal(isOnTheSpot, submitting == await tier.ReadOn.Task.WaitAsync(TestContext.Current.CancellationToken));
+        await chain.StopAsync(TestContext.Current.CancellationToken);
     }
 }

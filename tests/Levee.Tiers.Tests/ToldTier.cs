@@ -8,6 +8,9 @@ internal sealed class ToldTier : ITier
 {
     public List<string> Told { get; } = [];
 
+    /// <summary>The thread on which the tier was first read.</summary>
+    public TaskCompletionSource<int> ReadOn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public string Name => "told";
 
     public string Kind => "file";
@@ -22,7 +25,11 @@ internal sealed class ToldTier : ITier
 
     public Task StartAsync(ITierHost host, CancellationToken cancellation) => Task.CompletedTask;
 
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => ValueTask.FromResult(TierRead.Absent);
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    {
+        ReadOn.TrySetResult(Environment.CurrentManagedThreadId);
+        return ValueTask.FromResult(TierRead.Absent);
+    }
 
     public void Reserve(long untilMs) => Told.Add($"reserve {untilMs}");
 

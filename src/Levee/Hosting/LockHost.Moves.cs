@@ -349,7 +349,7 @@ public sealed partial class LockHost
             VoidBelow = voidBelow,
             Arriving = header,
             MaxVoided = Moves.MaxVoided,
-        }, tiers, number);
+        }, tiers, number, listener);
     }
 
     private async Task<byte[]?> FreezeHeldAsync(int number, long epoch, CancellationToken cancellation)

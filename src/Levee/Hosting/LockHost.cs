@@ -28,6 +28,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly int shift;
     private readonly PageArena arena;
     private readonly ITierChain? tiers;
+    private readonly IInvalidationListener? listener;
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
@@ -43,7 +44,8 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
     /// <param name="opens">Whether all partitions are here from the start; else they are opened one by one.</param>
     /// <param name="moves">How partitions are moved; null: as <see cref="MoveOptions"/> has it.</param>
-    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true, bool opens = true, MoveOptions? moves = null)
+    /// <param name="listener">Hears of every change in every partition, while it is held; null: nobody.</param>
+    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true, bool opens = true, MoveOptions? moves = null, IInvalidationListener? listener = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
@@ -60,6 +62,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
         slots = new Slot[options.EffectivePartitions];
         shift = 64 - BitOperations.Log2((uint)slots.Length);
+        this.listener = listener;
         secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         for (var i = 0; i < slots.Length; i++)
         {

@@ -21,7 +21,7 @@ public static class TagList
 
     /// <summary>Takes the first tag off a packed list.</summary>
     /// <returns>False at the end of the list.</returns>
-    public static bool TryRead(ref ReadOnlySpan<byte> packed, out ReadOnlySpan<byte> tag)
+    public static bool TryRead(scoped ref ReadOnlySpan<byte> packed, out ReadOnlySpan<byte> tag)
     {
         if (packed.IsEmpty)
         {

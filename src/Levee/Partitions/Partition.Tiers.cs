@@ -185,6 +185,7 @@ public sealed partial class Partition
         }
 
         Supersede(NodeTable.None, operation.Hash, NextVersion());
+        listener?.Changed(operation.Hash);
         removals++;
         waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Removed, view));
         return true;

@@ -33,6 +33,7 @@ public sealed partial class Partition : IEvictionListener
     private readonly PageShare share;
     private readonly ILowerTiers? lower;
     private readonly int number;
+    private readonly IInvalidationListener? listener;
     private readonly IndexHash hash;
     private readonly ulong hintMark;
     private readonly ulong voidBelow;
@@ -64,7 +65,8 @@ public sealed partial class Partition : IEvictionListener
     /// <param name="options">Checked options.</param>
     /// <param name="lower">The tiers below; null where there are none.</param>
     /// <param name="number">The partition's number, as the tiers know it.</param>
-    public Partition(PageShare share, PartitionOptions options, ILowerTiers? lower = null, int number = 0)
+    /// <param name="listener">Hears of every change; null: nobody.</param>
+    public Partition(PageShare share, PartitionOptions options, ILowerTiers? lower = null, int number = 0, IInvalidationListener? listener = null)
     {
         ArgumentNullException.ThrowIfNull(share);
         ArgumentNullException.ThrowIfNull(options);
@@ -72,9 +74,12 @@ public sealed partial class Partition : IEvictionListener
         this.options = options;
         this.lower = lower;
         this.number = number;
+        this.listener = listener;
+
+        // Expiry goes on where what the tiers hold has left it; versions begin above those of every owner before.
+        clock = lower is null || lower.FloorMs == 0 ? 0 : lower.FloorMs + 1;
         var floorMs = Math.Max(lower?.FloorMs ?? 0, options.FloorMs);
-        clock = floorMs == 0 ? 0 : floorMs + 1;
-        lastVersion = (ulong)clock << 16;
+        lastVersion = floorMs == 0 ? 0 : (ulong)(floorMs + 1) << 16;
         voidBelow = options.VoidBelow;
         loads = new PendingLoads(options.TicketsAbove);
         random = options.Seed | 1;
@@ -213,6 +218,11 @@ public sealed partial class Partition : IEvictionListener
                 var tag = store.TagOf(load.Key);
                 ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket);
             }
+        }
+
+        if (load.IsDetached && isFound && load.Waiters.Count > 0)
+        {
+            listener?.Changed(load.Hash); // They were shown what a write had replaced, after that was told.
         }
 
         return isPromoted;
@@ -402,6 +412,7 @@ public sealed partial class Partition : IEvictionListener
         if (node == NodeTable.None)
         {
             Supersede(node, operation.Hash, NextVersion());
+            listener?.Changed(operation.Hash); // A copy may outlive the eviction of its entry.
             sink.Answer(ticket, new Answer(Outcome.Miss));
             return;
         }
@@ -413,6 +424,7 @@ public sealed partial class Partition : IEvictionListener
         }
 
         Supersede(node, operation.Hash, NextVersion());
+        listener?.Changed(operation.Hash);
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
@@ -457,6 +469,7 @@ public sealed partial class Partition : IEvictionListener
         if (parts.Expiry.At <= clock)
         {
             Supersede(node, operation.Hash, NextVersion());
+            listener?.Changed(operation.Hash);
             sink.Answer(ticket, new Answer(Outcome.Stored, store.View(node)));
             store.Remove(node);
             expirations++;
@@ -469,6 +482,7 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
+        listener?.Changed(operation.Hash);
         if (Place(node, ref parts, tag) == NodeTable.None)
         {
             AnswerUnplaced(node, ref parts, sink, ticket);
@@ -574,6 +588,7 @@ public sealed partial class Partition : IEvictionListener
 
         tags.Add(tag, NextVersion());
         lower?.RemoveByTag(number, tag, lastVersion);
+        listener?.TagRemoved(number, tag);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
@@ -588,6 +603,7 @@ public sealed partial class Partition : IEvictionListener
         EndArrival(ArrivalEnd.Cleared);
         clearedVersion = NextVersion();
         lower?.Clear(number, clearedVersion);
+        listener?.Cleared(number);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
@@ -694,6 +710,7 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
+        listener?.Changed(routingHash);
         var placed = Place(node, ref parts, tag);
         if (placed == NodeTable.None)
         {

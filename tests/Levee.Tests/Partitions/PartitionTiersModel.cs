@@ -15,7 +15,7 @@ namespace Levee.Tests.Partitions;
 /// A tiny partition above a literal tier, and a dictionary beside them that acts at the moment of each answer. Where nothing may be lost every answer is the dictionary's; where
 /// entries may be lost, an answer is the dictionary's or that of an absent key.
 /// </summary>
-internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposable
+internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidationListener, IDisposable
 {
     private const long Capacity = 6 * PageArena.PageBytes;
     private const long Reserve = 32 * PageArena.PageBytes;
@@ -31,6 +31,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     private readonly Dictionary<long, Asked> asked = [];
     private readonly Dictionary<long, CopiedEntry> previous = [];
     private readonly HashSet<string> uncertain = [];
+    private readonly HashSet<ulong> changed = [];
     private readonly Dictionary<string, CopiedEntry> scanned = [];
     private Dictionary<string, CopiedEntry> entriesAtScan = [];
     private PageArena arena = null!;
@@ -38,6 +39,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     private byte[] scanScratch = new byte[1024];
     private long scanPosition;
     private long prefetched;
+    private ulong? shownOld;
     private ulong lastVersion;
     private long ticket;
     private long now = 1_700_000_000_000;
@@ -120,7 +122,10 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
 
     public bool Complete(int partition, long ticket, scoped in LoadResult result)
     {
+        shownOld = null;
         var isPromoted = Partition.Complete(ticket, result, now);
+        Check(shownOld is null || changed.Contains(shownOld.Value), $"a reader was shown what was replaced, and nobody was told after it");
+        changed.Clear();
         RunEffects();
         return isPromoted;
     }
@@ -128,6 +133,12 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     public bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action) => Partition.IsTrue(entry, now) && action(state);
 
     public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action) => action(Partition, state);
+
+    public void Changed(ulong hash) => changed.Add(hash);
+
+    public void TagRemoved(int partition, ReadOnlySpan<byte> tag) => changed.Add(ulong.MaxValue);
+
+    public void Cleared(int partition) => changed.Add(ulong.MaxValue);
 
     public void Answer(long ticket, in Answer answer)
     {
@@ -158,6 +169,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
 
         Reach($"{operation.Kind} {copy.Outcome}");
         Reach(operation.HasWaited ? $"waited {operation.Kind} {copy.Outcome}" : "at once");
+        CheckTold(operation, copy);
         Apply(operation, copy);
         CheckBelow(operation, copy);
     }
@@ -171,7 +183,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         LargeValues = new LargeValueStore(arena, 96 * 1024);
         Tier.Attach(this);
         Tier.Reserve(now + 2000);
-        Partition = new Partition(share, options, Tier);
+        Partition = new Partition(share, options, Tier, listener: this);
     }
 
     /// <summary>The process dies and another takes over, whose wall clock may be behind.</summary>
@@ -481,6 +493,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         if (answer.Outcome == Outcome.Hit)
         {
             var seen = operation.SeenIfOvertaken;
+            shownOld = operation.Hash;
             Check(seen is not null && seen.Version == answer.Entry!.Version && seen.Value.AsSpan().SequenceEqual(answer.Entry.Value), $"{operation.Key}: a reader that was overtaken sees version {answer.Entry!.Version}, not {seen?.Version}");
         }
         else
@@ -639,6 +652,16 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     {
         var entry = Alive(key);
         Check(loses || entry is null || uncertain.Contains(key), $"{key}: version {entry?.Version} is missing, though nothing was lost");
+    }
+
+    /// <summary>A change is told before its answer, by the operation that makes it; what changes nothing tells nothing.</summary>
+    private void CheckTold(Asked operation, CopiedAnswer answer)
+    {
+        var isChange = answer.Outcome is Outcome.Stored or Outcome.Removed || (operation.Kind == OperationKind.Delete && answer.Outcome == Outcome.Miss) || operation.Kind is OperationKind.RemoveByTag or OperationKind.Clear;
+        var hash = operation.Kind is OperationKind.RemoveByTag or OperationKind.Clear ? ulong.MaxValue : operation.Hash;
+        Check(changed.Contains(hash) == isChange || answer.Outcome == Outcome.OutOfMemory, $"{operation.Kind} {operation.Key}: {answer.Outcome}, and {changed.Count} changes were told");
+        Check(changed.Count <= 1, $"{changed.Count} changes were told for one");
+        changed.Clear();
     }
 
     /// <summary>When something is acknowledged, nothing older may lie below.</summary>
