@@ -67,8 +67,7 @@ internal static class SiloRun
 
         void Stop(PosixSignalContext context)
         {
-            // The second signal is not held back: it ends the process.
-            context.Cancel = !stop.IsCancellationRequested;
+            context.Cancel = true;
             stop.Cancel();
         }
     }
