@@ -115,9 +115,11 @@ internal static partial class SiloHost
                 options.Caches.Add(cache);
             }
 
-            options.DataDir = serve.Tiers.DataDir;
+            // The folder of the tiers is locked, so nobody else is this node.
+            options.NodeName = serve.Tiers.Addresses.Count > 0 ? cluster.Name : "";
             options.Lease = cluster.Lease;
-            options.OpenTiers = (cache, _, _, cancellation) => openTiers(cache, cancellation);
+            options.DrainTimeout = cluster.DrainTimeout;
+            options.OpenTiers = (cache, _, cancellation) => openTiers(cache, cancellation);
         });
         if (cluster.HasDashboard)
         {

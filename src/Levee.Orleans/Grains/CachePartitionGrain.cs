@@ -1,0 +1,77 @@
+using Levee.Orleans.Placement;
+using Levee.Orleans.Silo;
+using Orleans.Concurrency;
+using Orleans.Placement;
+
+namespace Levee.Orleans.Grains;
+
+/// <summary>
+/// The partition's address and ownership; its contents lie in the silo's host. Activation claims the partition in the background: meanwhile operations are told that it is not here yet, and the
+/// caller asks again. Its state, the ownership record, is all that migrates.
+/// </summary>
+[KeepAlive, Reentrant, Immovable, PlanPlacement]
+internal sealed class CachePartitionGrain(
+    [PersistentState("owner", LeveeSilo.StorageName)] IPersistentState<Ownership> ownership,
+    LeveeSilo silo) : Grain, ICachePartitionGrain
+{
+    private SiloCache cache = null!;
+    private int partition;
+    private Task claim = Task.CompletedTask;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        (var name, partition) = PartitionKey.Parse(this.GetPrimaryKeyString());
+        cache = silo.CacheNamed(name);
+        if (partition >= cache.PartitionCount)
+        {
+            throw new ArgumentException($"Cache '{name}' has {cache.PartitionCount} partitions; '{this.GetPrimaryKeyString()}' is none of them.");
+        }
+
+        claim = ClaimAsync();
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => new(await cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
+
+    public async ValueTask<Immutable<byte[]>> Collect(long batch) => new(await cache.Server.CollectAsync(batch));
+
+    public ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset) => new(new Immutable<byte[]>(cache.Server.ReadLarge(number, offset)));
+
+    public ValueTask WriteLarge(long number, int length, int offset, Immutable<byte[]> piece)
+    {
+        cache.Server.WriteLarge(number, length, offset, piece.Value);
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask<SiloAddress> Ensure()
+    {
+        await claim;
+        return silo.Address;
+    }
+
+    public ValueTask MoveTo(SiloAddress target)
+    {
+        if (!target.Equals(silo.Address))
+        {
+            RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
+            MigrateOnIdle();
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>A claim that fails gives the activation up: the next call is placed anew.</summary>
+    private async Task ClaimAsync()
+    {
+        try
+        {
+            await cache.Claims.ClaimAsync(partition, ownership);
+        }
+        catch (Exception failure)
+        {
+            silo.Log.ClaimFailed(cache.Name, partition, failure);
+            DeactivateOnIdle();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using Levee.Orleans.Silo;
+using Microsoft.Extensions.Logging;
+using Orleans.Concurrency;
+using Orleans.Utilities;
+
+namespace Levee.Orleans.Grains;
+
+/// <summary>What hears which entries near caches must forget.</summary>
+[Alias("levee.invalidations")]
+public interface IInvalidationObserver : IGrainObserver
+{
+    /// <summary>A batch from one silo, packed by the silo.</summary>
+    [OneWay, Alias("invalidated")]
+    ValueTask Invalidated(Immutable<byte[]> batch);
+}
+
+/// <summary>A cache as a whole: its configuration, kept in grain storage and changed at run time, and the hub of its invalidations. Its key is the cache's name.</summary>
+[Alias("levee.cache")]
+public interface ICacheGrain : IGrainWithStringKey
+{
+    /// <summary>The configuration in force.</summary>
+    [AlwaysInterleave, Alias("read")]
+    ValueTask<CacheConfiguration> Read();
+
+    /// <summary>
+    /// Changes the configuration: what is null in <paramref name="change"/> stays as it is. Persisted first, then told to all silos; one that cannot be reached reads it later.
+    /// </summary>
+    /// <returns>The configuration in force.</returns>
+    /// <exception cref="ArgumentException">A value is out of range; nothing was changed. The message names it and what is allowed.</exception>
+    [Alias("configure")]
+    ValueTask<CacheConfiguration> Configure(CacheConfiguration change);
+
+    /// <summary>Subscribes to invalidations. A subscription lasts five minutes; it is renewed by subscribing again.</summary>
+    [Alias("subscribe")]
+    ValueTask Subscribe(IInvalidationObserver observer);
+
+    /// <summary>Ends a subscription.</summary>
+    [Alias("unsubscribe")]
+    ValueTask Unsubscribe(IInvalidationObserver observer);
+
+    /// <summary>Passes a silo's batch on to all subscribers.</summary>
+    [OneWay, AlwaysInterleave, Alias("publish")]
+    ValueTask Publish(Immutable<byte[]> batch);
+}
+
+/// <summary>The shell around a cache's configuration.</summary>
+internal sealed class CacheGrain : Grain, ICacheGrain
+{
+    private static readonly TimeSpan SubscriptionLife = TimeSpan.FromMinutes(5);
+
+    private readonly IPersistentState<CacheConfiguration> stored;
+    private readonly LeveeSilo silo;
+    private readonly SiloPortClient ports;
+    private readonly ObserverManager<IInvalidationObserver> observers;
+
+    public CacheGrain([PersistentState("configuration", LeveeSilo.StorageName)] IPersistentState<CacheConfiguration> stored, LeveeSilo silo, SiloPortClient ports, ILogger<CacheGrain> log)
+    {
+        this.stored = stored;
+        this.silo = silo;
+        this.ports = ports;
+        observers = new ObserverManager<IInvalidationObserver>(SubscriptionLife, log);
+    }
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        silo.CacheNamed(this.GetPrimaryKeyString());
+        this.RegisterGrainTimer(DropSilentAsync, new GrainTimerCreationOptions { DueTime = SubscriptionLife, Period = SubscriptionLife });
+        return Task.CompletedTask;
+    }
+
+    public ValueTask<CacheConfiguration> Read() => new(stored.State);
+
+    public async ValueTask<CacheConfiguration> Configure(CacheConfiguration change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        var next = stored.State with
+        {
+            Version = stored.State.Version + 1,
+            MemoryBytes = change.MemoryBytes ?? stored.State.MemoryBytes,
+            DefaultTtl = change.DefaultTtl ?? stored.State.DefaultTtl,
+            DefaultTtlJitter = change.DefaultTtlJitter ?? stored.State.DefaultTtlJitter,
+            MaxValueBytes = change.MaxValueBytes ?? stored.State.MaxValueBytes,
+        };
+        next.ApplyTo(silo.CacheNamed(this.GetPrimaryKeyString()).Local.Options).Validate();
+        await StoreAsync(next);
+        return next;
+    }
+
+    public async ValueTask Subscribe(IInvalidationObserver observer)
+    {
+        observers.Subscribe(observer, observer);
+        if (!stored.State.HasSubscribers)
+        {
+            await StoreAsync(stored.State with { Version = stored.State.Version + 1, HasSubscribers = true });
+        }
+    }
+
+    public ValueTask Unsubscribe(IInvalidationObserver observer)
+    {
+        observers.Unsubscribe(observer);
+        return new ValueTask(DropSilentAsync(CancellationToken.None));
+    }
+
+    public async ValueTask Publish(Immutable<byte[]> batch) => await observers.Notify(observer => observer.Invalidated(batch).AsTask());
+
+    private async Task StoreAsync(CacheConfiguration next)
+    {
+        stored.State = next;
+        await stored.WriteStateAsync();
+        await Task.WhenAll(silo.View.Serving.Values.Select(TellAsync));
+
+        async Task TellAsync(SiloAddress other)
+        {
+            try
+            {
+                await ports.To(other).Configure(this.GetPrimaryKeyString(), next);
+            }
+            catch (Exception failure)
+            {
+                silo.Log.ConfigurationFailed(this.GetPrimaryKeyString(), $"told to silo {other}", failure);
+            }
+        }
+    }
+
+    private async Task DropSilentAsync(CancellationToken cancellation)
+    {
+        observers.ClearExpired();
+        if (observers.Count == 0 && stored.State.HasSubscribers)
+        {
+            await StoreAsync(stored.State with { Version = stored.State.Version + 1, HasSubscribers = false });
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Orleans.Concurrency;
+
+namespace Levee.Orleans.Grains;
+
+/// <summary>
+/// A partition's address and ownership. Where Orleans activates it, that silo claims the partition. Its key is the cache's name, '/', the partition's number: see <see cref="PartitionKey"/>.
+/// </summary>
+[Alias("levee.partition")]
+public interface ICachePartitionGrain : IGrainWithStringKey
+{
+    /// <summary>Runs a batch of operations on this partition. What is pending is collected at the silo that the answer names.</summary>
+    [Alias("execute")]
+    [ResponseTimeout("00:00:10")]
+    ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request);
+
+    /// <summary>What was pending of a batch.</summary>
+    [Alias("collect")]
+    ValueTask<Immutable<byte[]>> Collect(long batch);
+
+    /// <summary>A piece of a large value that an answer named.</summary>
+    [Alias("read-large")]
+    [ResponseTimeout("00:00:10")]
+    ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset);
+
+    /// <summary>A piece of a large value that a later operation names.</summary>
+    [Alias("write-large")]
+    [ResponseTimeout("00:00:10")]
+    ValueTask WriteLarge(long number, int length, int offset, Immutable<byte[]> piece);
+
+    /// <summary>Sees to it that the partition has an owner: completes when it can be used.</summary>
+    [Alias("ensure")]
+    ValueTask<SiloAddress> Ensure();
+
+    /// <summary>Moves the partition to a silo; returns at once.</summary>
+    [Alias("move")]
+    ValueTask MoveTo(SiloAddress target);
+}
+
+/// <summary>The keys of partition grains.</summary>
+public static class PartitionKey
+{
+    /// <summary>The key of a partition.</summary>
+    public static string Of(string cache, int partition) => $"{cache}/{partition}";
+
+    /// <summary>Reads a key.</summary>
+    /// <exception cref="FormatException">It is none; the message says what one looks like.</exception>
+    public static (string Cache, int Partition) Parse(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var slash = key.LastIndexOf('/');
+        return slash > 0 && int.TryParse(key.AsSpan(slash + 1), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var partition)
+            ? (key[..slash], partition)
+            : throw new FormatException($"'{key}' is no partition; allowed: a cache's name, '/', a number, as in 'default/3'.");
+    }
+}

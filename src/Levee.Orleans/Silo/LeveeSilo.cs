@@ -1,0 +1,219 @@
+using Levee.Caching;
+using Levee.Hosting;
+using Levee.Operations;
+using Levee.Orleans.Grains;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Storage;
+
+namespace Levee.Orleans.Silo;
+
+/// <summary>
+/// Levee on one silo: its caches, what it knows of the other silos, its lease and its clock. Starts before the silo becomes active, begins to balance when it is, and gives its partitions away before it stops.
+/// </summary>
+internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
+{
+    /// <summary>The grain storage that keeps ownership, clocks and configurations.</summary>
+    public const string StorageName = "levee";
+
+    /// <summary>How far the counter that hosts compare the lease with may lag behind.</summary>
+    private static readonly TimeSpan TickMargin = TimeSpan.FromMilliseconds(20);
+
+    private readonly IServiceProvider services;
+    private readonly LeveeSiloOptions options;
+    private readonly IGrainFactory grains;
+    private readonly SiloPortClient ports;
+    private readonly TimeProvider time;
+    private readonly Dictionary<string, SiloCache> caches = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource stopping = new();
+    private readonly List<Task> loops = [];
+    private readonly SiloLease lease;
+    private readonly SiloClock clock;
+    private Task? draining;
+    private volatile bool isActive;
+
+    public LeveeSilo(IServiceProvider services, IOptions<LeveeSiloOptions> options, ILocalSiloDetails details, IGrainFactory grains, SiloPortClient ports, ILoggerFactory logs)
+    {
+        this.services = services;
+        this.options = options.Value;
+        this.grains = grains;
+        this.ports = ports;
+        this.options.Validate();
+        if (services.GetKeyedService<IGrainStorage>(StorageName) is null)
+        {
+            throw new InvalidOperationException($"Levee keeps who owns a partition in the grain storage named '{StorageName}', and there is none: add one, for example siloBuilder.AddMemoryGrainStorage(\"{StorageName}\") for one machine.");
+        }
+
+        time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+        Address = details.SiloAddress;
+        Log = new SiloLog(logs.CreateLogger("Levee.Orleans"));
+        View = new ClusterView(services.GetRequiredService<IClusterMembershipService>(), time);
+        lease = new SiloLease(services.GetRequiredService<IMembershipTable>(), Address, this.options.Lease, time, Log);
+        clock = new SiloClock(services, Address, ReachedMs, LimitClocks, time, Log);
+    }
+
+    /// <summary>This silo.</summary>
+    public SiloAddress Address { get; }
+
+    /// <summary>The other silos.</summary>
+    public ClusterView View { get; }
+
+    public SiloLog Log { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ICacheHost> Caches => [.. options.Caches.Select(cache => caches[cache.Name])];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<LockHost> Hosts => [.. options.Caches.Select(cache => caches[cache.Name].Local)];
+
+    /// <inheritdoc/>
+    public MillisecondClock Clock => caches[options.Caches[0].Name].Local.Clock;
+
+    /// <inheritdoc/>
+    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
+
+    /// <inheritdoc/>
+    public long LeaseLapses => lease.Lapses;
+
+    /// <summary>The cache with a name.</summary>
+    /// <exception cref="ArgumentException">There is none; the message says which there are.</exception>
+    public SiloCache CacheNamed(string name) =>
+        caches.TryGetValue(name, out var cache) ? cache : throw new ArgumentException($"This silo has no cache '{name}'; it has {string.Join(", ", options.Caches.Select(known => known.Name))}. All silos of a cluster name the same caches.", nameof(name));
+
+    /// <summary>The cache as code in this silo uses it: with a name, or the default one.</summary>
+    /// <exception cref="InvalidOperationException">The silo has not started.</exception>
+    public ILeveeCache FaceOf(string? name) =>
+        caches.Count > 0 ? CacheNamed(name ?? options.Caches[0].Name).Face : throw new InvalidOperationException("The silo's caches are not open yet: they are once the silo has started.");
+
+    /// <summary>The silo that a partition is to be on; null where nobody serves yet.</summary>
+    public SiloAddress? PlannedOwner(string cache, int partition) => caches.TryGetValue(cache, out var known) ? known.Routes.Planned(partition) : null;
+
+    /// <inheritdoc/>
+    public void Participate(ISiloLifecycle lifecycle)
+    {
+        lifecycle.Subscribe("Levee caches", ServiceLifecycleStage.ApplicationServices, StartAsync, StopAsync);
+        lifecycle.Subscribe("Levee partitions", ServiceLifecycleStage.Active, BalanceAsync, DrainAsync);
+    }
+
+    /// <inheritdoc/>
+    public Task DrainAsync(CancellationToken cancellation)
+    {
+        lock (caches)
+        {
+            return draining ??= GiveAwayAsync(cancellation);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await EndLoopsAsync();
+        foreach (var cache in caches.Values)
+        {
+            await cache.DisposeAsync();
+        }
+
+        stopping.Dispose();
+        clock.Dispose();
+    }
+
+    private async Task StartAsync(CancellationToken cancellation)
+    {
+        View.Refresh();
+        foreach (var cacheOptions in options.Caches)
+        {
+            var tiers = options.OpenTiers is null ? null : await options.OpenTiers(cacheOptions, services, cancellation);
+            caches.Add(cacheOptions.Name, new SiloCache(this, cacheOptions, options, tiers, clock, grains, ports, time));
+        }
+
+        await clock.ReserveAsync(0);
+        loops.Add(Task.Run(() => View.FollowAsync(stopping.Token), CancellationToken.None));
+        loops.Add(Task.Run(() => clock.RenewAsync(stopping.Token), CancellationToken.None));
+        loops.Add(Task.Run(() => lease.RenewAsync(ExtendLeases, stopping.Token), CancellationToken.None));
+    }
+
+    private async Task BalanceAsync(CancellationToken cancellation)
+    {
+        View.Refresh();
+        foreach (var cache in caches.Values)
+        {
+            await cache.ReadConfigurationAsync();
+            loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
+        }
+
+        isActive = true;
+    }
+
+    /// <summary>Tells the others that nothing is to come here any more, and gives away what is here. Front doors go on meanwhile.</summary>
+    private async Task GiveAwayAsync(CancellationToken cancellation)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(options.DrainTimeout);
+        View.Drains(Address);
+        var others = View.Serving.Values;
+        Log.Draining(caches.Values.Sum(cache => cache.Local.Partitions.Count), others.Count());
+        await Task.WhenAll(others.Select(TellAsync));
+        if (others.Any())
+        {
+            await Task.WhenAll(caches.Values.Select(cache => cache.Balancer.DrainAsync(patience.Token)));
+        }
+
+        var left = caches.Values.Sum(cache => cache.Local.Partitions.Count);
+        if (left > 0 && others.Any())
+        {
+            Log.NotDrained(left);
+        }
+
+        async Task TellAsync(SiloAddress other)
+        {
+            try
+            {
+                await ports.To(other).Draining(Address);
+            }
+            catch (Exception failure)
+            {
+                Log.NotTold(other.ToString(), failure);
+            }
+        }
+    }
+
+    private async Task StopAsync(CancellationToken cancellation)
+    {
+        await EndLoopsAsync();
+        foreach (var cache in caches.Values)
+        {
+            await cache.TakeDownAsync(cancellation);
+        }
+    }
+
+    private async Task EndLoopsAsync()
+    {
+        await stopping.CancelAsync();
+        foreach (var loop in loops)
+        {
+            await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        loops.Clear();
+    }
+
+    private void ExtendLeases(TimeSpan left)
+    {
+        foreach (var cache in caches.Values)
+        {
+            cache.Local.LeaseUntil = Environment.TickCount64 + (long)(left - TickMargin).TotalMilliseconds;
+        }
+    }
+
+    private long ReachedMs() => caches.Values.Max(cache => cache.Local.ReachedMs);
+
+    private void LimitClocks(long untilMs)
+    {
+        foreach (var cache in caches.Values)
+        {
+            cache.Local.Clock.Limit(untilMs);
+        }
+    }
+}

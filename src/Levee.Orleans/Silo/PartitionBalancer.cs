@@ -1,0 +1,93 @@
+using Levee.Orleans.Grains;
+
+namespace Levee.Orleans.Silo;
+
+/// <summary>
+/// Moves this silo towards the plan: what is here and planned elsewhere is given away, a few at a time; what is planned here and not here is asked for. Each silo moves only its own, so nobody has to agree on anything.
+/// </summary>
+internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, IGrainFactory grains)
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MovePoll = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan MovePatience = TimeSpan.FromSeconds(30);
+
+    /// <summary>Balances until it is cancelled: whenever who serves changes, and once a second.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        while (!cancellation.IsCancellationRequested)
+        {
+            var changed = silo.View.Changed;
+            if (silo.View.Serving.ContainsValue(silo.Address))
+            {
+                await GiveAwayAsync(cancellation);
+                await FetchAsync(cancellation);
+            }
+
+            await Task.WhenAny(changed, Task.Delay(Period, cancellation));
+        }
+    }
+
+    /// <summary>Gives everything away. Completes when it has arrived elsewhere.</summary>
+    public async Task DrainAsync(CancellationToken cancellation)
+    {
+        while (cache.Local.Partitions.Count > 0 && !cancellation.IsCancellationRequested)
+        {
+            await GiveAwayAsync(cancellation);
+            await Task.Delay(MovePoll, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private Task GiveAwayAsync(CancellationToken cancellation)
+    {
+        var mine = cache.Local.Partitions
+            .Select(partition => (partition.Number, Target: cache.Routes.Planned(partition.Number)))
+            .Where(move => move.Target is not null && !move.Target.Equals(silo.Address));
+        return ForEachAsync(mine, options.ConcurrentMoves, move => MoveAsync(move.Number, move.Target!, cancellation), cancellation);
+    }
+
+    private Task FetchAsync(CancellationToken cancellation)
+    {
+        var missing = Enumerable.Range(0, cache.PartitionCount).Where(partition => silo.Address.Equals(cache.Routes.Planned(partition)) && !cache.Local.IsOpen(partition));
+        return ForEachAsync(missing, options.ConcurrentMoves, EnsureAsync, cancellation);
+    }
+
+    private async Task MoveAsync(int partition, SiloAddress target, CancellationToken cancellation)
+    {
+        silo.Log.Moving(cache.Name, partition, target.ToString());
+        try
+        {
+            RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
+            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).MoveTo(target);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            patience.CancelAfter(MovePatience);
+            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).Ensure().AsTask().WaitAsync(patience.Token);
+            while (cache.Local.Partitions.Any(here => here.Number == partition) && !patience.IsCancellationRequested)
+            {
+                await Task.Delay(MovePoll, patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
+        {
+            silo.Log.MoveFailed(cache.Name, partition, failure);
+        }
+        finally
+        {
+            RequestContext.Remove(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey);
+        }
+    }
+
+    private async Task EnsureAsync(int partition)
+    {
+        try
+        {
+            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).Ensure();
+        }
+        catch (Exception failure)
+        {
+            silo.Log.MoveFailed(cache.Name, partition, failure);
+        }
+    }
+
+    private static Task ForEachAsync<T>(IEnumerable<T> items, int concurrency, Func<T, Task> action, CancellationToken cancellation) =>
+        Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellation }, async (item, _) => await action(item));
+}

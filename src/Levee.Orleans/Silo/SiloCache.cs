@@ -1,0 +1,172 @@
+using System.Numerics;
+using Levee.Caching;
+using Levee.Clustering;
+using Levee.Hosting;
+using Levee.Memory;
+using Levee.Operations;
+using Levee.Orleans.Grains;
+using Levee.Partitions;
+
+namespace Levee.Orleans.Silo;
+
+/// <summary>
+/// A cache as the front doors of one silo see it. What is here is answered here, under the partition's lock; the rest goes in batches to where it is.
+/// </summary>
+internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
+{
+    private readonly LeveeSilo silo;
+    private readonly LeveeSiloOptions siloOptions;
+    private readonly IGrainFactory grains;
+    private readonly BatchRouter router;
+    private readonly CacheOptions started;
+    private readonly int shift;
+    private CacheConfiguration configuration = new();
+
+    public SiloCache(LeveeSilo silo, CacheOptions options, LeveeSiloOptions siloOptions, ITierChain? tiers, SiloClock clock, IGrainFactory grains, SiloPortClient ports, TimeProvider time)
+    {
+        this.silo = silo;
+        this.siloOptions = siloOptions;
+        this.grains = grains;
+        started = options;
+        Local = new LockHost(options, time, tiers, opens: false);
+        shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
+        Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
+        router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
+        Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
+        Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
+        Feeds = new SiloFeeds(this, siloOptions, grains);
+        Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
+        Face = new HostedCache(this);
+        Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
+    }
+
+    /// <summary>What is here.</summary>
+    public LockHost Local { get; }
+
+    /// <summary>Runs batches of others on what is here.</summary>
+    public BatchServer Server { get; }
+
+    /// <summary>Runs batches of clients on all that this silo can reach.</summary>
+    public BatchServer Gateway { get; }
+
+    /// <summary>What others learn from this silo.</summary>
+    public SiloFeeds Feeds { get; }
+
+    public SiloRoutes Routes { get; }
+
+    public PartitionClaims Claims { get; }
+
+    public PartitionBalancer Balancer { get; }
+
+    /// <inheritdoc/>
+    public string Name => Local.Name;
+
+    /// <inheritdoc/>
+    public int PartitionCount => Local.PartitionCount;
+
+    /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
+    public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
+
+    /// <inheritdoc/>
+    public LargeValueStore LargeValues => Local.LargeValues;
+
+    /// <summary>The cache as code in this silo uses it.</summary>
+    public ILeveeCache Face { get; }
+
+    /// <summary>All that is answered here, and all that other silos answered, waits for the tiers of where it was executed; other silos have waited before they answered.</summary>
+    public bool IsCommitted => Local.IsCommitted;
+
+    /// <inheritdoc/>
+    public void Submit(in Operation operation, IAnswerSink sink, long ticket)
+    {
+        var partition = PartitionOf(operation);
+        var isWouldBeMiss = false;
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        {
+            router.Submit(partition, operation, Feeds.Watch(operation, sink), ticket);
+        }
+        else if (isWouldBeMiss)
+        {
+            Feeds.Accesses?.Report(operation.Key, operation.Hash);
+        }
+    }
+
+    /// <summary>Executes an operation on a partition that is here. While the lease of a dead owner is waited out, nothing is known of the entries, so a read is a miss.</summary>
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
+
+    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
+    {
+        if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        {
+            return true;
+        }
+
+        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || silo.Obstacle is not null)
+        {
+            return false;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Miss));
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys) => Local.Approach(input, keys);
+
+    /// <inheritdoc/>
+    public ValueTask CommitAsync() => Local.CommitAsync();
+
+    /// <inheritdoc/>
+    public void Flush(IAnswerSink sink) => router.Flush();
+
+    /// <inheritdoc/>
+    public string? DescribeFailure(int partition) => router.LastFailure(partition);
+
+    /// <summary>Takes the configuration that is newer than the one in force.</summary>
+    public void Configure(CacheConfiguration next)
+    {
+        lock (router)
+        {
+            if (next.Version > configuration.Version)
+            {
+                Local.Configure(next.ApplyTo(started));
+                configuration = next;
+            }
+        }
+    }
+
+    /// <summary>Asks the cache's grain for its configuration.</summary>
+    public async Task ReadConfigurationAsync()
+    {
+        try
+        {
+            Configure(await grains.GetGrain<ICacheGrain>(Name).Read());
+        }
+        catch (Exception failure)
+        {
+            silo.Log.ConfigurationFailed(Name, "read", failure);
+        }
+    }
+
+    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
+    public async Task TakeDownAsync(CancellationToken cancellation)
+    {
+        await router.DisposeAsync();
+        await Local.TakeDownAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await router.DisposeAsync();
+        await Gateway.DisposeAsync();
+        await Server.DisposeAsync();
+        await Local.DisposeAsync();
+    }
+
+    private int PartitionOf(in Operation operation) => operation.Kind switch
+    {
+        OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
+        _ => PartitionCount == 1 ? 0 : (int)(operation.Hash >> shift),
+    };
+}
