@@ -40,6 +40,7 @@ internal static class SiloRun
             new CacheCatalog(silo.Caches),
             FrontDoors.Options(serve, error, "silo") with
             {
+                Pauses = () => FrontDoors.Pauses(silo.Hosts),
                 HttpServices = services => SiloPages.AddServices(services, host.Services, drain, cluster),
                 HttpRoutes = routes => SiloPages.Map(routes, cluster),
             },
