@@ -36,10 +36,12 @@ internal static partial class SiloHost
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)configuration });
         builder.Logging.AddConsoleLines(serve.LogLevel);
+        var hasStarted = false;
         if (serve.LogLevel == LogLevel.Warning)
         {
-            // Its only warnings at a start advise server GC, which docs/decisions/0005 decides against.
-            builder.Logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
+            // Warnings of a healthy start: server GC is advised, which docs/decisions/0005 decides against; and the watchdog may look at a time that it has not set yet.
+            builder.Logging.AddFilter("Orleans.Runtime.Silo", level => level > LogLevel.Warning || hasStarted);
+            builder.Logging.AddFilter("Orleans.Runtime.Watchdog", level => level > LogLevel.Warning || hasStarted);
         }
 
         // Signals are taken by the run, which has more to stop than the host.
@@ -50,7 +52,9 @@ internal static partial class SiloHost
         try
         {
             builder.UseOrleans(silo => Configure(silo, serve, cluster, configuration, certificate, isTraced, openTiers));
-            return builder.Build();
+            var host = builder.Build();
+            host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => hasStarted = true);
+            return host;
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
         {

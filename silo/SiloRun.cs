@@ -40,6 +40,7 @@ internal static class SiloRun
             new CacheCatalog(silo.Caches),
             FrontDoors.Options(serve, error, "silo") with
             {
+                Pauses = () => FrontDoors.Pauses(silo.Hosts),
                 HttpServices = services => SiloPages.AddServices(services, host.Services, drain, cluster),
                 HttpRoutes = routes => SiloPages.Map(routes, cluster),
             },
@@ -67,8 +68,7 @@ internal static class SiloRun
 
         void Stop(PosixSignalContext context)
         {
-            // The second signal is not held back: it ends the process.
-            context.Cancel = !stop.IsCancellationRequested;
+            context.Cancel = true;
             stop.Cancel();
         }
     }

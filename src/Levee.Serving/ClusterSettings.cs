@@ -114,14 +114,11 @@ public sealed record ClusterSettings(
         }
 
         cluster = cluster with { SiloPort = cluster.SiloPort == 0 ? AnyFree() : cluster.SiloPort, GatewayPort = cluster.GatewayPort == 0 ? AnyFree() : cluster.GatewayPort };
-        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, cluster.SiloPort) });
+        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, IsInKubernetes ? "" : $"-{cluster.SiloPort}") });
     }
 
-    private static string NameOf(string machine, int port)
-    {
-        var suffix = $"-{port}";
-        return string.Concat(machine.Select(letter => IsNameLetter(letter) ? letter : '-').Take(LongestName - suffix.Length)) + suffix;
-    }
+    private static string NameOf(string machine, string suffix) =>
+        string.Concat(machine.Select(letter => IsNameLetter(letter) ? letter : '-').Take(LongestName - suffix.Length)) + suffix;
 
     private IEnumerable<IPEndPoint> Moved(ServeSettings serve, int step)
     {

@@ -1,6 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
+using Levee.Hosting;
+using Levee.Partitions;
 using Levee.Server;
+using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
 using Microsoft.Extensions.Logging;
@@ -37,6 +40,13 @@ public static class FrontDoors
             UsesPortableTransport = settings.UsesPortableTransport,
         };
     }
+
+    /// <summary>How often background work held a partition of these hosts for more than a millisecond, for the metrics.</summary>
+    public static IEnumerable<PauseCount> Pauses(IEnumerable<LockHost> hosts) =>
+        from host in hosts
+        from work in Enum.GetValues<MaintenanceWork>()
+        where work != MaintenanceWork.None
+        select new PauseCount(host.Name, work.ToString().ToLowerInvariant(), host.Pauses.Count(work));
 
     /// <summary>Logs as lines on the console.</summary>
     public static ILoggingBuilder AddConsoleLines(this ILoggingBuilder builder, LogLevel level) =>

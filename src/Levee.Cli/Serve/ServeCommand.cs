@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Levee.Hosting;
-using Levee.Partitions;
 using Levee.Server;
-using Levee.Server.Metrics;
 using Levee.Serving;
 using Microsoft.Extensions.Logging;
 
@@ -40,12 +38,7 @@ internal static class ServeCommand
 
         await using var server = new LeveeServer(
             new CacheCatalog(hosts),
-            doors with
-            {
-                Pauses = () => hosts.SelectMany(host => Enum.GetValues<MaintenanceWork>()
-                    .Where(work => work != MaintenanceWork.None)
-                    .Select(work => new PauseCount(host.Name, work.ToString().ToLowerInvariant(), host.Pauses.Count(work)))),
-            },
+            doors with { Pauses = () => FrontDoors.Pauses(hosts) },
             hosts[0].Clock,
             TimeProvider.System,
             logs);

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using Xunit;
+
+namespace Levee.Serving.Tests;
+
+public sealed class OptionFlagsTests : IDisposable
+{
+    private readonly string file = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(file);
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("--join", "127.0.0.1:11111")]
+    [InlineData("--join --name b", "127.0.0.1:11111")]
+    [InlineData("--join 10.0.0.4:5000", "10.0.0.4:5000")]
+    public void A_flag_may_stand_for_a_value_of_its_own(string line, string? expected) =>
+        Assert.Equal(expected, Read(line)(ClusterOption.Join)?.Text);
+
+    [Fact]
+    public void A_flag_goes_before_the_file_and_the_file_before_the_default()
+    {
+        File.WriteAllText(file, """{ "name": "from-file", "cluster-id": "c", "Orleans": { "Clustering": { "ProviderType": "Redis" } } }""");
+        var read = Read($"--config {file} --name from-flag");
+        Assert.Equal("from-flag", read(ClusterOption.Name)?.Text);
+        Assert.Equal("c", read(ClusterOption.ClusterId)?.Text);
+        Assert.Null(read(ClusterOption.ServiceId));
+    }
+
+    [Theory]
+    [InlineData("""{ "nam": "x" }""", "\"nam\", which is no option; 'silo --help' lists them")]
+    [InlineData("{", "cannot be read")]
+    public void A_file_that_is_wrong_is_refused(string text, string expected)
+    {
+        File.WriteAllText(file, text);
+        Assert.Contains(expected, Assert.Throws<OptionException>(() => Read($"--config {file}")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_refused() =>
+        Assert.Contains("does not exist", Assert.Throws<OptionException>(() => Read($"--config {file}.gone")).Message, StringComparison.Ordinal);
+
+    private static Func<ServeOption, (string Text, string Source)?> Read(string line)
+    {
+        var command = new Command("silo");
+        var flags = new OptionFlags(command, ClusterOption.All, "silo --help", "Orleans", "ConnectionStrings");
+        var parsed = command.Parse(line);
+        Assert.Empty(parsed.Errors);
+        return flags.Read(parsed);
+    }
+}

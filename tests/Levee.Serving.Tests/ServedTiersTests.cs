@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using System.Text;
+using Levee.Hosting;
+using Levee.Keys;
+using Levee.Operations;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Levee.Serving.Tests;
+
+/// <summary>Tiers of several silos, whose store is one folder.</summary>
+public sealed class ServedTiersTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly string folder = Directory.CreateTempSubdirectory("levee-tiers-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task Silos_that_share_a_store_keep_to_their_own_objects()
+    {
+        string?[] silos = ["a.levee", "b.levee", null];
+        foreach (var silo in silos)
+        {
+            await using var tiers = await StartAsync(silo);
+            await using var host = await OpenAsync(tiers);
+            host.Submit(new Operation { Kind = OperationKind.Set, Key = "whose"u8, Hash = KeyHash.Of("whose"u8), Value = Encoding.UTF8.GetBytes(silo ?? "the server") }, new LastAnswer(), 0);
+            await tiers.StopAsync([host], TextWriter.Null);
+        }
+
+        foreach (var silo in silos.Reverse())
+        {
+            await using var tiers = await StartAsync(silo);
+            await using var host = await OpenAsync(tiers);
+            Assert.Equal(silo ?? "the server", await GetAsync(host, "whose"));
+            await tiers.StopAsync([host], TextWriter.Null);
+        }
+    }
+
+    [Fact]
+    public async Task A_second_silo_of_the_same_name_is_refused_its_folder()
+    {
+        await using var first = await StartAsync("a.levee");
+        await using var other = await StartAsync("b.levee");
+        var refusal = await Assert.ThrowsAsync<StartException>(() => StartAsync("a.levee"));
+        Assert.StartsWith("--data-dir: ", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("a.levee", refusal.Message, StringComparison.Ordinal);
+    }
+
+    private Task<ServedTiers> StartAsync(string? silo) =>
+        ServedTiers.StartAsync(
+            Given.Serve((ServeOption.Memory, "16mb"), (ServeOption.DataDir, Path.Combine(folder, "data")), (ServeOption.Tier, $"file://{folder}/shared"), (ServeOption.TierCapacity, "64mb")),
+            silo,
+            NullLoggerFactory.Instance,
+            TestContext.Current.CancellationToken);
+
+    private static async Task<LockHost> OpenAsync(ServedTiers tiers)
+    {
+        var options = Given.Serve((ServeOption.Memory, "16mb")).Caches[0];
+        return new LockHost(options, TimeProvider.System, await tiers.OpenAsync(options, TestContext.Current.CancellationToken));
+    }
+
+    /// <summary>Until its tier has recovered, a silo answers a miss.</summary>
+    private static async Task<string?> GetAsync(LockHost host, string key)
+    {
+        var bytes = Encoding.UTF8.GetBytes(key);
+        for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Patience;)
+        {
+            var answer = new LastAnswer();
+            host.Submit(new Operation { Kind = OperationKind.Get, Key = bytes, Hash = KeyHash.Of(bytes) }, answer, 0);
+            if (await answer.Value.Task.WaitAsync(Patience, TestContext.Current.CancellationToken) is { } value)
+            {
+                return value;
+            }
+
+            await Task.Yield();
+        }
+
+        return null;
+    }
+
+    private sealed class LastAnswer : IAnswerSink
+    {
+        public TaskCompletionSource<string?> Value { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Answer(long ticket, in Answer answer) => Value.TrySetResult(answer.Outcome == Outcome.Hit ? Encoding.UTF8.GetString(answer.Entry.Value) : null);
+    }
+}
