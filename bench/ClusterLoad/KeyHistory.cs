@@ -14,7 +14,9 @@ namespace Levee.ClusterLoad;
 internal sealed class KeyHistory
 {
     private const long NotSeen = long.MaxValue / 4;
-    private readonly KeyEvent[] events = new KeyEvent[24];
+    private const int MostEvents = 32;
+
+    private KeyEvent[] events = new KeyEvent[4];
     private List<Doubtful>? doubtful;
     private long known;
     private int eventCount;
@@ -147,7 +149,16 @@ internal sealed class KeyHistory
         }
     }
 
-    private void Note(KeyEventKind kind, int version, long now) => events[eventCount++ % events.Length] = new KeyEvent(kind, version, now);
+    private void Note(KeyEventKind kind, int version, long now)
+    {
+        // Most keys are cold: only what much happens to has a long memory.
+        if (eventCount == events.Length && events.Length < MostEvents)
+        {
+            Array.Resize(ref events, 2 * events.Length);
+        }
+
+        events[eventCount++ % events.Length] = new KeyEvent(kind, version, now);
+    }
 
     private readonly record struct Doubtful(int Version, long LastBegunWhenSeen);
 }
