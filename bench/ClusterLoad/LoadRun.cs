@@ -65,8 +65,16 @@ internal sealed class LoadRun : IOutcomes, IAsyncDisposable
         Begin();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         ending.CancelAfter(TimeSpan.FromSeconds(options.Seconds));
-        Task[] tasks = [PaceAsync(ending.Token), PrintAsync(writeLine, ending.Token), EndTimeoutsAsync(ending.Token), FollowEventsAsync(writeLine, ending.Token)];
+        Task[] tasks = [PaceAsync(ending.Token), PrintAsync(writeLine, ending.Token), EndTimeoutsAsync(ending.Token)];
+
+        // Not awaited: reading a pipe that stays silent cannot be cancelled.
+        var following = FollowEventsAsync(writeLine, ending.Token);
         await Task.WhenAll(tasks);
+        if (following.IsFaulted)
+        {
+            await following;
+        }
+
         var (rows, silences, failed) = log.End(Now());
         return new LoadReport(options, rows, EventReport.Of(events, rows, silences, failed), log.Latencies, checker, Totals(), [.. watchers.Select(watcher => watcher.ToString())]);
     }
