@@ -15,8 +15,8 @@ public interface ILeveeSilo
     /// <summary>The clock that TTLs are counted in.</summary>
     MillisecondClock Clock { get; }
 
-    /// <summary>Whether this silo may answer now: its lease is valid and it is not stopping.</summary>
-    bool IsServing { get; }
+    /// <summary>Why this silo may not answer now; null: it may.</summary>
+    string? Obstacle { get; }
 
     /// <summary>How often the lease ended before it was renewed.</summary>
     long LeaseLapses { get; }

@@ -5,10 +5,6 @@ using Levee.Orleans.Placement;
 using Levee.Orleans.Silo;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
-using Orleans.Hosting;
-using Orleans.Runtime;
-using Orleans.Runtime.Hosting;
-
 namespace Levee.Orleans;
 
 /// <summary>Adds Levee to an Orleans silo.</summary>

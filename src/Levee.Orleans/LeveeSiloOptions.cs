@@ -1,4 +1,5 @@
 using Levee.Hosting;
+using Levee.Learning;
 using Levee.Partitions;
 
 namespace Levee.Orleans;
@@ -7,7 +8,7 @@ namespace Levee.Orleans;
 /// <param name="cache">The cache's options on this silo.</param>
 /// <param name="services">The silo's services.</param>
 /// <param name="cancellation">Ends the attempt.</param>
-/// <returns>The tiers, ready to be called; null where there are none. The silo stops and disposes them.</returns>
+/// <returns>The tiers, ready to be called; null where there are none. Who opened them stops them, after the silo has stopped.</returns>
 public delegate Task<ITierChain?> TierOpener(CacheOptions cache, IServiceProvider services, CancellationToken cancellation);
 
 /// <summary>What a silo is told of Levee.</summary>
@@ -39,6 +40,9 @@ public sealed class LeveeSiloOptions
 
     /// <summary>The name of an Orleans stream provider to which the accesses of each cache are published as well, for others to subscribe; empty: none.</summary>
     public string AccessStreamProvider { get; set; } = "";
+
+    /// <summary>Makes what learns from a cache's accesses, by the cache's name; null: accesses are counted and nothing is prefetched.</summary>
+    public Func<string, IPrefetcher?>? CreatePrefetcher { get; set; }
 
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>

@@ -5,6 +5,7 @@ using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -34,6 +35,12 @@ public sealed record ServerOptions
     /// <summary>Reads how often background work held a partition for more than a millisecond, for the metrics; null: not counted.</summary>
     public Func<IEnumerable<PauseCount>>? Pauses { get; init; }
 
+    /// <summary>Adds a host's own services to the HTTP application: health checks, what <see cref="HttpRoutes"/> needs; null: none.</summary>
+    public Action<IServiceCollection>? HttpServices { get; init; }
+
+    /// <summary>Adds a host's own pages to the HTTP application, behind the same password; null: none.</summary>
+    public Action<IEndpointRouteBuilder>? HttpRoutes { get; init; }
+
     /// <summary>Whether RESP uses the portable transport where the system has a better one.</summary>
     public bool UsesPortableTransport { get; init; }
 }
@@ -57,7 +64,7 @@ public sealed class LeveeServer : IAsyncDisposable
         resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
         transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport);
         HttpEndPoint = options.Http;
-        http = HttpApplication.Create(catalog, options.Http, options.RespOptions.Credentials, time, logs);
+        http = HttpApplication.Create(catalog, options, time, logs);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();
         metrics.Add(new RespMetrics(resp));
         if (options.Pauses is { } pauses)

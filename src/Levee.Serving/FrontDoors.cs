@@ -10,6 +10,8 @@ namespace Levee.Serving;
 /// <summary>The front doors as the options ask for them.</summary>
 public static class FrontDoors
 {
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>What the front doors are told.</summary>
     /// <param name="settings">Checked options.</param>
     /// <param name="error">Where it is said that the limit on open files leaves fewer connections than were asked for.</param>
@@ -57,13 +59,44 @@ public static class FrontDoors
         }
     }
 
+    /// <summary>Whether nothing listens at an address of this machine, so that a server may.</summary>
+    public static bool IsFree(IPEndPoint endPoint)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        return TryBind(endPoint) is null;
+    }
+
+    /// <summary>Whether something listens at an address.</summary>
+    /// <param name="endPoint">The address.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static async Task<bool> AnswersAsync(IPEndPoint endPoint, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(ConnectPatience);
+        try
+        {
+            await probe.ConnectAsync(endPoint, patience.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Listens for a moment; null where that went well.</summary>
-    internal static SocketException? TryBind(IPEndPoint endPoint)
+    private static SocketException? TryBind(IPEndPoint endPoint)
     {
         using var probe = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            probe.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // Without ReuseAddress: a socket that has it, as Orleans' have, would share the port with another that has it.
             probe.Bind(endPoint);
             probe.Listen(1);
             return null;

@@ -81,6 +81,9 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary>What the flag stands for without a value; null: it needs one.</summary>
     public string? Bare { get; init; }
 
+    /// <summary>A key of the standard configuration that is asked where the option is not given; null: none.</summary>
+    public string? Standard { get; init; }
+
     /// <summary>The flag.</summary>
     public string Flag => "--" + Name;
 

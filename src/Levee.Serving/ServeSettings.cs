@@ -33,9 +33,6 @@ public sealed record ServeSettings(
     bool UsesPortableTransport,
     LogLevel LogLevel)
 {
-    /// <summary>The longest time that an option takes: ten years.</summary>
-    private static readonly TimeSpan LongestTime = TimeSpan.FromDays(10 * 366);
-
     /// <summary>The memory budget of all caches together, in bytes.</summary>
     public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
 
@@ -45,46 +42,47 @@ public sealed record ServeSettings(
     /// <exception cref="OptionException">A value is not allowed; the message names option, value, source and what is allowed.</exception>
     public static ServeSettings Read(Func<ServeOption, (string Text, string Source)?> read, long availableBytes)
     {
-        var bind = Value(read, ServeOption.Bind, static (string text, out IPAddress value) => IPAddress.TryParse(text, out value!));
-        var ttl = Value<TimeSpan>(read, ServeOption.DefaultTtl, TryTime);
-        var memory = Value(read, ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
+        var values = new OptionValues(read);
+        var bind = values.Get(ServeOption.Bind, static (string text, out IPAddress value) => IPAddress.TryParse(text, out value!));
+        var ttl = values.Get<TimeSpan>(ServeOption.DefaultTtl, OptionValues.TryTime);
+        var memory = values.Get(ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
         var shared = new CacheOptions
         {
-            Policy = Value(read, ServeOption.Policy, static (string text, out string value) => OneOf(text, ["arc", "lru"], out value)),
+            Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, ["arc", "lru"], out value)),
             DefaultTtl = ttl,
-            DefaultTtlJitter = Value(read, ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => TryTime(text, out value) && value <= ttl),
-            Partitions = Value(read, ServeOption.Partitions, static (string text, out int value) => TryCount(text, 0, 1024, out value)),
-            MaxValueBytes = (int)Value(read, ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
+            DefaultTtlJitter = values.Get(ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= ttl),
+            Partitions = values.Get(ServeOption.Partitions, static (string text, out int value) => OptionValues.TryCount(text, 0, 1024, out value)),
+            MaxValueBytes = (int)values.Get(ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
         };
-        var tiers = ReadTiers(read);
+        var tiers = ReadTiers(values);
         return new ServeSettings(
-            new IPEndPoint(bind, Value(read, ServeOption.RespPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
-            new IPEndPoint(bind, Value(read, ServeOption.HttpPort, static (string text, out int value) => TryCount(text, 0, 65535, out value))),
-            [.. ReadCaches(read, shared, memory).Select(cache => cache with { WritesThrough = tiers.WritesThrough })],
+            new IPEndPoint(bind, values.Get(ServeOption.RespPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
+            new IPEndPoint(bind, values.Get(ServeOption.HttpPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
+            [.. ReadCaches(values, shared, memory).Select(cache => cache with { WritesThrough = tiers.WritesThrough })],
             tiers,
-            Value(read, ServeOption.User, static (string text, out string value) => Any(text, out value) && text.Length is > 0 and <= 64),
-            Value<string>(read, ServeOption.Password, Any),
-            Value(read, ServeOption.MaxConnections, static (string text, out int value) => TryCount(text, 1, 1_000_000, out value)),
-            Value<TimeSpan>(read, ServeOption.IdleTimeout, TryTime),
-            Value(read, ServeOption.IoThreads, static (string text, out int value) => TryCount(text, 0, 256, out value)),
-            Value(read, ServeOption.Transport, static (string text, out string value) => OneOf(text, ["auto", "sockets"], out value)) == "sockets",
-            Value(read, ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+            values.Get(ServeOption.User, static (string text, out string value) => OptionValues.Any(text, out value) && text.Length is > 0 and <= 64),
+            values.Get<string>(ServeOption.Password, OptionValues.Any),
+            values.Get(ServeOption.MaxConnections, static (string text, out int value) => OptionValues.TryCount(text, 1, 1_000_000, out value)),
+            values.Get<TimeSpan>(ServeOption.IdleTimeout, OptionValues.TryTime),
+            values.Get(ServeOption.IoThreads, static (string text, out int value) => OptionValues.TryCount(text, 0, 256, out value)),
+            values.Get(ServeOption.Transport, static (string text, out string value) => OptionValues.OneOf(text, ["auto", "sockets"], out value)) == "sockets",
+            values.Get(ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
     }
 
-    private static TierSettings ReadTiers(Func<ServeOption, (string Text, string Source)?> read)
+    private static TierSettings ReadTiers(OptionValues values)
     {
-        var addresses = Value<List<TierAddress>>(read, ServeOption.Tier, TryAddresses);
-        var above = Value(read, ServeOption.CompressAbove, static (string text, out long value) => ByteSize.TryParse(text, out value) && value <= 1 << 30);
+        var addresses = values.Get<List<TierAddress>>(ServeOption.Tier, TryAddresses);
+        var above = values.Get(ServeOption.CompressAbove, static (string text, out long value) => ByteSize.TryParse(text, out value) && value <= 1 << 30);
         var settings = new TierSettings(
             addresses,
-            Value<List<long>>(read, ServeOption.TierCapacity, TryCapacities),
-            Value<string>(read, ServeOption.DataDir, Any),
-            Value(read, ServeOption.Durability, static (string text, out string value) => OneOf(text, ["evict", "through"], out value)) == "through",
-            Value(read, ServeOption.Fsync, static (string text, out string value) => OneOf(text, ["yes", "no"], out value)) == "yes",
-            Value(read, ServeOption.Compress, (string text, out CompressionOptions value) => TryCompression(text, (int)above, out value)),
-            Value<string>(read, ServeOption.Keys, Any),
-            Value<string[]>(read, ServeOption.TierPrices, (string text, out string[] value) => TryPrices(text, addresses.Count, out value)),
-            Value<OriginCost>(read, ServeOption.OriginCost, TryOriginCost));
+            values.Get<List<long>>(ServeOption.TierCapacity, TryCapacities),
+            values.Get<string>(ServeOption.DataDir, OptionValues.Any),
+            values.Get(ServeOption.Durability, static (string text, out string value) => OptionValues.OneOf(text, ["evict", "through"], out value)) == "through",
+            values.Get(ServeOption.Fsync, static (string text, out string value) => OptionValues.OneOf(text, ["yes", "no"], out value)) == "yes",
+            values.Get(ServeOption.Compress, (string text, out CompressionOptions value) => TryCompression(text, (int)above, out value)),
+            values.Get<string>(ServeOption.Keys, OptionValues.Any),
+            values.Get<string[]>(ServeOption.TierPrices, (string text, out string[] value) => TryPrices(text, addresses.Count, out value)),
+            values.Get<OriginCost>(ServeOption.OriginCost, TryOriginCost));
         if (addresses.Count == 0 && (settings.WritesThrough || settings.Fsync))
         {
             throw new OptionException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none");
@@ -183,7 +181,7 @@ public sealed record ServeSettings(
         }
 
         var level = 0;
-        if (parts.Length == 2 && !TryCount(parts[1], 0, 11, out level))
+        if (parts.Length == 2 && !OptionValues.TryCount(parts[1], 0, 11, out level))
         {
             return false;
         }
@@ -199,9 +197,9 @@ public sealed record ServeSettings(
         }
     }
 
-    private static CacheOptions[] ReadCaches(Func<ServeOption, (string Text, string Source)?> read, CacheOptions shared, long memory)
+    private static CacheOptions[] ReadCaches(OptionValues values, CacheOptions shared, long memory)
     {
-        var named = Value(read, ServeOption.Caches, (string text, out List<CacheOptions> value) =>
+        var named = values.Get(ServeOption.Caches, (string text, out List<CacheOptions> value) =>
         {
             value = [];
             foreach (var part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
@@ -244,49 +242,9 @@ public sealed record ServeSettings(
         return all;
     }
 
-    private delegate bool Parser<T>(string text, out T value);
-
-    private static T Value<T>(Func<ServeOption, (string Text, string Source)?> read, ServeOption option, Parser<T> parse)
-    {
-        var (text, source) = read(option) ?? (option.Default, "default");
-        if (!parse(text, out var value))
-        {
-            throw new OptionException($"{option.Name} is '{text}' (from {source}); allowed: {option.Allowed}");
-        }
-
-        return value;
-    }
-
-    private static bool Any(string text, out string value)
-    {
-        value = text;
-        return true;
-    }
-
     private static bool Default(long bytes, out long value)
     {
         value = bytes;
-        return true;
-    }
-
-    private static bool OneOf(string text, string[] allowed, out string value)
-    {
-        value = text.ToLowerInvariant();
-        return allowed.Contains(value);
-    }
-
-    private static bool TryCount(string text, int min, int max, out int value) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value >= min && value <= max;
-
-    private static bool TryTime(string text, out TimeSpan value)
-    {
-        value = TimeSpan.Zero;
-        if (!Duration.TryParseMilliseconds(text, out var milliseconds) || milliseconds > LongestTime.TotalMilliseconds)
-        {
-            return false;
-        }
-
-        value = TimeSpan.FromMilliseconds(milliseconds);
         return true;
     }
 }

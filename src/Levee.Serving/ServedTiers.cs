@@ -75,8 +75,8 @@ public sealed class ServedTiers : IAsyncDisposable
 
         var share = (double)cache.MemoryBytes / settings.MemoryBytes;
 
-        // No cache may have '@' in its name: what a silo writes is never taken for a server's.
-        var name = silo is null ? cache.Name : $"{cache.Name}@{silo}";
+        // The silo first: what a tier finds below its own name, and does not know, it deletes.
+        var name = silo is null ? cache.Name : $"{silo}/{cache.Name}";
         try
         {
             var chain = await TierChainFactory.OpenAsync(

@@ -297,6 +297,12 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private async Task LoadAsync(IEffectHost host, int partition, Effect effect)
     {
         var failed = false;
+        if (effect.IsPrefetch)
+        {
+            // Who predicted the key has others to ask for, and a file is read on the spot.
+            await Task.Yield();
+        }
+
         try
         {
             for (var i = 0; i < tiers.Length; i++)

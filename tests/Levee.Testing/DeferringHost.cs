@@ -33,6 +33,8 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public ValueTask CommitAsync() => inner.CommitAsync();
 
+    public string? DescribeFailure(int partition) => FailingKeys.Count > 0 ? $"the silo of partition {partition} did not answer within 1000 ms" : null;
+
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         if (!Defers)

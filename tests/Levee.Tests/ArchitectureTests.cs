@@ -13,7 +13,7 @@ public sealed partial class ArchitectureTests
     /// <summary>What the engine may use of the framework: its base library, no I/O. Compression works on memory only.</summary>
     private static readonly string[] EngineReferences =
     [
-        "System.Runtime", "System.Runtime.InteropServices", "System.Runtime.Intrinsics", "System.Collections", "System.Collections.Concurrent", "System.IO.Compression", "System.IO.Compression.Brotli", "System.Memory", "System.Linq",
+        "System.Runtime", "System.Runtime.InteropServices", "System.Text.Json", "System.Runtime.Intrinsics", "System.Collections", "System.Collections.Concurrent", "System.IO.Compression", "System.IO.Compression.Brotli", "System.Memory", "System.Linq",
         "System.Numerics.Vectors", "System.Security.Cryptography", "System.Threading", "System.Threading.Overlapped", "System.Threading.Tasks", "System.Text.Encoding.Extensions",
     ];
 

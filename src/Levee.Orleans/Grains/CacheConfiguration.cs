@@ -1,5 +1,4 @@
 using Levee.Hosting;
-using Orleans.Concurrency;
 
 namespace Levee.Orleans.Grains;
 

@@ -2,7 +2,6 @@ using Levee.Orleans.Placement;
 using Levee.Orleans.Silo;
 using Orleans.Concurrency;
 using Orleans.Placement;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Grains;
 

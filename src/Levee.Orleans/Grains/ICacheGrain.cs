@@ -1,7 +1,6 @@
 using Levee.Orleans.Silo;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
-using Orleans.Runtime;
 using Orleans.Utilities;
 
 namespace Levee.Orleans.Grains;

@@ -1,4 +1,3 @@
-using Levee.Orleans.Silo;
 using Orleans.Concurrency;
 
 namespace Levee.Orleans.Grains;

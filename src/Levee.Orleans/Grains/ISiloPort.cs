@@ -1,4 +1,3 @@
-using Levee.Clustering;
 using Orleans.Concurrency;
 using Orleans.Services;
 
@@ -41,10 +40,10 @@ public interface ISiloPort : IGrainService
     [ResponseTimeout("00:00:10")]
     ValueTask<Immutable<byte[]>> ReadChunk(string cache, int partition, long epoch, long position);
 
-    /// <summary>One entry of a frozen partition.</summary>
+    /// <summary>One entry of a frozen partition; a large value from an offset on.</summary>
     [Alias("read-key")]
     [ResponseTimeout("00:00:10")]
-    ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key);
+    ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key, int offset);
 
     /// <summary>Says that a frozen partition has arrived where it was to go.</summary>
     [Alias("drop")]

@@ -1,7 +1,7 @@
 using Levee.Orleans.Placement;
 using Levee.Orleans.Silo;
 using Orleans.Concurrency;
-using Orleans.Runtime;
+using Orleans.Placement;
 
 namespace Levee.Orleans.Grains;
 

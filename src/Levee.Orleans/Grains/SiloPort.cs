@@ -2,7 +2,6 @@ using Levee.Orleans.Silo;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
-using Orleans.Runtime;
 using Orleans.Runtime.Services;
 
 namespace Levee.Orleans.Grains;
@@ -26,11 +25,11 @@ internal sealed class SiloPort(GrainId id, global::Orleans.Runtime.Silo silo, IL
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<Immutable<byte[]?>> Freeze(string cache, int partition, long epoch) => new(await Levee.CacheNamed(cache).Local.FreezeAsync(partition, epoch, CancellationToken.None));
+    public async ValueTask<Immutable<byte[]?>> Freeze(string cache, int partition, long epoch) => new(await Levee.CacheNamed(cache).Claims.FreezeAsync(partition, epoch));
 
     public ValueTask<Immutable<byte[]>> ReadChunk(string cache, int partition, long epoch, long position) => new(new Immutable<byte[]>(Levee.CacheNamed(cache).Local.ReadChunk(partition, epoch, position)));
 
-    public ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key) => Wrap(Levee.CacheNamed(cache).Local.ReadKeyAsync(partition, epoch, key.Value));
+    public ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key, int offset) => Wrap(Levee.CacheNamed(cache).Local.ReadKeyAsync(partition, epoch, key.Value, offset));
 
     public ValueTask Drop(string cache, int partition, long epoch)
     {

@@ -1,7 +1,6 @@
 using Levee.Orleans.Grains;
 using Levee.Orleans.Silo;
 using Orleans.Placement;
-using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 
 namespace Levee.Orleans.Placement;

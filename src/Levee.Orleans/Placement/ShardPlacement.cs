@@ -1,6 +1,5 @@
 using Levee.Orleans.Grains;
 using Orleans.Placement;
-using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 
 namespace Levee.Orleans.Placement;

@@ -1,10 +1,10 @@
+using Levee.Caching;
 using Levee.Hosting;
 using Levee.Operations;
 using Levee.Orleans.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Orleans.Runtime;
 using Orleans.Storage;
 
 namespace Levee.Orleans.Silo;
@@ -17,6 +17,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <summary>The grain storage that keeps ownership, clocks and configurations.</summary>
     public const string StorageName = "levee";
 
+    /// <summary>How far the counter that hosts compare the lease with may lag behind.</summary>
+    private static readonly TimeSpan TickMargin = TimeSpan.FromMilliseconds(20);
+
     private readonly IServiceProvider services;
     private readonly LeveeSiloOptions options;
     private readonly IGrainFactory grains;
@@ -28,6 +31,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     private readonly SiloLease lease;
     private readonly SiloClock clock;
     private Task? draining;
+    private volatile bool isActive;
 
     public LeveeSilo(IServiceProvider services, IOptions<LeveeSiloOptions> options, ILocalSiloDetails details, IGrainFactory grains, SiloPortClient ports, ILoggerFactory logs)
     {
@@ -46,7 +50,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         Log = new SiloLog(logs.CreateLogger("Levee.Orleans"));
         View = new ClusterView(services.GetRequiredService<IClusterMembershipService>(), time);
         lease = new SiloLease(services.GetRequiredService<IMembershipTable>(), Address, this.options.Lease, time, Log);
-        clock = new SiloClock(services, Address, LimitClocks, time, Log);
+        clock = new SiloClock(services, Address, ReachedMs, LimitClocks, time, Log);
     }
 
     /// <summary>This silo.</summary>
@@ -67,7 +71,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public MillisecondClock Clock => caches[options.Caches[0].Name].Local.Clock;
 
     /// <inheritdoc/>
-    public bool IsServing => lease.IsValid && !stopping.IsCancellationRequested;
+    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
 
     /// <inheritdoc/>
     public long LeaseLapses => lease.Lapses;
@@ -76,6 +80,11 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <exception cref="ArgumentException">There is none; the message says which there are.</exception>
     public SiloCache CacheNamed(string name) =>
         caches.TryGetValue(name, out var cache) ? cache : throw new ArgumentException($"This silo has no cache '{name}'; it has {string.Join(", ", options.Caches.Select(known => known.Name))}. All silos of a cluster name the same caches.", nameof(name));
+
+    /// <summary>The cache as code in this silo uses it: with a name, or the default one.</summary>
+    /// <exception cref="InvalidOperationException">The silo has not started.</exception>
+    public ILeveeCache FaceOf(string? name) =>
+        caches.Count > 0 ? CacheNamed(name ?? options.Caches[0].Name).Face : throw new InvalidOperationException("The silo's caches are not open yet: they are once the silo has started.");
 
     /// <summary>The silo that a partition is to be on; null where nobody serves yet.</summary>
     public SiloAddress? PlannedOwner(string cache, int partition) => caches.TryGetValue(cache, out var known) ? known.Routes.Planned(partition) : null;
@@ -106,6 +115,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
 
         stopping.Dispose();
+        clock.Dispose();
     }
 
     private async Task StartAsync(CancellationToken cancellation)
@@ -117,7 +127,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             caches.Add(cacheOptions.Name, new SiloCache(this, cacheOptions, options, tiers, clock, grains, ports, time));
         }
 
-        await clock.StartAsync();
+        await clock.ReserveAsync(0);
         loops.Add(Task.Run(() => View.FollowAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => clock.RenewAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => lease.RenewAsync(ExtendLeases, stopping.Token), CancellationToken.None));
@@ -130,8 +140,10 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         {
             await cache.ReadConfigurationAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.RunFeedsAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
         }
+
+        isActive = true;
     }
 
     /// <summary>Tells the others that nothing is to come here any more, and gives away what is here. Front doors go on meanwhile.</summary>
@@ -191,9 +203,11 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     {
         foreach (var cache in caches.Values)
         {
-            cache.Local.ExtendLease(left);
+            cache.Local.LeaseUntil = Environment.TickCount64 + (long)(left - TickMargin).TotalMilliseconds;
         }
     }
+
+    private long ReachedMs() => caches.Values.Max(cache => cache.Local.ReachedMs);
 
     private void LimitClocks(long untilMs)
     {

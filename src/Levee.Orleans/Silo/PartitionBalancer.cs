@@ -1,5 +1,4 @@
 using Levee.Orleans.Grains;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Silo;
 

@@ -1,5 +1,4 @@
 using Levee.Orleans.Grains;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Silo;
 
@@ -8,11 +7,27 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>Two machines' monotonic clocks run at slightly different speeds.</summary>
+    private static readonly TimeSpan DriftMargin = TimeSpan.FromMilliseconds(50);
+
     private readonly string self = silo.Address.ToParsableString();
     private readonly bool[] waiting = new bool[cache.PartitionCount];
+    private readonly long[] fences = new long[cache.PartitionCount];
 
     /// <summary>Whether a dead owner's lease is being waited out for a partition.</summary>
     public bool IsWaiting(int partition) => Volatile.Read(ref waiting[partition]);
+
+    /// <summary>Stops a partition for the owner of a higher epoch. A claim of a lower epoch that is still under way here opens nothing any more.</summary>
+    /// <returns>Its header; null where it is not here.</returns>
+    public Task<byte[]?> FreezeAsync(int partition, long epoch)
+    {
+        lock (fences)
+        {
+            fences[partition] = Math.Max(fences[partition], epoch);
+        }
+
+        return cache.Local.FreezeAsync(partition, epoch);
+    }
 
     /// <summary>Makes this silo the owner of a partition and opens it here.</summary>
     public async Task ClaimAsync(int partition, IPersistentState<Ownership> record)
@@ -28,12 +43,11 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         await record.WriteStateAsync();
         if (before.Epoch == 0)
         {
-            Open(partition, epoch, floorMs: 0, "new");
+            Open(partition, epoch, "new", () => cache.Local.Open(partition, epoch, floorMs: 0));
         }
         else if (options.NodeName.Length > 0 && before.Node == options.NodeName && before.Silo != self)
         {
-            cache.Local.Reopen(partition, epoch);
-            silo.Log.Claimed(cache.Name, partition, epoch, "back on the same data");
+            Open(partition, epoch, "back on the same data", () => cache.Local.Reopen(partition, epoch));
         }
         else
         {
@@ -50,13 +64,14 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
             {
                 if (await source.FreezeAsync() is { } header)
                 {
-                    cache.Local.Open(partition, epoch, header, source);
-                    silo.Log.Claimed(cache.Name, partition, epoch, $"arriving from {owner}");
+                    await clock.ReserveAsync(Hosting.LockHost.ReachedMsOf(header));
+                    Open(partition, epoch, $"arriving from {owner}", () => cache.Local.Open(partition, epoch, header, source));
                     _ = ReportArrivalAsync(partition);
                 }
                 else
                 {
-                    Open(partition, epoch, await clock.FloorOfAsync(owner), $"{owner} had given it up");
+                    var floor = await ReserveAboveAsync(owner);
+                    Open(partition, epoch, $"{owner} had given it up", () => cache.Local.Open(partition, epoch, floor));
                 }
 
                 return;
@@ -72,13 +87,13 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         Volatile.Write(ref waiting[partition], true);
         try
         {
-            var floor = await clock.FloorOfAsync(owner);
-            while (options.Lease - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
+            var floor = await ReserveAboveAsync(owner);
+            while (options.Lease + DriftMargin - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
             {
                 await Task.Delay(left);
             }
 
-            Open(partition, epoch, floor, $"{owner} is dead");
+            Open(partition, epoch, $"{owner} is dead", () => cache.Local.Open(partition, epoch, floor));
         }
         finally
         {
@@ -86,15 +101,34 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         }
     }
 
-    private void Open(int partition, long epoch, long floorMs, string how)
+    /// <summary>Reserves this silo's clock above all that a silo which is gone can have given out.</summary>
+    private async Task<long> ReserveAboveAsync(SiloAddress owner)
     {
-        cache.Local.Open(partition, epoch, floorMs);
+        var floor = await clock.FloorOfAsync(owner);
+        await clock.ReserveAsync(floor);
+        return floor;
+    }
+
+    private void Open(int partition, long epoch, string how, Action open)
+    {
+        lock (fences)
+        {
+            if (fences[partition] >= epoch)
+            {
+                throw new InvalidOperationException($"Epoch {fences[partition]} has been claimed by another silo meanwhile.");
+            }
+
+            open();
+        }
+
         silo.Log.Claimed(cache.Name, partition, epoch, how);
     }
 
     private async Task ReportArrivalAsync(int partition)
     {
-        await cache.Local.Arrived(partition);
-        silo.Log.Arrived(cache.Name, partition, "all");
+        if (await cache.Local.Arrived(partition) is { } report)
+        {
+            silo.Log.Arrived(cache.Name, partition, report.Received, report.Entries, report.Lost, report.Bytes, report.Time.TotalMilliseconds, report.Problem);
+        }
     }
 }

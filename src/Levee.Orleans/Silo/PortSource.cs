@@ -15,7 +15,8 @@ internal sealed class PortSource(ISiloPort port, string cache, int partition, lo
     public async ValueTask<byte[]> ReadChunkAsync(long position, CancellationToken cancellation) => (await port.ReadChunk(cache, partition, epoch, position).AsTask().WaitAsync(cancellation)).Value;
 
     /// <inheritdoc/>
-    public async ValueTask<byte[]> ReadKeyAsync(byte[] key, CancellationToken cancellation) => (await port.ReadKey(cache, partition, epoch, new Immutable<byte[]>(key)).AsTask().WaitAsync(cancellation)).Value;
+    public async ValueTask<byte[]> ReadKeyAsync(byte[] key, int offset, CancellationToken cancellation) =>
+        (await port.ReadKey(cache, partition, epoch, new Immutable<byte[]>(key), offset).AsTask().WaitAsync(cancellation)).Value;
 
     /// <inheritdoc/>
     public ValueTask DropAsync() => port.Drop(cache, partition, epoch);

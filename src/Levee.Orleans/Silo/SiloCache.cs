@@ -1,4 +1,5 @@
 using System.Numerics;
+using Levee.Caching;
 using Levee.Clustering;
 using Levee.Hosting;
 using Levee.Memory;
@@ -16,7 +17,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private readonly LeveeSilo silo;
     private readonly LeveeSiloOptions siloOptions;
     private readonly IGrainFactory grains;
-    private readonly ITierChain? tiers;
     private readonly BatchRouter router;
     private readonly CacheOptions started;
     private readonly int shift;
@@ -27,14 +27,16 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.silo = silo;
         this.siloOptions = siloOptions;
         this.grains = grains;
-        this.tiers = tiers;
         started = options;
         Local = new LockHost(options, time, tiers, opens: false);
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
+        Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
+        Feeds = new SiloFeeds(this, siloOptions, grains);
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
+        Face = new HostedCache(this);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
     }
 
@@ -43,6 +45,12 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     /// <summary>Runs batches of others on what is here.</summary>
     public BatchServer Server { get; }
+
+    /// <summary>Runs batches of clients on all that this silo can reach.</summary>
+    public BatchServer Gateway { get; }
+
+    /// <summary>What others learn from this silo.</summary>
+    public SiloFeeds Feeds { get; }
 
     public SiloRoutes Routes { get; }
 
@@ -56,8 +64,14 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <inheritdoc/>
     public int PartitionCount => Local.PartitionCount;
 
+    /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
+    public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
+
     /// <inheritdoc/>
     public LargeValueStore LargeValues => Local.LargeValues;
+
+    /// <summary>The cache as code in this silo uses it.</summary>
+    public ILeveeCache Face { get; }
 
     /// <summary>All that is answered here, and all that other silos answered, waits for the tiers of where it was executed; other silos have waited before they answered.</summary>
     public bool IsCommitted => Local.IsCommitted;
@@ -66,21 +80,28 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var partition = PartitionOf(operation);
-        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket))
+        var isWouldBeMiss = false;
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out isWouldBeMiss))
         {
-            router.Submit(partition, operation, sink, ticket);
+            router.Submit(partition, operation, Feeds.Watch(operation, sink), ticket);
+        }
+        else if (isWouldBeMiss)
+        {
+            Feeds.Accesses?.Report(operation.Key, operation.Hash);
         }
     }
 
     /// <summary>Executes an operation on a partition that is here. While the lease of a dead owner is waited out, nothing is known of the entries, so a read is a miss.</summary>
-    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket)
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
+
+    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
     {
-        if (Local.TrySubmit(operation, sink, ticket))
+        if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
         {
             return true;
         }
 
-        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || !silo.IsServing)
+        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek) || !Claims.IsWaiting(PartitionOf(operation)) || silo.Obstacle is not null)
         {
             return false;
         }
@@ -127,7 +148,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         }
     }
 
-    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm, and ends the tiers.</summary>
+    /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
     public async Task TakeDownAsync(CancellationToken cancellation)
     {
         await router.DisposeAsync();
@@ -138,12 +159,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await router.DisposeAsync();
+        await Gateway.DisposeAsync();
         await Server.DisposeAsync();
-        if (tiers is IAsyncDisposable disposable)
-        {
-            await disposable.DisposeAsync();
-        }
-
         await Local.DisposeAsync();
     }
 

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.DependencyInjection;
-using Orleans.Runtime;
 using Orleans.Storage;
 
 namespace Levee.Orleans.Silo;
@@ -15,7 +14,7 @@ internal sealed class ClockRecord
 /// <summary>
 /// Reserves this silo's clock in grain storage ahead of its use, and reads what others have reserved. The clock stands still rather than pass the reservation, so no version above it is ever given out, whatever the wall clocks say.
 /// </summary>
-internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Action<long> limit, TimeProvider time, SiloLog log)
+internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Func<long> reached, Action<long> limit, TimeProvider time, SiloLog log) : IDisposable
 {
     private const string StateName = "clock";
 
@@ -28,14 +27,9 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Act
     private static readonly TimeSpan Renewal = TimeSpan.FromSeconds(1);
 
     private readonly IGrainStorage storage = services.GetRequiredKeyedService<IGrainStorage>(LeveeSilo.StorageName);
+    private readonly SemaphoreSlim gate = new(1, 1);
     private GrainState<ClockRecord> mine = new() { State = new ClockRecord() };
-
-    /// <summary>Makes the first reservation: nothing is served before.</summary>
-    public async Task StartAsync()
-    {
-        await storage.ReadStateAsync(StateName, IdOf(self), mine);
-        await ReserveAsync();
-    }
+    private bool isRead;
 
     /// <summary>Renews the reservation until it is cancelled.</summary>
     public async Task RenewAsync(CancellationToken cancellation)
@@ -45,19 +39,40 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Act
             await Task.Delay(Renewal, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                await ReserveAsync();
+                await ReserveAsync(reached());
             }
             catch (Exception failure)
             {
                 log.ClockNotReserved(failure);
-                mine = new GrainState<ClockRecord> { State = new ClockRecord() };
-                await storage.ReadStateAsync(StateName, IdOf(self), mine).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             }
         }
     }
 
-    /// <summary>Forgets the record of a silo that stops in order: it has given all it had away.</summary>
-    public Task ForgetAsync() => storage.ClearStateAsync(StateName, IdOf(self), mine);
+    /// <summary>Reserves the clock from now on, and above what a partition that comes here has reached, in Unix milliseconds. Nothing may be given out before.</summary>
+    public async Task ReserveAsync(long reachedMs)
+    {
+        await gate.WaitAsync();
+        try
+        {
+            if (!isRead)
+            {
+                mine = new GrainState<ClockRecord> { State = new ClockRecord() };
+                await storage.ReadStateAsync(StateName, IdOf(self), mine);
+                isRead = true;
+            }
+
+            var until = Math.Max(mine.State?.UntilMs ?? 0, Math.Max(time.GetUtcNow().ToUnixTimeMilliseconds(), reachedMs) + ReservationMs);
+            mine.State = new ClockRecord { UntilMs = until };
+            isRead = false;
+            await storage.WriteStateAsync(StateName, IdOf(self), mine);
+            isRead = true;
+            limit(until - CounterMs);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
 
     /// <summary>
     /// The highest clock, in Unix milliseconds, that a silo which is gone can have given out in a version. Where its record is gone too, all that it can have reserved from now.
@@ -66,17 +81,11 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Act
     {
         var record = new GrainState<ClockRecord> { State = new ClockRecord() };
         await storage.ReadStateAsync(StateName, IdOf(silo), record);
-        return record.RecordExists ? record.State.UntilMs : time.GetUtcNow().ToUnixTimeMilliseconds() + ReservationMs;
+        return record.RecordExists && record.State is { } found ? found.UntilMs : time.GetUtcNow().ToUnixTimeMilliseconds() + ReservationMs;
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => gate.Dispose();
 
     private static GrainId IdOf(SiloAddress silo) => GrainId.Create("levee.clock", silo.ToParsableString());
-
-    private async Task ReserveAsync()
-    {
-        mine.State ??= new ClockRecord();
-        var until = Math.Max(mine.State.UntilMs, time.GetUtcNow().ToUnixTimeMilliseconds() + ReservationMs);
-        mine.State.UntilMs = until;
-        await storage.WriteStateAsync(StateName, IdOf(self), mine);
-        limit(until - CounterMs);
-    }
 }

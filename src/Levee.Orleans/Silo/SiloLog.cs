@@ -26,8 +26,8 @@ internal sealed partial class SiloLog(ILogger logger)
     [LoggerMessage(7, LogLevel.Warning, "Cache {Cache}, partition {Partition}: could not be moved; it is tried again")]
     public partial void MoveFailed(string cache, int partition, Exception failure);
 
-    [LoggerMessage(8, LogLevel.Information, "Cache {Cache}, partition {Partition}: arrived, {Report}")]
-    public partial void Arrived(string cache, int partition, string report);
+    [LoggerMessage(8, LogLevel.Information, "Cache {Cache}, partition {Partition}: {Received} of {Entries} entries arrived, {Lost} lost, {Bytes} bytes in {Milliseconds:0} ms {Problem}")]
+    public partial void Arrived(string cache, int partition, long received, long entries, long lost, long bytes, double milliseconds, string problem);
 
     [LoggerMessage(9, LogLevel.Warning, "Draining ended with {Left} partitions still here: their contents are lost")]
     public partial void NotDrained(int left);

@@ -1,6 +1,5 @@
 using Levee.Clustering;
 using Levee.Orleans.Grains;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Silo;
 
@@ -17,6 +16,7 @@ internal sealed class SiloRoutes : IBatchRoutes
     private readonly Lock gate = new();
     private readonly PartitionTarget[] grainTargets;
     private readonly Dictionary<SiloAddress, PortTarget> portTargets = [];
+    private readonly Dictionary<SiloAddress, ShardTarget> shardTargets = [];
     private readonly PortTarget?[] learned;
     private State state;
 
@@ -76,22 +76,25 @@ internal sealed class SiloRoutes : IBatchRoutes
         var tiers = Math.Max(1, silo.CacheNamed(cache).Local.TierCount);
         var names = Current().Names;
         var address = names[Math.Min(shard / tiers, names.Length - 1)];
-        return new ShardTarget(grains.GetGrain<ITierShardGrain>(TierShardKey.Of(cache, address)), address.ToString());
+        return TargetOf(shardTargets, address, silo => new ShardTarget(grains.GetGrain<ITierShardGrain>(TierShardKey.Of(cache, silo)), silo.ToString()));
     }
 
-    private PortTarget PortOf(SiloAddress address)
+    private PortTarget PortOf(SiloAddress address) => TargetOf(portTargets, address, silo => new PortTarget(ports.To(silo), cache, silo));
+
+    /// <summary>One target for each silo, as the router tells them apart by reference; those of silos that are gone are forgotten when one comes.</summary>
+    private T TargetOf<T>(Dictionary<SiloAddress, T> targets, SiloAddress address, Func<SiloAddress, T> create)
     {
         lock (gate)
         {
-            if (!portTargets.TryGetValue(address, out var target))
+            if (!targets.TryGetValue(address, out var target))
             {
-                foreach (var gone in portTargets.Keys.Except(state.Serving).ToList())
+                foreach (var gone in targets.Keys.Except(state.Serving).ToList())
                 {
-                    portTargets.Remove(gone);
+                    targets.Remove(gone);
                 }
 
-                target = new PortTarget(ports.To(address), cache, address);
-                portTargets.Add(address, target);
+                target = create(address);
+                targets.Add(address, target);
             }
 
             return target;

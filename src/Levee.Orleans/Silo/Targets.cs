@@ -1,7 +1,6 @@
 using Levee.Clustering;
 using Levee.Orleans.Grains;
 using Orleans.Concurrency;
-using Orleans.Runtime;
 
 namespace Levee.Orleans.Silo;
 

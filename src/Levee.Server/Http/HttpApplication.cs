@@ -16,25 +16,26 @@ public static class HttpApplication
     /// <summary>
     /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
-    public static WebApplication Create(CacheCatalog catalog, IPEndPoint endPoint, Credentials credentials, TimeProvider time, ILoggerFactory logs)
+    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
-        ArgumentNullException.ThrowIfNull(endPoint);
-        ArgumentNullException.ThrowIfNull(credentials);
+        ArgumentNullException.ThrowIfNull(options);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(time);
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddRouting();
         builder.Services.AddLeveeHttp(catalog);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(options => options.UseLeveeHttp().Listen(endPoint));
+        options.HttpServices?.Invoke(builder.Services);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.UseLeveeHttp().Listen(options.Http));
         var application = builder.Build();
         application.UseLeveeHttp();
-        if (credentials.AreRequired)
+        if (options.RespOptions.Credentials is { AreRequired: true } credentials)
         {
             application.Use(next => context => BasicAuthentication.InvokeAsync(context, next, credentials));
         }
 
         application.MapLeveeHttp();
+        options.HttpRoutes?.Invoke(application);
         return application;
     }
 

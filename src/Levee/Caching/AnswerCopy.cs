@@ -143,26 +143,5 @@ internal sealed unsafe class AnswerCopy : IAnswerSink
         }
     }
 
-    private void CopyMetadata(EntryView entry)
-    {
-        var tags = new List<string>();
-        var packed = entry.Tags;
-        while (TagList.TryRead(ref packed, out var tag))
-        {
-            tags.Add(Encoding.UTF8.GetString(tag));
-        }
-
-        Entry = new CacheEntry
-        {
-            Value = default,
-            Version = entry.Version,
-            WrittenAt = DateTimeOffset.FromUnixTimeMilliseconds(entry.WrittenAt),
-            ExpiresAt = entry.ExpiresAt == Limits.Never ? null : DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(entry.ExpiresAt, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())),
-            SlidingTtl = entry.SlidingMs == 0 ? null : TimeSpan.FromMilliseconds(Math.Min(entry.SlidingMs, (long)TimeSpan.MaxValue.TotalMilliseconds - 1)),
-            Flags = entry.Flags,
-            ContentType = Encoding.ASCII.GetString(entry.ContentType),
-            Tags = tags,
-            SizeBytes = entry.SizeBytes,
-        };
-    }
+    private void CopyMetadata(EntryView entry) => Entry = CacheEntry.Of(entry);
 }

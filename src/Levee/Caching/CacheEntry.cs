@@ -1,3 +1,6 @@
+using System.Text;
+using Levee.Operations;
+
 namespace Levee.Caching;
 
 /// <summary>A copy of an entry with its metadata.</summary>
@@ -29,4 +32,28 @@ public sealed record CacheEntry
 
     /// <summary>What the entry takes of the memory budget, in bytes, with its share of the index.</summary>
     public required int SizeBytes { get; init; }
+
+    /// <summary>The metadata of an entry, without its value.</summary>
+    internal static CacheEntry Of(EntryView entry)
+    {
+        var tags = new List<string>();
+        var packed = entry.Tags;
+        while (TagList.TryRead(ref packed, out var tag))
+        {
+            tags.Add(Encoding.UTF8.GetString(tag));
+        }
+
+        return new CacheEntry
+        {
+            Value = default,
+            Version = entry.Version,
+            WrittenAt = DateTimeOffset.FromUnixTimeMilliseconds(entry.WrittenAt),
+            ExpiresAt = entry.ExpiresAt == Limits.Never ? null : DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(entry.ExpiresAt, DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())),
+            SlidingTtl = entry.SlidingMs == 0 ? null : TimeSpan.FromMilliseconds(Math.Min(entry.SlidingMs, (long)TimeSpan.MaxValue.TotalMilliseconds - 1)),
+            Flags = entry.Flags,
+            ContentType = Encoding.ASCII.GetString(entry.ContentType),
+            Tags = tags,
+            SizeBytes = entry.SizeBytes,
+        };
+    }
 }

@@ -1,7 +1,5 @@
 using System.Buffers;
-using System.Text;
 using Levee.Hosting;
-using Levee.Keys;
 using Levee.Memory;
 using Levee.Operations;
 
@@ -19,13 +17,13 @@ namespace Levee.Caching;
 /// in the result, and nothing is dropped in silence. Nobody may be inside a call when the cache is disposed.
 /// </para>
 /// </summary>
-public sealed class LeveeCache : IAsyncDisposable
+public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
 {
-    private const int StackBytes = 512;
+    private const int StackBytes = CacheArguments.StackBytes;
     private const int ScanNodesPerSlice = 256;
-    private const int ReclaimAttempts = 16;
-
+    
     private readonly LockHost host;
+    private readonly HostedCache hosted;
     private readonly MillisecondClock clock;
     private bool disposed;
 
@@ -36,6 +34,7 @@ public sealed class LeveeCache : IAsyncDisposable
     {
         host = new LockHost(options, time ?? TimeProvider.System);
         clock = host.Clock;
+        hosted = new HostedCache(host, () => clock.Now, host.MaintainOnce);
     }
 
     /// <summary>The cache's options.</summary>
@@ -189,16 +188,7 @@ public sealed class LeveeCache : IAsyncDisposable
     {
         Span<byte> tags = stackalloc byte[options.Tags is null ? 0 : Limits.MaxPackedTagsBytes];
         Span<byte> contentType = stackalloc byte[options.ContentType is null ? 0 : Limits.MaxContentTypeBytes];
-        scoped var operation = Operation(key, OperationKind.Set);
-        operation.Tags = Pack(options.Tags, tags);
-        operation.ContentType = Ascii(options.ContentType, contentType);
-        operation.Flags = options.Flags;
-        operation.Condition = options.Condition;
-        operation.Version = options.Version;
-        operation.KeepTtl = options.KeepTtl;
-        operation.JitterMs = Milliseconds(options.Jitter, nameof(EntryOptions.Jitter), 0);
-        operation.SlidingMs = options.SlidingTtl is { } sliding ? Milliseconds(sliding, nameof(EntryOptions.SlidingTtl), 1) : 0;
-        operation.ExpiresAt = Instant(options.Ttl);
+        scoped var operation = CacheArguments.Set(key, options, clock.Now, tags, contentType);
         return SetValue(operation, value);
     }
 
@@ -224,7 +214,7 @@ public sealed class LeveeCache : IAsyncDisposable
     /// <returns>Removed, Miss, or ConditionFailed with the present version.</returns>
     public SetResult Remove(ReadOnlySpan<byte> key, ulong version)
     {
-        var operation = Operation(key, OperationKind.Delete);
+        var operation = CacheArguments.On(key, OperationKind.Delete);
         operation.Condition = Condition.IfVersion;
         operation.Version = version;
         return Ask(operation);
@@ -250,8 +240,8 @@ public sealed class LeveeCache : IAsyncDisposable
     public SetResult Expire(string key, TimeSpan ttl, ExpireCondition condition = ExpireCondition.None)
     {
         using var bytes = new Utf8(key, stackalloc byte[StackBytes]);
-        var operation = Operation(bytes.Span, OperationKind.Expire);
-        operation.ExpiresAt = Instant(ttl);
+        var operation = CacheArguments.On(bytes.Span, OperationKind.Expire);
+        operation.ExpiresAt = CacheArguments.Instant(ttl, clock.Now);
         operation.ExpireCondition = condition;
         return Ask(operation);
     }
@@ -266,7 +256,7 @@ public sealed class LeveeCache : IAsyncDisposable
     {
         while (true)
         {
-            var operation = Operation(key, OperationKind.Append);
+            var operation = CacheArguments.On(key, OperationKind.Append);
             operation.Value = value;
             var copy = AnswerCopy.Rent(AnswerCopy.Want.Outcome);
             try
@@ -283,7 +273,7 @@ public sealed class LeveeCache : IAsyncDisposable
             }
 
             // The result is not inline: it is put together outside the partition and written if nobody wrote in between.
-            var result = Rewrite(key, value);
+            var result = Now(hosted.RewriteAsync(key.ToArray(), value.ToArray(), CancellationToken.None));
             if (result.Outcome != Outcome.ConditionFailed)
             {
                 return result;
@@ -303,7 +293,7 @@ public sealed class LeveeCache : IAsyncDisposable
     public NumberResult<long> Increment(string key, long by = 1)
     {
         using var bytes = new Utf8(key, stackalloc byte[StackBytes]);
-        var operation = Operation(bytes.Span, OperationKind.Increment);
+        var operation = CacheArguments.On(bytes.Span, OperationKind.Increment);
         operation.Number = by;
         var copy = AnswerCopy.Rent(AnswerCopy.Want.Outcome);
         try
@@ -322,7 +312,7 @@ public sealed class LeveeCache : IAsyncDisposable
     public NumberResult<double> Increment(string key, double by)
     {
         using var bytes = new Utf8(key, stackalloc byte[StackBytes]);
-        var operation = Operation(bytes.Span, OperationKind.IncrementFloat);
+        var operation = CacheArguments.On(bytes.Span, OperationKind.IncrementFloat);
         operation.Addend = by;
         var copy = AnswerCopy.Rent(AnswerCopy.Want.Value);
         try
@@ -401,128 +391,19 @@ public sealed class LeveeCache : IAsyncDisposable
     }
 
     /// <summary>Invalidates every entry that carries a tag. Its memory comes back in the background.</summary>
-    public void RemoveByTag(string tag)
-    {
-        Span<byte> packed = stackalloc byte[Limits.MaxTagBytes + 1];
-        var operation = new Operation { Kind = OperationKind.RemoveByTag, Key = Pack([tag], packed)[1..] };
-        for (var partition = 0; partition < host.PartitionCount; partition++)
-        {
-            operation.Partition = partition;
-            Ask(operation);
-        }
-    }
+    public void RemoveByTag(string tag) => Now(RemoveByTagAsync(tag));
 
     /// <summary>Removes everything. Memory comes back in the background.</summary>
     /// <returns>How many entries there were.</returns>
-    public long Clear()
-    {
-        long count = 0;
-        for (var partition = 0; partition < host.PartitionCount; partition++)
-        {
-            var copy = AnswerCopy.Rent(AnswerCopy.Want.Outcome);
-            try
-            {
-                Submit(new Operation { Kind = OperationKind.Clear, Partition = partition }, copy);
-                count += copy.Number;
-            }
-            finally
-            {
-                copy.Return();
-            }
-        }
-
-        return count;
-    }
+    public long Clear() => Now(ClearAsync());
 
     /// <summary>The counters of all partitions together.</summary>
-    public PartitionStatistics GetStatistics()
-    {
-        var sum = new PartitionStatistics();
-        for (var partition = 0; partition < host.PartitionCount; partition++)
-        {
-            var copy = AnswerCopy.Rent(AnswerCopy.Want.Outcome);
-            try
-            {
-                Submit(new Operation { Kind = OperationKind.Statistics, Partition = partition }, copy);
-                sum += copy.Statistics!;
-            }
-            finally
-            {
-                copy.Return();
-            }
-        }
-
-        return sum;
-    }
+    public PartitionStatistics GetStatistics() => Now(GetStatisticsAsync());
 
     /// <summary>Gives all memory back. What is called afterwards throws <see cref="ObjectDisposedException"/>.</summary>
     public ValueTask DisposeAsync() => Interlocked.Exchange(ref disposed, true) ? default : host.DisposeAsync();
 
-    private static Operation Operation(ReadOnlySpan<byte> key, OperationKind kind)
-    {
-        if (key.Length > Limits.MaxKeyBytes)
-        {
-            throw new ArgumentException($"The key has {key.Length} bytes; allowed: up to {Limits.MaxKeyBytes}.", nameof(key));
-        }
-
-        return new Operation { Kind = kind, Key = key, Hash = KeyHash.Of(key) };
-    }
-
-    private static ReadOnlySpan<byte> Pack(IReadOnlyList<string>? tags, Span<byte> packed)
-    {
-        var length = 0;
-        Span<byte> bytes = stackalloc byte[Limits.MaxTagBytes];
-        for (var i = 0; i < (tags?.Count ?? 0); i++)
-        {
-            ArgumentException.ThrowIfNullOrEmpty(tags![i], nameof(tags));
-            if (!Encoding.UTF8.TryGetBytes(tags[i], bytes, out var count))
-            {
-                throw new ArgumentException($"The tag '{tags[i][..32]}...' has {Encoding.UTF8.GetByteCount(tags[i])} bytes; allowed: 1 to {Limits.MaxTagBytes}.", nameof(tags));
-            }
-
-            var written = TagList.Write(packed[length..], bytes[..count]);
-            if (written == 0)
-            {
-                throw new ArgumentException($"The {tags.Count} tags take more than {packed.Length} bytes, each with one byte of length.", nameof(tags));
-            }
-
-            length += written;
-        }
-
-        return packed[..length];
-    }
-
-    private static ReadOnlySpan<byte> Ascii(string? contentType, Span<byte> bytes)
-    {
-        if (contentType is null)
-        {
-            return default;
-        }
-
-        if (contentType.Length > bytes.Length || !Ascii(contentType))
-        {
-            throw new ArgumentException($"The content type '{contentType}' is not allowed: up to {Limits.MaxContentTypeBytes} ASCII characters are.", nameof(contentType));
-        }
-
-        return bytes[..Encoding.ASCII.GetBytes(contentType, bytes)];
-    }
-
-    private static bool Ascii(string text) => System.Text.Ascii.IsValid(text);
-
-    private static long Milliseconds(TimeSpan duration, string option, long least)
-    {
-        var milliseconds = duration.Ticks / TimeSpan.TicksPerMillisecond;
-        return milliseconds >= least ? milliseconds : throw new ArgumentException($"{option} is '{duration}'; allowed: {least} ms or more.", option);
-    }
-
-    private long Instant(TimeSpan? ttl) => ttl switch
-    {
-        null => 0,
-        { } infinite when infinite == Timeout.InfiniteTimeSpan => Limits.Never,
-        { } finite => clock.Now + Milliseconds(finite, nameof(EntryOptions.Ttl), 1),
-    };
-
-    private void Submit(ReadOnlySpan<byte> key, OperationKind kind, AnswerCopy copy) => Submit(Operation(key, kind), copy);
+    private void Submit(ReadOnlySpan<byte> key, OperationKind kind, AnswerCopy copy) => Submit(CacheArguments.On(key, kind), copy);
 
     private void Submit(scoped in Operation operation, AnswerCopy copy)
     {
@@ -530,7 +411,7 @@ public sealed class LeveeCache : IAsyncDisposable
         host.Submit(operation, copy, 0);
     }
 
-    private SetResult Ask(ReadOnlySpan<byte> key, OperationKind kind) => Ask(Operation(key, kind));
+    private SetResult Ask(ReadOnlySpan<byte> key, OperationKind kind) => Ask(CacheArguments.On(key, kind));
 
     private SetResult Ask(scoped in Operation operation)
     {
@@ -559,7 +440,8 @@ public sealed class LeveeCache : IAsyncDisposable
             return Ask(operation);
         }
 
-        var large = TryCreateLarge(value.Length);
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref disposed), this);
+        var large = CacheArguments.TryCreateLarge(host.LargeValues, value.Length, host.MaintainOnce);
         if (large is null)
         {
             return new SetResult(Outcome.OutOfMemory, 0, 0);
@@ -586,74 +468,6 @@ public sealed class LeveeCache : IAsyncDisposable
         }
     }
 
-    /// <summary>Where the reserve is spent, lets partitions pay back what they overdrew.</summary>
-    private LargeValue? TryCreateLarge(int length)
-    {
-        ObjectDisposedException.ThrowIf(Volatile.Read(ref disposed), this);
-        var large = host.LargeValues.TryCreate(length);
-        for (var i = 0; i < ReclaimAttempts && large is null && host.MaintainOnce(); i++)
-        {
-            large = host.LargeValues.TryCreate(length);
-        }
-
-        return large;
-    }
-
-    private NumberResult<long> Rewrite(ReadOnlySpan<byte> key, ReadOnlySpan<byte> added)
-    {
-        var copy = AnswerCopy.Rent(AnswerCopy.Want.Entry);
-        try
-        {
-            Submit(key, OperationKind.Peek, copy);
-            var isNew = copy.Outcome == Outcome.Miss;
-            if (!isNew && copy.Kind != EntryKind.Bytes)
-            {
-                return new NumberResult<long>(Outcome.WrongKind, 0, copy.Version);
-            }
-
-            var length = (isNew ? 0 : (long)copy.Length) + added.Length;
-            if (length > MaxValueBytes)
-            {
-                return new NumberResult<long>(Outcome.TooLarge, MaxValueBytes, copy.Version);
-            }
-
-            if (length <= Limits.MaxInlineBytes)
-            {
-                return new NumberResult<long>(Outcome.ConditionFailed, 0, 0); // It has shrunk meanwhile. Short values are always inline here, so the next append does it.
-            }
-
-            var large = TryCreateLarge((int)length);
-            if (large is null)
-            {
-                return new NumberResult<long>(Outcome.OutOfMemory, 0, copy.Version);
-            }
-
-            for (var offset = 0; !isNew && offset < copy.Length;)
-            {
-                var block = copy.Large is null ? copy.Inline : copy.Large.Read(offset);
-                large.Append(block);
-                offset += block.Length;
-            }
-
-            large.Append(added);
-            Span<byte> tags = stackalloc byte[Limits.MaxPackedTagsBytes];
-            Span<byte> contentType = stackalloc byte[Limits.MaxContentTypeBytes];
-            scoped var operation = Operation(key, OperationKind.Set);
-            operation.Condition = isNew ? Condition.IfAbsent : Condition.IfVersion;
-            operation.Version = copy.Version;
-            operation.KeepTtl = true;
-            operation.Flags = copy.Entry?.Flags ?? 0;
-            operation.Tags = Pack(copy.Entry?.Tags, tags);
-            operation.ContentType = Ascii(copy.Entry?.ContentType, contentType);
-            var result = SetLarge(operation, large);
-            return new NumberResult<long>(result.Outcome, result.Outcome == Outcome.Stored ? length : result.Limit, result.Version);
-        }
-        finally
-        {
-            copy.Return();
-        }
-    }
-
     private List<CacheKey> ScanSlice(int partition, string prefix, ref long position)
     {
         var copy = AnswerCopy.Rent(AnswerCopy.Want.Keys);
@@ -668,35 +482,6 @@ public sealed class LeveeCache : IAsyncDisposable
         finally
         {
             copy.Return();
-        }
-    }
-
-    /// <summary>A string's UTF-8 bytes, on the stack where they are few.</summary>
-    private readonly ref struct Utf8
-    {
-        private readonly byte[]? rented;
-
-        public Utf8(string key, Span<byte> buffer)
-        {
-            ArgumentNullException.ThrowIfNull(key);
-            if (!Encoding.UTF8.TryGetBytes(key, buffer, out var length))
-            {
-                rented = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(key.Length));
-                buffer = rented;
-                length = Encoding.UTF8.GetBytes(key, buffer);
-            }
-
-            Span = buffer[..length];
-        }
-
-        public ReadOnlySpan<byte> Span { get; }
-
-        public void Dispose()
-        {
-            if (rented is not null)
-            {
-                ArrayPool<byte>.Shared.Return(rented);
-            }
         }
     }
 }

@@ -40,6 +40,7 @@ namespace Levee.Eviction;
 /// </summary>
 internal sealed class ArcPolicy : EvictionPolicy
 {
+    private readonly NodeList[] lists;
     private double target;
     private Arrival arrival;
     private int resized = NodeTable.None;
@@ -53,6 +54,7 @@ internal sealed class ArcPolicy : EvictionPolicy
         Frequent = new NodeList(nodes, 2, "T2", isGhost: false);
         RecentGhosts = new NodeList(nodes, 3, "B1", isGhost: true);
         FrequentGhosts = new NodeList(nodes, 4, "B2", isGhost: true);
+        lists = [Recent, Frequent, RecentGhosts, FrequentGhosts];
     }
 
     private enum Arrival : byte
@@ -72,6 +74,15 @@ internal sealed class ArcPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override long Target => (long)target;
 
+    /// <inheritdoc/>
+    public override long LowestCapacity => Math.Max(Math.Max(ResidentWeight, Recent.Weight + RecentGhosts.Weight), (AllWeight + 1) / 2);
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<NodeList> NodeLists => lists;
+
+    /// <inheritdoc/>
+    public override double ExactTarget => target;
+
     /// <summary>T1: residents that were used once since they came.</summary>
     internal NodeList Recent { get; }
 
@@ -84,8 +95,7 @@ internal sealed class ArcPolicy : EvictionPolicy
     /// <summary>B2: what left T2 lately.</summary>
     internal NodeList FrequentGhosts { get; }
 
-    /// <summary>p as the real number that it is.</summary>
-    internal double ExactTarget => target;
+    private long AllWeight => Recent.Weight + Frequent.Weight + RecentGhosts.Weight + FrequentGhosts.Weight;
 
     // w1 and w2 of the equations.
     private int WeightForRecent => arrival == Arrival.Fresh ? ArrivingWeight : 0;
@@ -212,6 +222,42 @@ internal sealed class ArcPolicy : EvictionPolicy
 
     /// <inheritdoc/>
     public override string ListNameOf(int node) => Nodes[node].Home == 0 ? "" : ListOf(node).Statistics(1).Name;
+
+    /// <inheritdoc/>
+    public override void SetTarget(double taken) => target = Math.Clamp(taken, 0, Capacity);
+
+    /// <inheritdoc/>
+    public override void SetCapacity(long changed)
+    {
+        base.SetCapacity(changed);
+        target = Math.Min(target, changed);
+    }
+
+    /// <inheritdoc/>
+    public override int ForgetBeyond(long smaller)
+    {
+        if (Recent.Weight + RecentGhosts.Weight > smaller && RecentGhosts.Count > 0)
+        {
+            return RecentGhosts.TakeLeastRecent();
+        }
+
+        if (AllWeight > 2 * smaller)
+        {
+            return FrequentGhosts.Count > 0 ? FrequentGhosts.TakeLeastRecent() : RecentGhosts.TakeLeastRecent();
+        }
+
+        return NodeTable.None;
+    }
+
+    /// <inheritdoc/>
+    public override bool HasRoomFor(byte home, int weight) => home switch
+    {
+        1 => ResidentWeight + weight <= Capacity && Recent.Weight + RecentGhosts.Weight + weight <= Capacity && AllWeight + weight <= 2 * Capacity,
+        2 => ResidentWeight + weight <= Capacity && AllWeight + weight <= 2 * Capacity,
+        3 => Recent.Weight + RecentGhosts.Weight + weight <= Capacity && AllWeight + weight <= 2 * Capacity,
+        4 => AllWeight + weight <= 2 * Capacity,
+        _ => false,
+    };
 
     /// <inheritdoc/>
     public override void CheckInvariants()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Levee.Operations;
 
 namespace Levee.Eviction;
@@ -21,7 +22,13 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
     protected NodeTable Nodes { get; } = nodes;
 
     /// <summary>What all residents together may weigh.</summary>
-    public long Capacity { get; } = capacity;
+    public long Capacity { get; protected set; } = capacity;
+
+    /// <summary>The smallest capacity within whose bounds the lists are as they stand.</summary>
+    public abstract long LowestCapacity { get; }
+
+    /// <summary>The policy's lists by <see cref="NodeList.Home"/>, residents first; for handing them over.</summary>
+    public abstract IReadOnlyList<NodeList> NodeLists { get; }
 
     /// <summary>The policy's name, in lower case, as options spell it.</summary>
     public abstract string Name { get; }
@@ -83,6 +90,45 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
 
     /// <summary>The adaptive target, in the owner's unit; 0 where the policy has none.</summary>
     public virtual long Target => 0;
+
+    /// <summary>The target as the real number that it is.</summary>
+    public virtual double ExactTarget => 0;
+
+    /// <summary>Takes over a target from elsewhere; it is clamped to 0 and the capacity. Nothing where the policy has none.</summary>
+    public virtual void SetTarget(double taken)
+    {
+    }
+
+    /// <summary>Changes the capacity between two operations of the owner: to anything from <see cref="LowestCapacity"/> on.</summary>
+    public virtual void SetCapacity(long changed)
+    {
+        Debug.Assert(changed >= Math.Max(1, LowestCapacity), "The owner makes room first.");
+        Capacity = changed;
+    }
+
+    /// <summary>Takes a ghost off its list that would be over the bounds of a smaller capacity, which the residents keep already.</summary>
+    /// <returns>The node, which its owner drops; <see cref="NodeTable.None"/> where there is none to go.</returns>
+    public virtual int ForgetBeyond(long smaller) => NodeTable.None;
+
+    /// <summary>Puts a node that comes from the same policy elsewhere at the cold end of the list that it was on there, where the bounds have room for it; nothing is learnt from it.</summary>
+    /// <param name="node">A node on no list.</param>
+    /// <param name="home">The list's number.</param>
+    /// <param name="weight">Its weight, at least 1.</param>
+    /// <returns>False where there is no such list or no room; then nothing changed.</returns>
+    public bool TryImport(int node, byte home, int weight)
+    {
+        if (!HasRoomFor(home, weight))
+        {
+            return false;
+        }
+
+        Nodes[node].Weight = weight;
+        NodeLists[home - 1].Prepend(node);
+        return true;
+    }
+
+    /// <summary>Whether <see cref="TryImport"/> would take such a node.</summary>
+    public abstract bool HasRoomFor(byte home, int weight);
 
     /// <summary>Recounts everything and throws where an invariant of the policy does not hold. For tests: O(n).</summary>
     public abstract void CheckInvariants();

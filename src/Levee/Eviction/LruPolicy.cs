@@ -11,18 +11,31 @@ namespace Levee.Eviction;
 internal sealed class LruPolicy : EvictionPolicy
 {
     private readonly NodeList residents;
+    private readonly NodeList[] lists;
 
     /// <param name="nodes">The nodes to order.</param>
     /// <param name="capacity">What all residents together may weigh.</param>
     public LruPolicy(NodeTable nodes, long capacity)
-        : base(nodes, capacity) =>
+        : base(nodes, capacity)
+    {
         residents = new NodeList(nodes, 1, "LRU", isGhost: false);
+        lists = [residents];
+    }
 
     /// <inheritdoc/>
     public override string Name => Policies.Lru;
 
     /// <inheritdoc/>
     public override long ResidentWeight => residents.Weight;
+
+    /// <inheritdoc/>
+    public override long LowestCapacity => residents.Weight;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<NodeList> NodeLists => lists;
+
+    /// <inheritdoc/>
+    public override bool HasRoomFor(byte home, int weight) => home == residents.Home && residents.Weight + weight <= Capacity;
 
     /// <summary>The residents in order of use.</summary>
     internal NodeList Residents => residents;

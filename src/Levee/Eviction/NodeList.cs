@@ -31,6 +31,9 @@ internal sealed class NodeList
     /// <summary>The list's number.</summary>
     public byte Home { get; }
 
+    /// <summary>Whether its nodes are ghosts.</summary>
+    public bool IsGhost => isGhost;
+
     /// <summary>Nodes on the list.</summary>
     public int Count { get; private set; }
 
@@ -53,6 +56,28 @@ internal sealed class NodeList
         Weight += appended.Weight;
         Count++;
         LinkLast(node, ref appended);
+    }
+
+    /// <summary>Puts a node that is on no list at the least recent end.</summary>
+    public void Prepend(int node)
+    {
+        ref var prepended = ref nodes[node];
+        Debug.Assert(prepended.Home == 0, "A node is on one list at most.");
+        prepended.Home = Home;
+        Weight += prepended.Weight;
+        Count++;
+        prepended.Prev = NodeTable.None;
+        prepended.Next = LeastRecent;
+        if (LeastRecent == NodeTable.None)
+        {
+            MostRecent = node;
+        }
+        else
+        {
+            nodes[LeastRecent].Prev = node;
+        }
+
+        LeastRecent = node;
     }
 
     /// <summary>Takes a node off the list; its weight stays.</summary>

@@ -9,20 +9,13 @@ namespace Levee.Hosting;
 
 /// <summary>
 /// Runs a cache's partitions in one process: a lock per partition, effects run outside it, and one background loop that does the partitions' maintenance in slices.
-/// Safe for threads.
+/// All of them are here from the start, or they come and go: opened for an owner's epoch, frozen for the next. Safe for threads.
 /// </summary>
-public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
+public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 {
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
 
-    /// <summary>How much of the clock is reserved at a time. The clock stands still where <see cref="CounterMs"/> of it are left: versions that are given out meanwhile take those.</summary>
-    private const long ReservationMs = 3000;
-
-    private const long CounterMs = 200;
-
-    /// <summary>How much of a reservation may be used before it is renewed.</summary>
-    private const long RenewalMs = 1000;
     private const int TakenPerSlice = 256;
 
     /// <summary>Within what a tier's buffer takes.</summary>
@@ -30,6 +23,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
 
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
+    private readonly TimeProvider time;
     private readonly Slot[] slots;
     private readonly int shift;
     private readonly PageArena arena;
@@ -37,41 +31,43 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim owed = new(0, 1);
     private readonly Task maintenance;
-    private long reservedMs;
-    private long indexBytes;
-    private long lastVersionMs;
-    private long clockFailures;
+    private readonly ulong secret;
+    private readonly ClockReservation reservation;
+    private CacheOptions options;
+    private long leaseUntil = long.MaxValue;
 
     /// <param name="options">The cache's options; validated here.</param>
     /// <param name="time">The source of time.</param>
     /// <param name="tiers">The lower tiers, ready to be called; null where there are none.</param>
     /// <param name="seed">Seed of the partitions' chance; null: random.</param>
     /// <param name="maintains">Whether the background loop runs; a test that drives <see cref="MaintainOnce"/> itself says no.</param>
-    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true)
+    /// <param name="opens">Whether all partitions are here from the start; else they are opened one by one.</param>
+    /// <param name="moves">How partitions are moved; null: as <see cref="MoveOptions"/> has it.</param>
+    public LockHost(CacheOptions options, TimeProvider time, ITierChain? tiers = null, ulong? seed = null, bool maintains = true, bool opens = true, MoveOptions? moves = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
-        Options = options;
+        this.options = options;
         this.tiers = tiers;
+        this.time = time;
+        Moves = moves ?? new MoveOptions();
+        pulls = new SemaphoreSlim(Moves.MaxPulls);
         Clock = new MillisecondClock(time);
-        ReserveClock();
+        reservation = new ClockReservation(tiers, Clock);
+        reservation.Renew();
         arena = new PageArena(options.MemoryBytes);
         LargeValues = new LargeValueStore(arena, options.EffectiveMaxValueBytes);
         slots = new Slot[options.EffectivePartitions];
         shift = 64 - BitOperations.Log2((uint)slots.Length);
-        var secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
+        secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         for (var i = 0; i < slots.Length; i++)
         {
-            slots[i] = new Slot(new Partition(new PageShare(arena, options.PartitionBytes), new PartitionOptions
+            slots[i] = new Slot();
+            if (opens)
             {
-                Policy = options.Policy,
-                DefaultTtlMs = (long)options.DefaultTtl.TotalMilliseconds,
-                DefaultTtlJitterMs = (long)options.DefaultTtlJitter.TotalMilliseconds,
-                MaxValueBytes = options.EffectiveMaxValueBytes,
-                WritesThrough = options.WritesThrough,
-                Seed = secret + ((ulong)i * 0x9E3779B97F4A7C15),
-            }, tiers, i));
+                Place(slots[i], NewPartition(i, options.PartitionBytes, 0, 0, null), 0);
+            }
         }
 
         tiers?.Attach(this);
@@ -79,10 +75,10 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <summary>The cache's options.</summary>
-    public CacheOptions Options { get; }
+    public CacheOptions Options => Volatile.Read(ref options);
 
     /// <inheritdoc/>
-    public string Name => Options.Name;
+    public string Name => options.Name;
 
     /// <inheritdoc/>
     public int PartitionCount => slots.Length;
@@ -103,25 +99,55 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     public PauseCounters Pauses { get; } = new();
 
     /// <summary>How often the tiers could not note how far the clock goes. It stands still until they can.</summary>
-    public long ClockFailures => Interlocked.Read(ref clockFailures);
+    public long ClockFailures => reservation.Failures;
 
     /// <summary>Pages rented from the system for this cache, in bytes.</summary>
     public long HeldBytes => arena.RentedPages * PageArena.PageBytes;
 
+    /// <summary>
+    /// Until when operations are answered, by <see cref="MillisecondClock.Monotonic"/> of <see cref="Clock"/>: an owner's lease. From then on nothing is answered that a later owner might know
+    /// better, until it is set anew. <see cref="long.MaxValue"/> at the start: for good.
+    /// </summary>
+    public long LeaseUntil
+    {
+        get => Volatile.Read(ref leaseUntil);
+        set => Volatile.Write(ref leaseUntil, value);
+    }
+
+    private bool IsLeaseOver => leaseUntil != long.MaxValue && Clock.Monotonic >= LeaseUntil;
+
     /// <inheritdoc/>
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
+        if (!TrySubmit(operation, sink, ticket))
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+        }
+    }
+
+    /// <summary>Like <see cref="Submit"/>, where the partition is here.</summary>
+    /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
+
+    /// <summary>Like <see cref="Submit"/>, where the partition is here; says what a prefetcher is to be told.</summary>
+    /// <param name="operation">The operation.</param>
+    /// <param name="sink">Takes the answer.</param>
+    /// <param name="ticket">What the sink knows it by.</param>
+    /// <param name="isWouldBeMiss">Whether it found no entry in memory that it could have used.</param>
+    /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
+    {
+        isWouldBeMiss = false;
         var number = PartitionOf(operation);
         if (number >= slots.Length)
         {
             SubmitBelow(number - slots.Length, operation, sink, ticket);
-            return;
+            return true;
         }
 
         if (operation.Kind == OperationKind.Explain)
         {
-            Explain(number, operation, sink, ticket);
-            return;
+            return TryExplain(number, operation, sink, ticket);
         }
 
         var slot = slots[number];
@@ -129,13 +155,20 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         bool owes;
         lock (slot.Gate)
         {
-            slot.Partition.Execute(operation, Clock.Now, sink, ticket);
-            if (slot.Partition.HasEffects)
+            if (slot.Serving is not { } partition || IsLeaseOver)
             {
-                taken = slot.Partition.TakeEffects();
+                return false;
             }
 
-            owes = slot.Partition.OwesMemory;
+            var before = partition.WouldBeMisses;
+            partition.Execute(operation, Clock.Now, sink, ticket);
+            isWouldBeMiss = partition.WouldBeMisses != before;
+            if (partition.HasEffects)
+            {
+                taken = partition.TakeEffects();
+            }
+
+            owes = partition.OwesMemory;
         }
 
         if (taken is not null)
@@ -147,6 +180,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         {
             HurryMaintenance();
         }
+
+        return true;
     }
 
     /// <inheritdoc/>
@@ -155,12 +190,12 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         foreach (ref var key in keys)
         {
             tiers?.Approach(key.Hash);
-            key.IndexHint = slots[PartitionOf(key.Hash)].Partition.ApproachBucket(input.Slice(key.Start, key.Length));
+            key.IndexHint = slots[PartitionOf(key.Hash)].Partition?.ApproachBucket(input.Slice(key.Start, key.Length)) ?? 0;
         }
 
         foreach (ref var key in keys)
         {
-            key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachNode(key.IndexHint);
+            key.Node = slots[PartitionOf(key.Hash)].Partition?.ApproachNode(key.IndexHint) ?? -1;
         }
 
         var isUnderWay = true;
@@ -171,7 +206,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             {
                 if (key.Node >= 0)
                 {
-                    key.Node = slots[PartitionOf(key.Hash)].Partition.ApproachRecord(key.IndexHint, key.Node);
+                    key.Node = slots[PartitionOf(key.Hash)].Partition?.ApproachRecord(key.IndexHint, key.Node) ?? -1;
                     isUnderWay |= key.Node >= 0;
                 }
             }
@@ -191,11 +226,19 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         bool isPromoted;
         lock (slot.Gate)
         {
-            isPromoted = slot.Partition.Complete(ticket, result, Clock.Now);
-            if (slot.Partition.HasEffects)
+            if (slot.Partition is not { } held)
             {
-                taken = slot.Partition.TakeEffects();
+                return false;
             }
+
+            // Who waits may be answered by another owner by now; and what waits to be written here may not be.
+            isPromoted = IsLeaseOver ? held.Complete(ticket, new LoadResult { Outcome = LoadOutcome.Failed }, Clock.Now) : held.Complete(ticket, result, Clock.Now);
+            if (held.HasEffects)
+            {
+                taken = held.TakeEffects();
+            }
+
+            slot.NoteLoads();
         }
 
         if (taken is not null)
@@ -216,35 +259,45 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         var slot = slots[PartitionOf(entry.Hash)];
         lock (slot.Gate)
         {
-            return slot.Partition.IsTrue(entry, Clock.Now) && action(state);
+            return (slot.Partition ?? slot.Frozen?.Partition) is { } held && held.IsTrue(entry, Clock.Now) && action(state);
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Acts while a partition is held. Where it is not here, a copy that is frozen is; else the action waits for it to be opened again, and the result is the default.</summary>
     public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action)
     {
         ArgumentNullException.ThrowIfNull(action);
         var slot = slots[partition];
         lock (slot.Gate)
         {
-            return action(slot.Partition, state);
+            if ((slot.Partition ?? slot.Frozen?.Partition) is { } held)
+            {
+                return action(held, state);
+            }
+
+            (slot.Told ??= []).Add(opened => action(opened, state));
+            return default!;
         }
     }
 
-    /// <summary>Does one slice of maintenance in each partition.</summary>
+    /// <summary>Does one slice of maintenance in each partition that serves.</summary>
     /// <returns>Whether any found work.</returns>
     public bool MaintainOnce()
     {
-        TryReserveClock();
-        GiveWay();
-        var worked = false;
+        reservation.TryRenew();
+        var worked = MaintainMoves();
         foreach (var slot in slots)
         {
             lock (slot.Gate)
             {
-                lastVersionMs = Math.Max(lastVersionMs, slot.Partition.LastVersionMs);
+                if (slot.Serving is not { } partition)
+                {
+                    continue;
+                }
+
+                reservation.Reach(partition.LastVersionMs);
                 var began = Stopwatch.GetTimestamp();
-                var work = slot.Partition.Maintain(Clock.Now);
+                var work = partition.Maintain(Clock.Now);
                 if (work != MaintenanceWork.None)
                 {
                     worked = true;
@@ -254,26 +307,6 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         }
 
         return worked;
-    }
-
-    /// <summary>The budget counts the tiers' indexes too: partitions hold so much less. An index is bounded to half of the budget, so they keep the other half.</summary>
-    private void GiveWay()
-    {
-        var now = tiers?.IndexBytes ?? 0;
-        if (Math.Abs(now - indexBytes) < PageArena.PageBytes * slots.Length)
-        {
-            return;
-        }
-
-        indexBytes = now;
-        var capacity = Math.Max(Options.PartitionBytes / 2, Options.PartitionBytes - (indexBytes / slots.Length));
-        foreach (var slot in slots)
-        {
-            lock (slot.Gate)
-            {
-                slot.Partition.SetCapacity(capacity);
-            }
-        }
     }
 
     /// <summary>Takes all that is in memory down to the tiers, the coldest first, so that the next start is warm. Front doors have been closed; the tiers are stopped afterwards.</summary>
@@ -293,7 +326,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 long taken;
                 lock (left[i].Gate)
                 {
-                    taken = left[i].Partition.TakeDown(TakenPerSlice, Clock.Now);
+                    taken = left[i].Serving?.TakeDown(TakenPerSlice, Clock.Now) ?? 0;
                 }
 
                 if (taken == 0)
@@ -320,7 +353,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         {
             lock (slot.Gate)
             {
-                slot.Partition.CheckInvariants();
+                slot.Partition?.CheckInvariants();
+                slot.Frozen?.Partition.CheckInvariants();
             }
         }
     }
@@ -330,6 +364,8 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await maintenance.ConfigureAwait(false);
+        await EndArrivalsAsync().ConfigureAwait(false);
+        pulls.Dispose();
         stopping.Dispose();
         owed.Dispose();
         arena.Dispose();
@@ -344,15 +380,21 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <inheritdoc/>
     public int PartitionOf(ulong hash) => slots.Length == 1 ? 0 : (int)(hash >> shift);
 
-    private void Explain(int number, in Operation operation, IAnswerSink sink, long ticket)
+    private bool TryExplain(int number, in Operation operation, IAnswerSink sink, long ticket)
     {
         EntryExplanation explanation;
         lock (slots[number].Gate)
         {
-            explanation = slots[number].Partition.Explain(operation.Key, Clock.Now);
+            if (slots[number].Serving is not { } partition || IsLeaseOver)
+            {
+                return false;
+            }
+
+            explanation = partition.Explain(operation.Key, Clock.Now);
         }
 
         sink.Answer(ticket, new Answer(explanation with { Partition = number, Places = tiers?.Explain(operation.Hash) ?? [] }));
+        return true;
     }
 
     private void SubmitBelow(int tier, in Operation operation, IAnswerSink sink, long ticket)
@@ -394,7 +436,7 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             bool isTrue;
             lock (slot.Gate)
             {
-                isTrue = slot.Partition.IsTrue(entry, Clock.Now);
+                isTrue = slot.Serving is { } partition && !IsLeaseOver && partition.IsTrue(entry, Clock.Now);
             }
 
             if (isTrue)
@@ -408,43 +450,14 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     {
         foreach (var effect in taken)
         {
-            tiers!.Run(this, partition, effect);
-        }
-    }
-
-    /// <summary>
-    /// No partition's clock, and no version, passes what the tiers have noted: whoever opens them next begins above it. Where the wall clock is behind what was given out before, by this
-    /// owner or an earlier one, versions go on from there and the reservation with them.
-    /// </summary>
-    private void ReserveClock()
-    {
-        if (tiers is null)
-        {
-            return;
-        }
-
-        var floorMs = tiers.FloorMs == 0 ? 0 : tiers.FloorMs + 1;
-        var reachedMs = Math.Max(floorMs, lastVersionMs);
-        var wantedMs = Math.Max(Clock.Unbounded + ReservationMs, reachedMs + CounterMs);
-        var isStanding = reachedMs > Clock.Unbounded;
-        if (wantedMs - reservedMs > (isStanding ? 0 : RenewalMs))
-        {
-            tiers.Reserve(wantedMs);
-            reservedMs = wantedMs;
-            Clock.Bound(floorMs, reservedMs - CounterMs);
-        }
-    }
-
-    /// <summary>A disk that does not take the reservation now may take the next: until then the clock stands still.</summary>
-    private void TryReserveClock()
-    {
-        try
-        {
-            ReserveClock();
-        }
-        catch (IOException)
-        {
-            Interlocked.Increment(ref clockFailures);
+            if (effect.Kind == EffectKind.LoadFromSource)
+            {
+                slots[partition].Arrival!.Load(effect);
+            }
+            else
+            {
+                tiers?.Run(this, partition, effect);
+            }
         }
     }
 
@@ -483,11 +496,5 @@ public sealed class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 return;
             }
         }
-    }
-
-    private sealed class Slot(Partition partition)
-    {
-        public readonly Lock Gate = new();
-        public readonly Partition Partition = partition;
     }
 }

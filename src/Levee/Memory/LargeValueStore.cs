@@ -34,7 +34,7 @@ public sealed unsafe class LargeValueStore
     }
 
     /// <summary>The longest value that is accepted, in bytes.</summary>
-    public int MaxValueBytes { get; }
+    public int MaxValueBytes { get; internal set; }
 
     /// <summary>Reserves memory for a value of a known length, with one reference, which is the caller's.</summary>
     /// <returns>Null when the budget has no room now; room comes as partitions pay back what they overdrew.</returns>

@@ -20,6 +20,7 @@ public sealed unsafe class PageArena : IDisposable
     private byte* free;
     private int untouchedPages;
     private long rentedPages;
+    private long budgetPages;
     private bool disposed;
 
     /// <param name="budgetBytes">What may be rented at one time, in bytes, rounded down to pages; at least one page.</param>
@@ -30,10 +31,24 @@ public sealed unsafe class PageArena : IDisposable
     }
 
     /// <summary>How many pages may be rented at one time.</summary>
-    public long BudgetPages { get; }
+    public long BudgetPages { get => Volatile.Read(ref budgetPages); private set => Volatile.Write(ref budgetPages, value); }
 
     /// <summary>How many pages are rented now.</summary>
     public long RentedPages => Volatile.Read(ref rentedPages);
+
+    /// <summary>Changes the budget: at once where it is raised; else down to what is rented now, and to be called again until it is reached.</summary>
+    /// <param name="budgetBytes">The new budget in bytes, rounded down to pages; at least one page.</param>
+    /// <returns>Whether it is reached.</returns>
+    internal bool SetBudget(long budgetBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(budgetBytes, PageBytes);
+        lock (gate)
+        {
+            var wanted = budgetBytes / PageBytes;
+            BudgetPages = Math.Max(wanted, Math.Min(BudgetPages, rentedPages));
+            return BudgetPages == wanted;
+        }
+    }
 
     /// <summary>Rents a page, its content undefined.</summary>
     /// <returns>Null when the budget is spent.</returns>
@@ -42,7 +57,7 @@ public sealed unsafe class PageArena : IDisposable
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
-            if (rentedPages == BudgetPages)
+            if (rentedPages >= budgetPages)
             {
                 return null;
             }

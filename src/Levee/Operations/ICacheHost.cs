@@ -46,6 +46,9 @@ public interface ICacheHost
     /// <exception cref="IOException">They must not be: what was written may be lost.</exception>
     ValueTask CommitAsync() => ValueTask.CompletedTask;
 
+    /// <summary>What is known of why a partition's last operation failed, for the text of an error: for example which machine did not answer in time. Null: nothing.</summary>
+    string? DescribeFailure(int partition) => null;
+
     /// <summary>Ends a batch: a host that groups operations sends what <paramref name="sink"/> has submitted. Never waits.</summary>
     void Flush(IAnswerSink sink);
 }

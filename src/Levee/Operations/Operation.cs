@@ -49,6 +49,12 @@ public enum OperationKind : byte
 
     /// <summary>Says where the entry of a key lies, without counting as a use and without asking a tier for it. Answers <see cref="Outcome.Done"/> with <see cref="Answer.Explanation"/>.</summary>
     Explain,
+
+    /// <summary>
+    /// Asks for the entry of a key to be brought up from a lower tier, ahead of a use. Answers <see cref="Outcome.Done"/> at once: with <see cref="Answer.Number"/> 1 where a load is under way, which is stored when it comes;
+    /// with 0 where there is nothing to load, as the entry is in memory or no tier may hold it. Counts neither as a use nor as a hit or miss. A <see cref="Get"/> that comes meanwhile waits for the same load.
+    /// </summary>
+    Prefetch,
 }
 
 /// <summary>When a <see cref="OperationKind.Set"/> or <see cref="OperationKind.Delete"/> may act.</summary>
@@ -153,6 +159,12 @@ public ref struct Operation
 
     /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set; refused with <see cref="Outcome.WrongKind"/> where that is not <see cref="EntryKind.Bytes"/>.</summary>
     public bool ReturnsPrevious { get; set; }
+
+    /// <summary>
+    /// The caller does not look at the value of the entry that the answer shows: a host that would have to move it may leave it out. Then <see cref="EntryView.ValueLength"/> is as it was, and
+    /// <see cref="EntryView.Value"/> is empty, <see cref="EntryView.Large"/> null.
+    /// </summary>
+    public bool SkipsValue { get; set; }
 
     /// <summary>When a set or delete may act.</summary>
     public Condition Condition { get; set; }

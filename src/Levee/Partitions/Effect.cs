@@ -10,6 +10,9 @@ public enum EffectKind : byte
 
     /// <summary>Nobody waits for the load with this ticket any more than before, and its result will not be stored: it may be stopped. It must be completed all the same.</summary>
     CancelLoad = 2,
+
+    /// <summary>Ask the frozen copy that the partition is arriving from for the key and bring the result to <see cref="Partition.Complete"/>. The host's own; no tier is given it.</summary>
+    LoadFromSource = 3,
 }
 
 /// <summary>Work that a partition hands to its host, to be done outside it.</summary>
@@ -17,7 +20,11 @@ public enum EffectKind : byte
 /// <param name="Ticket">Names the work when it comes back.</param>
 /// <param name="Key">The key it is about; the effect owns these bytes.</param>
 /// <param name="Hash">The key's routing hash.</param>
-public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash);
+public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash)
+{
+    /// <summary>Whether nobody waits for a load yet: it may give way to others, and must not hold up the thread that brings it. It is not put off for long, as somebody may come to wait for it.</summary>
+    public bool IsPrefetch { get; init; }
+}
 
 /// <summary>How a load ended.</summary>
 public enum LoadOutcome : byte
@@ -43,6 +50,12 @@ public readonly ref struct LoadResult
 
     /// <summary>Whether the entry is worth a place in memory at once: it was read before in its tier, or is dear to fetch again. Else it is promoted where it needs nobody's place, or was evicted lately.</summary>
     public bool IsWanted { get; init; }
+
+    /// <summary>Whether the frozen copy brought it, and not a tier.</summary>
+    internal bool IsFromSource { get; init; }
+
+    /// <summary>The policy's list that the entry was on there; 0: none.</summary>
+    internal byte Home { get; init; }
 }
 
 /// <summary>

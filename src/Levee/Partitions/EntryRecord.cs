@@ -141,6 +141,13 @@ internal static class EntryRecord
         return Memory.SizeClass.RoundUp(Length(record)) + IndexBytesPerEntry + large;
     }
 
+    /// <summary>Makes a record that was written with four bytes for a value one whose value is elsewhere, and of this length.</summary>
+    public static void LeaveValueOut(Span<byte> record, int length)
+    {
+        record[19] |= (byte)Traits.Large;
+        SetValueLength(record, length);
+    }
+
     private static int SlidingOffset(Traits traits) => HeadBytes + ((traits & Traits.Expiry) != 0 ? 8 : 0);
 
     public static int KeyOffset(Traits traits) => SlidingOffset(traits) + ((traits & Traits.Sliding) != 0 ? 16 : 0);

@@ -74,6 +74,9 @@ internal sealed class EntryStore
     /// <summary>Whether large values have taken the share over its capacity.</summary>
     public bool IsOverdrawn => share.Overdraft > 0;
 
+    /// <summary>Whether the policy's capacity is not yet what the share's is.</summary>
+    public bool IsResizing => policy.Capacity != Math.Max(1, share.CapacityBytes / WeightUnitBytes);
+
     public NodeTable Nodes => nodes;
 
     public Slab Slab => slab;
@@ -258,6 +261,70 @@ internal sealed class EntryStore
         return true;
     }
 
+    /// <summary>Writes a record that comes from the same policy elsewhere, at the cold end of the list that it was on there. Evicts nothing for it.</summary>
+    /// <returns>The node, or <see cref="NodeTable.None"/> where there is no room; then nothing changed.</returns>
+    public int TryImport(scoped ref RecordParts parts, uint tag, byte home)
+    {
+        var sizeClass = SizeClass.Of(parts.Length);
+        var weight = Weight(sizeClass, parts.Large);
+        if (home - 1u >= (uint)policy.NodeLists.Count || policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight) || share.HeldBytes + (parts.Large?.ChargedBytes ?? 0) > share.CapacityBytes)
+        {
+            return NodeTable.None;
+        }
+
+        var node = TryAddNodeAsIs(tag);
+        if (node == NodeTable.None)
+        {
+            return NodeTable.None;
+        }
+
+        var slot = slab.TryAllocate(sizeClass);
+        if (slot == Slab.None)
+        {
+            Drop(node);
+            return NodeTable.None;
+        }
+
+        if (parts.Large is not null)
+        {
+            parts.LargeNumber = larges.Add(parts.Large);
+        }
+
+        Place(node, slot, ref parts);
+        policy.TryImport(node, home, weight);
+        Count++;
+        return node;
+    }
+
+    /// <summary>Takes in a ghost from the same policy elsewhere, at the cold end of its list, where there is room.</summary>
+    public bool TryImportGhost(uint tag, byte home, int weight)
+    {
+        if (home - 1u >= (uint)policy.NodeLists.Count || !policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight))
+        {
+            return false;
+        }
+
+        var node = TryAddNodeAsIs(tag);
+        return node != NodeTable.None && policy.TryImport(node, home, weight);
+    }
+
+    /// <summary>Takes one slice of the way towards the capacity that the share has now: at once where that is more. The policy's bounds hold after each slice.</summary>
+    public void Resize(int maxSteps)
+    {
+        var wanted = Math.Max(1, share.CapacityBytes / WeightUnitBytes);
+        while (maxSteps > 0 && policy.ResidentWeight > wanted && EvictOne())
+        {
+            maxSteps--;
+        }
+
+        while (maxSteps-- > 0 && policy.ResidentWeight <= wanted && policy.ForgetBeyond(wanted) is var ghost and not NodeTable.None)
+        {
+            Drop(ghost);
+        }
+
+        policy.SetCapacity(Math.Max(wanted, policy.LowestCapacity));
+    }
+
     /// <summary>Takes a resident out: removed, expired or invalidated.</summary>
     public void Remove(int node)
     {
@@ -390,6 +457,19 @@ internal sealed class EntryStore
                 nodes.Free(node);
                 return NodeTable.None;
             }
+        }
+
+        return node;
+    }
+
+    /// <summary>A node in the index, from what the share has left.</summary>
+    private int TryAddNodeAsIs(uint tag)
+    {
+        var node = nodes.TryAllocate();
+        if (node != NodeTable.None && !index.TryInsert(node, tag))
+        {
+            nodes.Free(node);
+            return NodeTable.None;
         }
 
         return node;

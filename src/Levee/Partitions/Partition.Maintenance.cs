@@ -19,6 +19,12 @@ public sealed partial class Partition
             return MaintenanceWork.Clear;
         }
 
+        if (store.IsResizing)
+        {
+            store.Resize(PaybackPerSlice);
+            return MaintenanceWork.Payback;
+        }
+
         if (store.IsOverdrawn)
         {
             store.PayBack(PaybackPerSlice);
@@ -62,7 +68,7 @@ public sealed partial class Partition
         }
     }
 
-    private void ForgetTags() => tags.Forget(lower is null ? long.MaxValue : Math.Min(lower.HoldsFromMs, loads.HoldsFromMs));
+    private void ForgetTags() => tags.Forget(arriving is not null ? 0 : Math.Min(lower?.HoldsFromMs ?? long.MaxValue, loads.HoldsFromMs));
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
     private bool ReclaimExpired()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Levee.Eviction;
 using Levee.Keys;
 using Levee.Memory;
@@ -74,6 +75,7 @@ public sealed partial class Partition
 
     void IEvictionListener.Evicting(ReadOnlySpan<byte> record, LargeValue? large)
     {
+        Debug.Assert(lower is not null, "Only who has tiers listens.");
         if (IsDead(record))
         {
             ForgetBelow(record);
@@ -82,7 +84,13 @@ public sealed partial class Partition
 
         // The copy of an entry whose expiry slides expires too early.
         var parts = RecordParts.Of(record, large);
+        if (parts.Version <= voidBelow)
+        {
+            return; // Below it would count as one of an earlier stay.
+        }
+
         var routingHash = KeyHash.Of(parts.Key);
+        NoteVoid(routingHash); // From here on the tiers have it, or it is lost.
         if (!EntryRecord.HasLowerCopy(record) || parts.Expiry.SlidingMs > 0 || !lower!.Keep(routingHash))
         {
             lower!.Demote(EntryOf(parts, routingHash));
@@ -92,18 +100,51 @@ public sealed partial class Partition
     void IEvictionListener.EvictingSoon(ReadOnlySpan<byte> record) => lower!.Approach(KeyHash.Of(EntryRecord.Key(record)));
 
     private bool IsTrue(scoped in TierEntry entry) =>
+        entry.Version > voidBelow && IsTrueAnywhere(entry);
+
+    private bool IsTrueAnywhere(scoped in TierEntry entry) =>
         entry.Version > clearedVersion && entry.ExpiresAt > clock && !tags.Covers(entry.Tags, entry.Version);
 
     /// <summary>Whether a load brought an entry that is still true.</summary>
     private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
-        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version <= load.NewestShown && IsTrue(result.Entry);
+        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version <= load.NewestShown && (result.IsFromSource ? IsTrueAnywhere(result.Entry) : IsTrue(result.Entry));
 
     /// <summary>Whether a load left it open if there is an entry.</summary>
     private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
 
+    /// <summary>Starts a load, or marks the one that is under way, so that the entry is stored when it comes. Nobody waits.</summary>
+    private void Prefetch(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
+    {
+        var load = node == NodeTable.None ? loads.Current(operation.Key) : null;
+        if (load is null && node == NodeTable.None && MayLieElsewhere(operation.Hash))
+        {
+            load = BeginLoad(operation, isPrefetch: true);
+        }
+
+        if (load is not null)
+        {
+            load.IsPrefetch = true;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, load is null ? 0 : 1));
+    }
+
+    /// <summary>Whether an entry that is not in memory may lie in the frozen copy that this partition is arriving from, or in a lower tier.</summary>
+    private bool MayLieElsewhere(ulong hash) => IsInSource(hash) || (lower is not null && lower.MayHold(hash));
+
+    private bool IsInSource(ulong hash) => arriving is not null && !arriving.IsVoid(hash);
+
+    private PendingLoad BeginLoad(scoped in Operation operation, bool isPrefetch)
+    {
+        var isFromSource = IsInSource(operation.Hash);
+        var load = loads.Begin(operation.Key, operation.Hash, isFromSource ? 0 : Math.Min(lower!.HoldsFromMs, clock), isFromSource);
+        effects.Add(new Effect(isFromSource ? EffectKind.LoadFromSource : EffectKind.Load, load.Ticket, load.Key, load.Hash) { IsPrefetch = isPrefetch });
+        return load;
+    }
+
     /// <summary>An operation that may change the entry needs it here, and so does one that moves its expiry. Else it must have been asked for, and be worth it.</summary>
     private bool IsWorthPromoting(PendingLoad load, scoped in LoadResult result) =>
-        load.HasWriter || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
+        load.HasWriter || load.IsPrefetch || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
 
     private bool Promote(byte[] key, scoped in TierEntry entry)
     {
@@ -189,6 +230,7 @@ public sealed partial class Partition
     {
         if (lower is null)
         {
+            NoteVoid(routingHash);
             return true;
         }
 
@@ -203,6 +245,7 @@ public sealed partial class Partition
             return false;
         }
 
+        NoteVoid(routingHash);
         parts.HasLowerCopy = true;
         return true;
     }
@@ -210,6 +253,7 @@ public sealed partial class Partition
     /// <summary>Makes copies of a key's entry below void, up to a version, where there may be any.</summary>
     private void Supersede(int node, ulong routingHash, ulong version)
     {
+        NoteVoid(routingHash);
         if (lower is null)
         {
             return;
@@ -237,7 +281,7 @@ public sealed partial class Partition
         }
     }
 
-    private static TierEntry EntryOf(scoped in RecordParts parts, ulong routingHash) => new()
+    internal static TierEntry EntryOf(scoped in RecordParts parts, ulong routingHash) => new()
     {
         Hash = routingHash,
         Version = parts.Version,

@@ -21,8 +21,8 @@ namespace Levee.Partitions;
 /// </summary>
 public sealed partial class Partition : IEvictionListener
 {
-    /// <summary>Tells a hint from none.</summary>
-    private const ulong HintMark = 1UL << 32;
+    /// <summary>The half of a hint that says whose it is.</summary>
+    private const ulong HintMarkBits = ~(ulong)uint.MaxValue;
 
     private const int RetiredPagesPerCall = 64;
     private const int SweepNodesPerSlice = 1024;
@@ -31,17 +31,20 @@ public sealed partial class Partition : IEvictionListener
     private const long ExpiryPassMs = 1000;
 
     private readonly PageShare share;
-    private readonly PartitionOptions options;
     private readonly ILowerTiers? lower;
     private readonly int number;
     private readonly IndexHash hash;
-    private readonly PendingLoads loads = new();
+    private readonly ulong hintMark;
+    private readonly ulong voidBelow;
+    private readonly PendingLoads loads;
     private readonly List<Effect> effects = [];
     private readonly TagInvalidations tags = new();
     private readonly Queue<EntryStore> retired = new();
+    private PartitionOptions options;
     private EntryStore store;
     private ulong random;
     private byte[]? scratch;
+    private readonly (ulong First, ulong Second) hashKeys;
     private long clock;
     private ulong lastVersion;
     private ulong clearedVersion;
@@ -69,11 +72,20 @@ public sealed partial class Partition : IEvictionListener
         this.options = options;
         this.lower = lower;
         this.number = number;
-        clock = lower is null || lower.FloorMs == 0 ? 0 : lower.FloorMs + 1;
+        var floorMs = Math.Max(lower?.FloorMs ?? 0, options.FloorMs);
+        clock = floorMs == 0 ? 0 : floorMs + 1;
         lastVersion = (ulong)clock << 16;
+        voidBelow = options.VoidBelow;
+        loads = new PendingLoads(options.TicketsAbove);
         random = options.Seed | 1;
-        hash = new IndexHash(NextRandom(), NextRandom());
+        hashKeys = options.Arriving?.HashKeys ?? (NextRandom(), NextRandom());
+        hash = new IndexHash(hashKeys.First, hashKeys.Second);
+        hintMark = (hash.Of("whose hint"u8) & HintMarkBits) | (1UL << 32);
         store = NewStore();
+        if (options.Arriving is { } header)
+        {
+            Adopt(header, options.MaxVoided);
+        }
     }
 
     /// <summary>The highest clock that the partition has given out in a version, in Unix milliseconds. Many writes in one millisecond, or while the clock stands still, run ahead of it.</summary>
@@ -82,11 +94,29 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>Whether the host has effects to fetch.</summary>
     public bool HasEffects => effects.Count > 0;
 
+    /// <summary>
+    /// How many operations found no entry in memory that they could have used: gets that missed, and what had to wait for a load, looks without use aside. A host that compares it before and after
+    /// <see cref="Execute"/> learns what to tell a prefetcher.
+    /// </summary>
+    public long WouldBeMisses { get; private set; }
+
     /// <summary>Whether <see cref="Maintain"/> has urgent work: memory that is owed to others.</summary>
     public bool OwesMemory => store.IsOverdrawn || retired.Count > 0;
 
-    /// <summary>Sets what the partition may hold, in bytes. It pays back what it is over.</summary>
-    internal void SetCapacity(long bytes) => share.CapacityBytes = bytes;
+    /// <summary>Sets what the partition may hold, in bytes. It may use more at once; where it is less, maintenance takes its policy and its memory down in slices.</summary>
+    internal void SetCapacity(long bytes)
+    {
+        var isMore = bytes > share.CapacityBytes;
+        share.CapacityBytes = bytes;
+        if (isMore)
+        {
+            store.Resize(0);
+        }
+    }
+
+    /// <summary>Takes over default TTL, its jitter and the longest value; what was written keeps what it has.</summary>
+    internal void Configure(long defaultTtlMs, long defaultTtlJitterMs, int maxValueBytes) =>
+        options = options with { DefaultTtlMs = defaultTtlMs, DefaultTtlJitterMs = defaultTtlJitterMs, MaxValueBytes = maxValueBytes };
 
     /// <summary>Hands over the effects and forgets them.</summary>
     public Effect[] TakeEffects()
@@ -102,7 +132,7 @@ public sealed partial class Partition : IEvictionListener
     {
         var tag = store.TagOf(key);
         store.ApproachBucket(tag);
-        return HintMark | tag;
+        return hintMark | tag;
     }
 
     /// <summary>Second step.</summary>
@@ -148,12 +178,12 @@ public sealed partial class Partition : IEvictionListener
         }
 
         var isFound = IsAlive(load, result);
-        if (result.Outcome == LoadOutcome.Found && !load.IsDetached && !IsTrue(result.Entry))
+        if (result.Outcome == LoadOutcome.Found && !result.IsFromSource && !load.IsDetached && !IsTrue(result.Entry))
         {
             lower!.Forget(load.Hash);
         }
 
-        var isPromoted = isFound && !load.IsDetached && IsWorthPromoting(load, result) && Promote(load.Key, result.Entry);
+        var isPromoted = isFound && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry));
         foreach (var waiter in load.Waiters)
         {
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
@@ -192,7 +222,7 @@ public sealed partial class Partition : IEvictionListener
     public void CheckInvariants()
     {
         store.CheckInvariants();
-        Invariant.Holds(lower is not null || loads.Count == 0, "only a partition with lower tiers loads");
+        Invariant.Holds(lower is not null || loads.Count == loads.CountFromSource, "only a partition with lower tiers loads, or one that is arriving");
     }
 
     /// <summary>The partition's counters now.</summary>
@@ -231,11 +261,22 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        var tag = operation.IndexHint != 0 ? (uint)operation.IndexHint : store.TagOf(operation.Key);
+        var tag = (operation.IndexHint & HintMarkBits) == hintMark ? (uint)operation.IndexHint : store.TagOf(operation.Key);
         var node = FindLive(operation.Key, tag);
-        if (node == NodeTable.None && lower is not null && MustWait(operation, sink, ticket))
+        if (operation.Kind == OperationKind.Prefetch)
         {
+            Prefetch(operation, node, sink, ticket);
             return;
+        }
+
+        if (node == NodeTable.None)
+        {
+            var mustWait = (lower is not null || arriving is not null) && MustWait(operation, sink, ticket);
+            WouldBeMisses += operation.Kind == OperationKind.Get || (mustWait && operation.Kind != OperationKind.Peek) ? 1 : 0;
+            if (mustWait)
+            {
+                return;
+            }
         }
 
         ExecuteResolved(operation, tag, node, sink, ticket);
@@ -248,13 +289,12 @@ public sealed partial class Partition : IEvictionListener
         var needsEntry = operation.Kind != OperationKind.Set || operation.Condition != Condition.None || operation.KeepTtl || operation.ReturnsPrevious;
         if (load is null)
         {
-            if (!needsEntry || !lower!.MayHold(operation.Hash))
+            if (!needsEntry || !MayLieElsewhere(operation.Hash))
             {
                 return false;
             }
 
-            load = loads.Begin(operation.Key, operation.Hash, Math.Min(lower!.HoldsFromMs, clock));
-            effects.Add(new Effect(EffectKind.Load, load.Ticket, load.Key, load.Hash));
+            load = BeginLoad(operation, isPrefetch: false);
         }
         else if (!needsEntry && !load.HasWriter)
         {
@@ -545,6 +585,7 @@ public sealed partial class Partition : IEvictionListener
         retired.Enqueue(store);
         store = NewStore();
         tags.Clear();
+        EndArrival(ArrivalEnd.Cleared);
         clearedVersion = NextVersion();
         lower?.Clear(number, clearedVersion);
         foreach (var load in loads.VoidAll())

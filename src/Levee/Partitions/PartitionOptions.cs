@@ -22,4 +22,19 @@ public sealed record PartitionOptions
 
     /// <summary>Seed of the index' secret hash key and of jitter. Random in service; fixed in tests.</summary>
     public ulong Seed { get; init; }
+
+    /// <summary>The highest clock, in Unix milliseconds, that an earlier owner can have given out in a version; the partition's starts above it. 0: there was none.</summary>
+    internal long FloorMs { get; init; }
+
+    /// <summary>Tickets of loads are above this: no other partition that its host knows, now or before, gives out the same.</summary>
+    internal long TicketsAbove { get; init; }
+
+    /// <summary>Nothing with this version or a lower one is to be believed of the lower tiers: it is from an earlier stay.</summary>
+    internal ulong VoidBelow { get; init; }
+
+    /// <summary>What the partition is to become, entry by entry, as its earlier owner put it; null: it begins empty.</summary>
+    internal PartitionHeader? Arriving { get; init; }
+
+    /// <summary>How many keys can be remembered that are not to come any more.</summary>
+    internal int MaxVoided { get; init; } = 1 << 20;
 }

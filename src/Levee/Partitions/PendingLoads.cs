@@ -14,10 +14,18 @@ internal sealed class PendingLoads
     private readonly Dictionary<byte[], PendingLoad>.AlternateLookup<ReadOnlySpan<byte>> lookup;
     private long lastTicket;
 
-    public PendingLoads() => lookup = currentByKey.GetAlternateLookup<ReadOnlySpan<byte>>();
+    /// <param name="ticketsAbove">Tickets are above this.</param>
+    public PendingLoads(long ticketsAbove = 0)
+    {
+        lastTicket = ticketsAbove;
+        lookup = currentByKey.GetAlternateLookup<ReadOnlySpan<byte>>();
+    }
 
     /// <summary>Loads under way, detached ones included.</summary>
     public int Count => byTicket.Count;
+
+    /// <summary>Those of them that ask the frozen copy that the partition is arriving from.</summary>
+    public int CountFromSource { get; private set; }
 
     /// <summary>The current load of a key, or null.</summary>
     public PendingLoad? Current(ReadOnlySpan<byte> key) =>
@@ -27,9 +35,10 @@ internal sealed class PendingLoads
     public long HoldsFromMs => byTicket.Count == 0 ? long.MaxValue : byTicket.Values.Min(static load => load.HoldsFromMs);
 
     /// <summary>Begins a load, of what lower tiers hold that was true at a clock or later.</summary>
-    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash, long holdsFromMs)
+    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash, long holdsFromMs, bool isFromSource = false)
     {
-        var load = new PendingLoad(++lastTicket, key.ToArray(), hash, holdsFromMs);
+        var load = new PendingLoad(++lastTicket, key.ToArray(), hash, holdsFromMs) { IsFromSource = isFromSource };
+        CountFromSource += isFromSource ? 1 : 0;
         byTicket.Add(load.Ticket, load);
         currentByKey.Add(load.Key, load);
         return load;
@@ -70,7 +79,18 @@ internal sealed class PendingLoads
             currentByKey.Remove(load.Key);
         }
 
+        CountFromSource -= load.IsFromSource ? 1 : 0;
         return load;
+    }
+
+    /// <summary>Takes all loads out: nobody waits for their results any more.</summary>
+    public PendingLoad[] EndAll()
+    {
+        PendingLoad[] ended = [.. byTicket.Values.OrderBy(static load => load.Ticket)];
+        byTicket.Clear();
+        currentByKey.Clear();
+        CountFromSource = 0;
+        return ended;
     }
 
     private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
@@ -103,6 +123,9 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
 
     public ulong Hash { get; } = hash;
 
+    /// <summary>Whether the frozen copy is asked, and not the tiers.</summary>
+    public bool IsFromSource { get; init; }
+
     /// <summary>What the tiers held from when the load began: it may bring what they have given up since.</summary>
     public long HoldsFromMs { get; } = holdsFromMs;
 
@@ -114,6 +137,9 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
 
     /// <summary>Whether the cache was cleared meanwhile: whatever the load brings is gone.</summary>
     public bool IsVoid { get; set; }
+
+    /// <summary>Whether it was asked for ahead of a use: then the result is stored as if it were wanted.</summary>
+    public bool IsPrefetch { get; set; }
 
     public List<Waiter> Waiters { get; } = [];
 

@@ -21,6 +21,9 @@ internal sealed class TagInvalidations
 
     public TagInvalidations() => lookup = versions.GetAlternateLookup<ReadOnlySpan<char>>();
 
+    /// <summary>The tags and their versions, for handing them over.</summary>
+    public IReadOnlyCollection<KeyValuePair<string, ulong>> All => versions;
+
     /// <summary>Whether no entry can be invalid by its tags.</summary>
     public bool IsEmpty => versions.Count == 0;
 

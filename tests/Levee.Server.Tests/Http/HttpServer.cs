@@ -5,6 +5,7 @@ using Levee.Hosting;
 using Levee.Operations;
 using Levee.Partitions;
 using Levee.Server.Http;
+using Levee.Server.Resp;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -42,7 +43,7 @@ internal sealed class HttpServer : IAsyncDisposable
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
         var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);
-        var app = HttpApplication.Create(catalog, new IPEndPoint(IPAddress.Loopback, 0), credentials ?? Credentials.None, TimeProvider.System, NullLoggerFactory.Instance);
+        var app = HttpApplication.Create(catalog, new ServerOptions { Http = new IPEndPoint(IPAddress.Loopback, 0), RespOptions = new RespOptions { Credentials = credentials ?? Credentials.None } }, TimeProvider.System, NullLoggerFactory.Instance);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new HttpServer(app, hosts);
     }

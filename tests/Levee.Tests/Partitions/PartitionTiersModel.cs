@@ -37,6 +37,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
     private PageShare share = null!;
     private byte[] scanScratch = new byte[1024];
     private long scanPosition;
+    private long prefetched;
     private ulong lastVersion;
     private long ticket;
     private long now = 1_700_000_000_000;
@@ -238,7 +239,8 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         switch (choice)
         {
             case < 330: Submit(TestBed.On(key, OperationKind.Get), key); break;
-            case < 390: Submit(TestBed.On(key, OperationKind.Peek), key); break;
+            case < 370: Submit(TestBed.On(key, OperationKind.Peek), key); break;
+            case < 390: Prefetch(key); break;
             case < 680: Set(key); break;
             case < 750: Delete(key); break;
             case < 830: Expire(key); break;
@@ -286,6 +288,21 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
         var value = new byte[random.Next(60) switch { 0 => random.Next(Limits.MaxInlineBytes + 1, 90_000), < 40 => random.Next(3000, Limits.MaxInlineBytes + 1), _ => random.Next(300) }];
         random.NextBytes(value);
         return value;
+    }
+
+    /// <summary>Answers at once, counts as nothing, and says if a load is under way; what it brings is checked by whoever reads the key next.</summary>
+    private void Prefetch(string key)
+    {
+        var before = Partition.GetStatistics();
+        var wouldBeMisses = Partition.WouldBeMisses;
+        var explained = Partition.Explain(Encoding.UTF8.GetBytes(key), now);
+        var mayHold = Tier.MayHold(KeyHash.Of(Encoding.UTF8.GetBytes(key)));
+        prefetched = -1;
+        Submit(TestBed.On(key, OperationKind.Prefetch), key);
+        var after = Partition.GetStatistics();
+        Check(prefetched == (explained.IsLoading || (!explained.IsResident && mayHold) ? 1 : 0), $"{key}: prefetch says {prefetched}, and it was {explained}");
+        Check((before.Hits, before.Misses, wouldBeMisses) == (after.Hits, after.Misses, Partition.WouldBeMisses), $"{key}: a prefetch counts as a use");
+        Reach($"prefetch {prefetched}{(explained.IsLoading ? " joins" : "")}");
     }
 
     private void Delete(string key)
@@ -435,6 +452,10 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IDisposabl
                 break;
             case OperationKind.Get or OperationKind.Peek:
                 Read(operation, answer);
+                break;
+            case OperationKind.Prefetch:
+                Check(answer.Outcome == Outcome.Done && !operation.HasWaited, $"{key}: a prefetch {answer.Outcome}");
+                prefetched = answer.Number;
                 break;
             case OperationKind.Scan:
                 scanPosition = answer.Number;

@@ -1,0 +1,3 @@
+using Levee.Silo;
+
+return await SiloCommand.InvokeAsync(args, Console.Out, Console.Error);

@@ -1,0 +1,156 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Levee.Hosting;
+using Levee.Orleans;
+using Levee.Partitions;
+using Levee.Serving;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+using Orleans.Connections.Security;
+using Orleans.Dashboard;
+
+namespace Levee.Silo;
+
+/// <summary>Orleans as the options ask for it. Providers are Orleans' own affair: it makes them out of the section "Orleans".</summary>
+internal static partial class SiloHost
+{
+    /// <summary>Builds it; nothing runs yet.</summary>
+    /// <param name="serve">The caches.</param>
+    /// <param name="cluster">The cluster.</param>
+    /// <param name="configuration">Where Orleans reads its section.</param>
+    /// <param name="certificate">For TLS; null: none.</param>
+    /// <param name="isTraced">Whether trace contexts travel with grain calls.</param>
+    /// <param name="openTiers">Opens a cache's tiers.</param>
+    /// <exception cref="OptionException">Orleans refuses the configuration.</exception>
+    public static IHost Build(
+        ServeSettings serve,
+        ClusterSettings cluster,
+        IConfigurationManager configuration,
+        ClusterCertificate? certificate,
+        bool isTraced,
+        Func<CacheOptions, CancellationToken, Task<ITierChain?>> openTiers)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)configuration });
+        builder.Logging.AddConsoleLines(serve.LogLevel);
+        if (serve.LogLevel == LogLevel.Warning)
+        {
+            // Its only warnings at a start advise server GC, which docs/decisions/0005 decides against.
+            builder.Logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
+        }
+
+        // Signals are taken by the run, which has more to stop than the host.
+        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
+        builder.Services.AddSingleton(builder.Services);
+        AddAzureBlobs(builder.Services, configuration);
+        AddAzureTables(builder.Services, configuration);
+        try
+        {
+            builder.UseOrleans(silo => Configure(silo, serve, cluster, configuration, certificate, isTraced, openTiers));
+            return builder.Build();
+        }
+        catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
+        {
+            throw new OptionException($"the section \"Orleans\" of the configuration: {wrong.Message} This silo is built with the providers that -p:LeveeProviders=... names (docs/cluster-providers.md).", wrong);
+        }
+    }
+
+    private static void Configure(
+        ISiloBuilder silo,
+        ServeSettings serve,
+        ClusterSettings cluster,
+        IConfiguration configuration,
+        ClusterCertificate? certificate,
+        bool isTraced,
+        Func<CacheOptions, CancellationToken, Task<ITierChain?>> openTiers)
+    {
+        var isLocalhost = ClusterProvider.IsLocalhost(cluster, configuration);
+        silo.Configure<SiloOptions>(options => options.SiloName = cluster.Name);
+        silo.Configure<ClusterOptions>(options =>
+        {
+            options.ClusterId = cluster.ClusterId;
+            options.ServiceId = cluster.ServiceId;
+        });
+        silo.Configure<EndpointOptions>(options =>
+        {
+            if (cluster.Advertise is { } address)
+            {
+                options.AdvertisedIPAddress = address;
+            }
+            else if (isLocalhost)
+            {
+                options.AdvertisedIPAddress = IPAddress.Loopback;
+            }
+
+            options.SiloPort = cluster.SiloPort;
+            options.GatewayPort = cluster.GatewayPort;
+        });
+        if (isLocalhost)
+        {
+            silo.UseDevelopmentClustering(cluster.Join);
+        }
+
+        if (cluster.IsInKubernetes)
+        {
+            var isBuiltIn = false;
+            UseKubernetes(silo, ref isBuiltIn);
+            if (!isBuiltIn)
+            {
+                throw new OptionException($"{ClusterOption.Kubernetes.Flag} yes: this build has no Kubernetes hosting; build it in with -p:LeveeProviders=kubernetes (docs/cluster-providers.md)");
+            }
+        }
+
+        silo.AddLevee(options =>
+        {
+            options.Caches.Clear();
+            foreach (var cache in serve.Caches)
+            {
+                options.Caches.Add(cache);
+            }
+
+            // The folder of the tiers is locked, so nobody else is this node.
+            options.NodeName = serve.Tiers.Addresses.Count > 0 ? cluster.Name : "";
+            options.Lease = cluster.Lease;
+            options.DrainTimeout = cluster.DrainTimeout;
+            options.OpenTiers = (cache, _, cancellation) => openTiers(cache, cancellation);
+        });
+        if (cluster.HasDashboard)
+        {
+            silo.AddDashboard();
+        }
+
+        if (certificate is not null)
+        {
+            silo.UseTls(certificate.Certificate, tls =>
+            {
+                tls.ClientCertificateMode = cluster.Tls!.IsMutual ? RemoteCertificateMode.RequireCertificate : RemoteCertificateMode.NoCertificate;
+                tls.RemoteCertificateValidation = (peer, _, _) => certificate.Accepts(peer);
+
+                // Silos are reached by address, and the name is not compared; but a name must be asked for.
+                tls.OnAuthenticateAsClient = (_, client) => client.TargetHost = certificate.Certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false);
+            });
+        }
+
+        if (isTraced)
+        {
+            silo.AddActivityPropagation();
+        }
+    }
+
+    static partial void AddAzureBlobs(IServiceCollection services, IConfiguration configuration);
+
+    static partial void AddAzureTables(IServiceCollection services, IConfiguration configuration);
+
+    static partial void UseKubernetes(ISiloBuilder silo, ref bool isBuiltIn);
+
+    /// <summary>Begins and ends when the run says so.</summary>
+    private sealed class CallersLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,647 @@
+using System.Diagnostics;
+using Levee.Memory;
+using Levee.Partitions;
+
+namespace Levee.Hosting;
+
+/// <summary>
+/// Pulls a partition's contents from a frozen copy: chunk by chunk, a few asked for ahead, as there is memory; and key by key for those who cannot wait. Holds the partition for short slices only.
+/// </summary>
+internal sealed class Arrival : IDisposable
+{
+    private const int ItemsPerSlice = 64;
+    private const int RoomAttempts = 20;
+    private static readonly TimeSpan RoomDelay = TimeSpan.FromMilliseconds(5);
+
+    private readonly LockHost host;
+    private readonly Slot slot;
+    private readonly Partition partition;
+    private readonly int number;
+    private readonly IPartitionSource source;
+    private readonly MoveOptions options;
+    private readonly TimeProvider time;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly TaskCompletionSource<ArrivalReport?> over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource loadsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock counting = new();
+    private readonly long began;
+    private readonly PartitionHeader header;
+    private ArrivalReport report;
+    private long seen;
+    private long fromKeys;
+    private long noRoom;
+    private int loads;
+    private bool isClosing;
+    private LargePart large;
+
+    public Arrival(LockHost host, Slot slot, Partition partition, int number, long epoch, PartitionHeader header, IPartitionSource source)
+    {
+        this.host = host;
+        this.slot = slot;
+        this.partition = partition;
+        this.number = number;
+        this.header = header;
+        this.source = source;
+        options = host.Moves;
+        time = host.Time;
+        began = time.GetTimestamp();
+        report = new ArrivalReport { Partition = number, Epoch = epoch, Entries = header.Entries };
+    }
+
+    /// <summary>Completes when it is over.</summary>
+    public Task<ArrivalReport?> Over => over.Task;
+
+    /// <summary>What has come.</summary>
+    public ArrivalReport Report
+    {
+        get
+        {
+            lock (counting)
+            {
+                return report.IsOver ? report : report with { Time = time.GetElapsedTime(began) };
+            }
+        }
+    }
+
+    /// <summary>To be called when it is over.</summary>
+    public void Dispose() => stopping.Dispose();
+
+    /// <summary>Begins to pull.</summary>
+    /// <param name="pulls">Bounds how many partitions are pulled at a time.</param>
+    public void Begin(SemaphoreSlim pulls) => _ = Task.Run(() => RunAsync(pulls));
+
+    /// <summary>Ends it: what has not come is lost.</summary>
+    public void GiveUp(string problem)
+    {
+        lock (counting)
+        {
+            if (report.IsOver)
+            {
+                return;
+            }
+
+            report = report.Problem.Length > 0 ? report : report with { Problem = problem };
+        }
+
+        stopping.Cancel();
+    }
+
+    /// <summary>Asks the frozen copy for a key and brings what it says to the partition.</summary>
+    public void Load(Effect effect)
+    {
+        lock (counting)
+        {
+            loads++;
+        }
+
+        _ = LoadAsync(effect);
+    }
+
+    private async Task RunAsync(SemaphoreSlim pulls)
+    {
+        try
+        {
+            await pulls.WaitAsync(stopping.Token).ConfigureAwait(false);
+            try
+            {
+                await PullAsync().ConfigureAwait(false);
+            }
+            finally
+            {
+                pulls.Release();
+            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Given up; the report says why.
+        }
+        catch (Exception failure) when (failure is not OutOfMemoryException)
+        {
+            lock (counting)
+            {
+                report = report with { Problem = $"the copy does not answer as it should: {failure.Message}" };
+            }
+        }
+
+        large.Value?.Release();
+        await EndAsync().ConfigureAwait(false);
+    }
+
+    private async Task EndAsync()
+    {
+        ArrivalEnd end;
+        var isWhole = Report.Problem.Length == 0;
+        lock (slot.Gate)
+        {
+            partition.EndArrival(isWhole ? ArrivalEnd.Complete : ArrivalEnd.Lost);
+            end = partition.Arrival;
+        }
+
+        if (!isWhole)
+        {
+            await stopping.CancelAsync().ConfigureAwait(false);
+        }
+
+        lock (counting)
+        {
+            isClosing = true;
+            if (loads == 0)
+            {
+                loadsEnded.TrySetResult();
+            }
+        }
+
+        await loadsEnded.Task.ConfigureAwait(false);
+        try
+        {
+            await source.DropAsync().AsTask().WaitAsync(options.CallTimeout, time).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is not OutOfMemoryException)
+        {
+            // The copy drops itself when nobody reads it.
+        }
+
+        lock (counting)
+        {
+            var missing = end is ArrivalEnd.Complete or ArrivalEnd.Cleared ? 0 : Math.Max(0, header.Entries - seen - fromKeys);
+            report = report with
+            {
+                IsOver = true,
+                Lost = noRoom + missing,
+                Time = time.GetElapsedTime(began),
+                Problem = end == ArrivalEnd.Overflowed ? "more keys were written than can be remembered" : report.Problem,
+            };
+        }
+
+        over.TrySetResult(Report);
+    }
+
+    private async Task PullAsync()
+    {
+        var asked = new Queue<Task<byte[]>>();
+        var position = 0L;
+        try
+        {
+            while (true)
+            {
+                while (asked.Count < Math.Max(1, options.ChunksAhead))
+                {
+                    asked.Enqueue(ReadChunkAsync(position++));
+                }
+
+                var chunk = await asked.Dequeue().ConfigureAwait(false);
+                if (!await TakeInAsync(chunk).ConfigureAwait(false) || MoveChunk.ReadUnchecked(chunk).Next < 0)
+                {
+                    return;
+                }
+            }
+        }
+        finally
+        {
+            foreach (var unused in asked)
+            {
+                _ = unused.ContinueWith(static ended => ended.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private Task<byte[]> ReadChunkAsync(long position) => AskAsync(async cancellation =>
+    {
+        var bytes = await source.ReadChunkAsync(position, cancellation).ConfigureAwait(false);
+        var got = MoveChunk.Read(bytes).Position;
+        return got == position ? bytes : throw new FormatException($"Chunk {got} came where {position} was asked for.");
+    });
+
+    private async Task<byte[]> AskAsync(Func<CancellationToken, Task<byte[]>> ask)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                var bytes = await ask(stopping.Token).WaitAsync(options.CallTimeout, time, stopping.Token).ConfigureAwait(false);
+                lock (counting)
+                {
+                    report = report with { Bytes = report.Bytes + bytes.Length };
+                }
+
+                return bytes;
+            }
+            catch (Exception failure) when (failure is not OutOfMemoryException && !stopping.IsCancellationRequested && attempt < options.Attempts)
+            {
+                lock (counting)
+                {
+                    report = report with { Retries = report.Retries + 1 };
+                }
+
+                await Task.Delay(options.RetryDelay, time, stopping.Token).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Takes a chunk in, slice by slice.</summary>
+    /// <returns>False where nothing more is to come.</returns>
+    private async Task<bool> TakeInAsync(byte[] chunk)
+    {
+        var place = new Place(0, 0);
+        var stored = 0;
+        var refused = 0;
+        var waitedSince = time.GetTimestamp();
+        while (true)
+        {
+            stopping.Token.ThrowIfCancellationRequested();
+            var result = host.HasRoomForImport ? TakeSlice(chunk, ref place, ref stored, ref refused, skips: false) : Slice.NoRoom;
+            if (result == Slice.NoRoom)
+            {
+                if (host.MayGainRoom && time.GetElapsedTime(waitedSince) < options.RoomWait)
+                {
+                    host.Hurry();
+                    await Task.Delay(RoomDelay, time, stopping.Token).ConfigureAwait(false);
+                    continue;
+                }
+
+                result = TakeSlice(chunk, ref place, ref stored, ref refused, skips: true);
+            }
+
+            if (result is Slice.Ended or Slice.Over)
+            {
+                return result == Slice.Ended;
+            }
+
+            waitedSince = time.GetTimestamp();
+        }
+    }
+
+    /// <summary>Takes some items in while the partition is held.</summary>
+    private Slice TakeSlice(byte[] chunk, ref Place place, ref int stored, ref int refused, bool skips)
+    {
+        var items = MoveChunk.ReadUnchecked(chunk);
+        var next = PrepareLarge(chunk, items, ref place, ref refused, skips);
+        if (next != Slice.More)
+        {
+            return next == Slice.Taken ? Slice.More : next;
+        }
+
+        var end = Math.Min(items.Count, place.Index + ItemsPerSlice);
+        Effect[]? taken;
+        var result = Slice.More;
+        var held = Stopwatch.GetTimestamp();
+        var imported = 0;
+        var superseded = 0;
+        var ghosts = 0;
+        lock (slot.Gate)
+        {
+            if (slot.Partition != partition || !partition.IsArriving)
+            {
+                return Slice.Over;
+            }
+
+            while (place.Index < end)
+            {
+                var offset = place.Offset;
+                var item = items.Item(ref offset);
+                if (item.Kind is MoveItemKind.Large or MoveItemKind.Piece)
+                {
+                    break; // It is put together outside.
+                }
+
+                if (item.Kind == MoveItemKind.Ghost)
+                {
+                    ghosts += partition.ImportGhost(item.Tag, item.Home, item.Weight) ? 1 : 0;
+                }
+                else
+                {
+                    var outcome = partition.Import(item, host.Clock.Now);
+                    if (outcome == ImportOutcome.NoRoom && !skips)
+                    {
+                        result = Slice.NoRoom;
+                        break;
+                    }
+
+                    seen++;
+                    imported += outcome == ImportOutcome.Stored ? 1 : 0;
+                    superseded += outcome == ImportOutcome.Void ? 1 : 0;
+                    refused += outcome == ImportOutcome.NoRoom ? 1 : 0;
+                    noRoom += outcome == ImportOutcome.NoRoom ? 1 : 0;
+                }
+
+                place = new Place(place.Index + 1, offset);
+            }
+
+            taken = partition.HasEffects ? partition.TakeEffects() : null;
+        }
+
+        Note(imported, superseded, ghosts, Stopwatch.GetElapsedTime(held));
+        stored += imported;
+        host.RunEffects(number, taken);
+        return result == Slice.NoRoom ? result : place.Index < items.Count ? Slice.More : Slice.Ended;
+    }
+
+    /// <summary>Where the next item is a part of a large value: puts it in its place, outside the partition, and hands the value over when it is whole.</summary>
+    /// <returns><see cref="Slice.More"/> where it is none.</returns>
+    private Slice PrepareLarge(byte[] chunk, MoveChunk items, ref Place place, ref int refused, bool skips)
+    {
+        if (place.Index >= items.Count)
+        {
+            return Slice.Ended;
+        }
+
+        var offset = place.Offset;
+        var item = items.Item(ref offset);
+        if (item.Kind is not (MoveItemKind.Large or MoveItemKind.Piece))
+        {
+            return Slice.More;
+        }
+
+        if (item.Kind == MoveItemKind.Large && large.Chunk is null)
+        {
+            var room = HasRoomFor(item.ValueLength);
+            if (!room && !skips && item.ValueLength <= host.LargeValues.MaxValueBytes)
+            {
+                return Slice.NoRoom;
+            }
+
+            large.Value?.Release();
+            large = new LargePart(chunk, place.Offset, room ? host.LargeValues.TryCreate(item.ValueLength) : null);
+            if (large.Value is null && room && !skips)
+            {
+                large = default;
+                return Slice.NoRoom;
+            }
+        }
+        else if (large.Chunk is null || (large.Value is not null && item.Kind == MoveItemKind.Piece && item.Offset != large.Value.FilledBytes))
+        {
+            throw new FormatException($"A piece at offset {item.Offset} of a large value came where {large.Value?.FilledBytes ?? 0} was next.");
+        }
+
+        var state = Slice.Taken;
+        if (large.Value is { } value)
+        {
+            if (item.Piece.Length > value.Length - value.FilledBytes)
+            {
+                throw new FormatException($"A large value of {value.Length} bytes is followed by {item.Piece.Length - value.Length + value.FilledBytes} more.");
+            }
+
+            if (value.FilledBytes == (item.Kind == MoveItemKind.Large ? 0 : item.Offset))
+            {
+                value.Append(item.Piece);
+            }
+        }
+
+        var total = LargeLength();
+        var isLast = (item.Kind == MoveItemKind.Large ? 0 : item.Offset) + item.Piece.Length >= total;
+        if (isLast)
+        {
+            state = HandOver(ref refused, skips);
+            if (state == Slice.NoRoom)
+            {
+                return state;
+            }
+
+            large = default;
+        }
+
+        place = new Place(place.Index + 1, offset);
+        return state;
+    }
+
+    private int LargeLength()
+    {
+        var offset = large.Offset;
+        return MoveChunk.ReadUnchecked(large.Chunk).Item(ref offset).ValueLength;
+    }
+
+    private Slice HandOver(ref int refused, bool skips)
+    {
+        var outcome = ImportOutcome.NoRoom;
+        Effect[]? taken = null;
+        var held = Stopwatch.GetTimestamp();
+        if (large.Value is not null)
+        {
+            var offset = large.Offset;
+            var item = MoveChunk.ReadUnchecked(large.Chunk).Item(ref offset);
+            var whole = new MoveItem { Kind = item.Kind, Home = item.Home, Entry = item.Entry.WithLarge(large.Value) };
+            lock (slot.Gate)
+            {
+                if (slot.Partition != partition || !partition.IsArriving)
+                {
+                    return Slice.Over;
+                }
+
+                outcome = partition.Import(whole, host.Clock.Now);
+                taken = partition.HasEffects ? partition.TakeEffects() : null;
+            }
+
+            if (outcome == ImportOutcome.NoRoom && !skips)
+            {
+                return Slice.NoRoom;
+            }
+
+            if (outcome != ImportOutcome.Stored)
+            {
+                large.Value.Release();
+            }
+        }
+
+        seen++;
+        refused += outcome == ImportOutcome.NoRoom ? 1 : 0;
+        noRoom += outcome == ImportOutcome.NoRoom ? 1 : 0;
+        Note(outcome == ImportOutcome.Stored ? 1 : 0, outcome == ImportOutcome.Void ? 1 : 0, 0, Stopwatch.GetElapsedTime(held));
+        host.RunEffects(number, taken);
+        return Slice.Taken;
+    }
+
+    private bool HasRoomFor(int length)
+    {
+        if (length > host.LargeValues.MaxValueBytes)
+        {
+            return false;
+        }
+
+        lock (slot.Gate)
+        {
+            return partition.HasRoomForLarge(length);
+        }
+    }
+
+    private void Note(int imported, int superseded, int ghosts, TimeSpan held)
+    {
+        lock (counting)
+        {
+            report = report with
+            {
+                Received = report.Received + imported,
+                Superseded = report.Superseded + superseded,
+                Ghosts = report.Ghosts + ghosts,
+                LongestSlice = held > report.LongestSlice ? held : report.LongestSlice,
+            };
+        }
+    }
+
+    private async Task LoadAsync(Effect effect)
+    {
+        var outcome = LoadOutcome.Failed;
+        try
+        {
+            var key = effect.Key.ToArray();
+            var answer = await AskAsync(async cancellation =>
+            {
+                var bytes = await source.ReadKeyAsync(key, 0, cancellation).ConfigureAwait(false);
+                CheckKey(bytes, key);
+                return bytes;
+            }).ConfigureAwait(false);
+            if (await TryCompleteAsync(effect, key, answer).ConfigureAwait(false))
+            {
+                EndLoad();
+                return;
+            }
+
+            outcome = MoveKey.Read(answer).Outcome == LoadOutcome.NotFound ? LoadOutcome.NotFound : LoadOutcome.Failed;
+        }
+        catch (Exception failure) when (failure is not OutOfMemoryException)
+        {
+            // Without the copy there is nothing any more that the key could be found in.
+            outcome = stopping.IsCancellationRequested ? LoadOutcome.NotFound : LoadOutcome.Failed;
+        }
+
+        host.Complete(number, effect.Ticket, new LoadResult { Outcome = outcome, IsFromSource = true });
+        EndLoad();
+    }
+
+    private static void CheckKey(byte[] bytes, byte[] key)
+    {
+        var answer = MoveKey.Read(bytes);
+        if (answer.Outcome == LoadOutcome.Found && (answer.Item.Kind is not (MoveItemKind.Entry or MoveItemKind.Large) || !answer.Item.Entry.Key.SequenceEqual(key)))
+        {
+            throw new FormatException("An answer about a key is about another.");
+        }
+    }
+
+    private async Task<bool> TryCompleteAsync(Effect effect, byte[] key, byte[] answer)
+    {
+        if (IsInline(answer, out var isFound, out var length))
+        {
+            if (isFound)
+            {
+                Complete(effect, answer, null);
+            }
+
+            return isFound;
+        }
+
+        if (length > host.LargeValues.MaxValueBytes)
+        {
+            return false;
+        }
+
+        LargeValue? value = null;
+        for (var attempt = 0; attempt < RoomAttempts && (value = host.LargeValues.TryCreate(length)) is null; attempt++)
+        {
+            host.Hurry();
+            await Task.Delay(RoomDelay, time, stopping.Token).ConfigureAwait(false);
+        }
+
+        if (value is null)
+        {
+            return false;
+        }
+
+        var isKept = false;
+        try
+        {
+            value.Append(MoveKey.Read(answer).Item.Piece);
+            while (value.FilledBytes < length)
+            {
+                var offset = value.FilledBytes;
+                var bytes = await AskAsync(async cancellation => await source.ReadKeyAsync(key, offset, cancellation).ConfigureAwait(false)).ConfigureAwait(false);
+                AppendPiece(value, bytes);
+            }
+
+            isKept = Complete(effect, answer, value);
+            return true;
+        }
+        finally
+        {
+            if (!isKept)
+            {
+                value.Release();
+            }
+        }
+    }
+
+    private static bool IsInline(byte[] answer, out bool isFound, out int length)
+    {
+        var read = MoveKey.Read(answer);
+        isFound = read.Outcome == LoadOutcome.Found;
+        length = read.Item.ValueLength;
+        return !isFound || read.Item.Kind == MoveItemKind.Entry;
+    }
+
+    private static void AppendPiece(LargeValue value, byte[] bytes)
+    {
+        var read = MoveKey.Read(bytes);
+        if (read.Outcome != LoadOutcome.Found || read.Item.Kind != MoveItemKind.Piece || read.Item.Offset != value.FilledBytes || read.Item.Piece.Length > value.Length - value.FilledBytes)
+        {
+            throw new FormatException("A piece of a large value does not follow the one before.");
+        }
+
+        value.Append(read.Item.Piece);
+    }
+
+    private bool Complete(Effect effect, byte[] answer, LargeValue? value)
+    {
+        var item = MoveKey.Read(answer).Item;
+        var isStored = host.Complete(number, effect.Ticket, new LoadResult
+        {
+            Outcome = LoadOutcome.Found,
+            Entry = value is null ? item.Entry : item.Entry.WithLarge(value),
+            IsWanted = true,
+            IsFromSource = true,
+            Home = item.Home,
+        });
+        if (isStored)
+        {
+            lock (counting)
+            {
+                fromKeys++;
+                report = report with { Received = report.Received + 1 };
+            }
+        }
+
+        return isStored;
+    }
+
+    private void EndLoad()
+    {
+        lock (counting)
+        {
+            if (--loads == 0 && isClosing)
+            {
+                loadsEnded.TrySetResult();
+            }
+        }
+    }
+
+    private enum Slice
+    {
+        /// <summary>The chunk has more.</summary>
+        More,
+
+        /// <summary>A part of a large value was taken.</summary>
+        Taken,
+
+        /// <summary>There is no room for the next item now.</summary>
+        NoRoom,
+
+        /// <summary>The chunk is at its end.</summary>
+        Ended,
+
+        /// <summary>Nothing more is to come.</summary>
+        Over,
+    }
+
+    /// <summary>Where a chunk goes on.</summary>
+    private readonly record struct Place(int Index, int Offset);
+
+    /// <summary>A large value that is being put together: the chunk with its beginning, where it lies there, and the value; null where it is passed over.</summary>
+    private readonly record struct LargePart(byte[]? Chunk, int Offset, LargeValue? Value);
+}

@@ -1,0 +1,98 @@
+using Levee.Orleans.Grains;
+using Orleans.TestingHost;
+using Xunit;
+
+namespace Levee.Orleans.Tests;
+
+/// <summary>Partitions move with what they hold.</summary>
+public sealed class MoveTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task ASiloThatJoinsGetsItsShareWithTheEntries()
+    {
+        await using var rig = await ClusterRig.StartAsync(silos: 2);
+        await rig.BalancedAsync();
+        await FillAsync(rig, 2000);
+        var third = await rig.Cluster.StartAdditionalSiloAsync();
+        await rig.BalancedAsync();
+        Assert.InRange(rig.PartitionsOf(third).Length, 5, 6);
+        await AllAreThereAsync(rig, 2000);
+    }
+
+    [Fact]
+    public async Task ASiloThatStopsGivesItsEntriesAway()
+    {
+        await using var rig = await ClusterRig.StartAsync(silos: 3);
+        await rig.BalancedAsync();
+        await FillAsync(rig, 2000);
+        await rig.Cluster.StopSiloAsync(rig.Cluster.Silos[2]);
+        await rig.BalancedAsync();
+        await AllAreThereAsync(rig, 2000);
+    }
+
+    [Fact]
+    public async Task VersionsRiseAcrossMoves()
+    {
+        await using var rig = await ClusterRig.StartAsync(silos: 2, partitions: 2);
+        await rig.BalancedAsync();
+        await rig.Client.SetAsync("k", new byte[1], cancellationToken: Cancellation);
+        var before = (await rig.Client.GetEntryAsync("k", Cancellation))!.Version;
+        for (var i = 0; i < 6; i++)
+        {
+            await MoveAsync(rig, i % 2);
+            var moved = await rig.Client.GetEntryAsync("k", Cancellation);
+            Assert.Equal(before, moved!.Version);
+            await rig.Client.SetAsync("k", new byte[1], cancellationToken: Cancellation);
+            var next = (await rig.Client.GetEntryAsync("k", Cancellation))!.Version;
+            Assert.True(next > before, $"version {next} after {before}");
+            before = next;
+        }
+    }
+
+    [Fact]
+    public async Task AKilledSiloLosesItsPartitionsAndNothingElse()
+    {
+        await using var rig = await ClusterRig.StartAsync(silos: 3);
+        await rig.BalancedAsync();
+        await FillAsync(rig, 2000);
+        var victim = rig.Cluster.Silos[2];
+        var lost = rig.PartitionsOf(victim);
+        await rig.Cluster.KillSiloAsync(victim);
+        await rig.BalancedAsync();
+        var host = rig.Levee(rig.Cluster.Silos[0]).Hosts[0];
+        for (var i = 0; i < 2000; i++)
+        {
+            var isLost = lost.Contains(host.PartitionOf(Keys.KeyHash.Of(System.Text.Encoding.UTF8.GetBytes($"key:{i}"))));
+            var value = await rig.Client.GetAsync($"key:{i}", Cancellation);
+            Assert.Equal(isLost ? null : BitConverter.GetBytes(i), value);
+        }
+    }
+
+    private static async Task FillAsync(ClusterRig rig, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            Assert.True((await rig.Client.SetAsync($"key:{i}", BitConverter.GetBytes(i), cancellationToken: Cancellation)).IsStored);
+        }
+    }
+
+    private static async Task AllAreThereAsync(ClusterRig rig, int count)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            Assert.Equal(BitConverter.GetBytes(i), await rig.Client.GetAsync($"key:{i}", Cancellation));
+        }
+    }
+
+    /// <summary>Moves every partition to one silo; the balancer moves half of them back afterwards.</summary>
+    private static async Task MoveAsync(ClusterRig rig, int to)
+    {
+        var target = rig.Cluster.Silos[to];
+        for (var partition = 0; partition < 2; partition++)
+        {
+            await rig.Cluster.Client.GetGrain<ICachePartitionGrain>(PartitionKey.Of("default", partition)).MoveTo(target.SiloAddress);
+        }
+    }
+}
