@@ -27,7 +27,6 @@ internal sealed class ClusterRig : IAsyncDisposable
     {
         var storage = new SharedGrainStorage();
         var builder = new InProcessTestClusterBuilder(silos);
-        builder.Options.UseTestClusterGrainDirectory = false;
         builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {

@@ -74,7 +74,7 @@ public sealed class MoveTests
     {
         for (var i = 0; i < count; i++)
         {
-            Assert.True((await rig.Client.SetAsync($"key:{i}", BitConverter.GetBytes(i), cancellationToken: Cancellation)).IsStored);
+            Assert.True((await rig.Client.SetAsync($"key:{i}", BitConverter.GetBytes(i), cancellationToken: Cancellation)).IsDone);
         }
     }
 

@@ -17,7 +17,7 @@ public sealed class WiringTests
         var doors = rig.Cluster.Silos.Select(rig.CacheOn).Append(rig.Client).ToArray();
         for (var i = 0; i < 200; i++)
         {
-            Assert.True((await doors[i % 3].SetAsync($"key:{i}", BitConverter.GetBytes(i), cancellationToken: Cancellation)).IsStored);
+            Assert.True((await doors[i % 3].SetAsync($"key:{i}", BitConverter.GetBytes(i), cancellationToken: Cancellation)).IsDone);
         }
 
         for (var i = 0; i < 200; i++)
@@ -51,7 +51,7 @@ public sealed class WiringTests
         new Random(1).NextBytes(value);
         for (var i = 0; i < 8; i++)
         {
-            Assert.True((await rig.Client.SetAsync($"large:{i}", value, cancellationToken: Cancellation)).IsStored);
+            Assert.True((await rig.Client.SetAsync($"large:{i}", value, cancellationToken: Cancellation)).IsDone);
             Assert.Equal(value, await rig.Client.GetAsync($"large:{i}", Cancellation));
             Assert.Equal(value, await rig.CacheOn(rig.Cluster.Silos[i % 2]).GetAsync($"large:{i}", Cancellation));
         }

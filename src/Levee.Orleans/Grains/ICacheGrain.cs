@@ -9,7 +9,7 @@ namespace Levee.Orleans.Grains;
 [Alias("levee.invalidations")]
 public interface IInvalidationObserver : IGrainObserver
 {
-    /// <summary>A batch from one silo, packed by <see cref="Clustering.InvalidationFeed"/>.</summary>
+    /// <summary>A batch from one silo, packed by the silo.</summary>
     [OneWay, Alias("invalidated")]
     ValueTask Invalidated(Immutable<byte[]> batch);
 }
