@@ -96,6 +96,15 @@ internal sealed class KeyHistory
         return verdict;
     }
 
+    /// <summary>Moves what was noted in time: the clock begins anew.</summary>
+    public void Shift(long nanoseconds)
+    {
+        for (var i = 0; i < Math.Min(eventCount, events.Length); i++)
+        {
+            events[i] = events[i] with { At = events[i].At + nanoseconds };
+        }
+    }
+
     /// <summary>The last events, oldest first, one per line.</summary>
     public IEnumerable<string> Describe()
     {

@@ -143,6 +143,7 @@ internal sealed class LoadRun : IOutcomes, IAsyncDisposable
         log = new SecondLog(options.Partitions);
         Array.Clear(failures);
         errors.Clear();
+        checker.Shift(-Now());
         Volatile.Write(ref origin, time.GetTimestamp());
     }
 

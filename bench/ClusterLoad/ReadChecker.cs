@@ -31,6 +31,18 @@ internal sealed class ReadChecker
     /// <summary>The first violations, each with its key's history.</summary>
     public IEnumerable<string> Descriptions => described;
 
+    /// <summary>Moves what was noted in time: the clock begins anew.</summary>
+    public void Shift(long nanoseconds)
+    {
+        foreach (var key in keys)
+        {
+            lock (key)
+            {
+                key.Shift(nanoseconds);
+            }
+        }
+    }
+
     /// <summary>Begins to write a key.</summary>
     /// <returns>The version; 0: another write of the key is under way.</returns>
     public int BeginWrite(int key, bool isDelete, long now)
