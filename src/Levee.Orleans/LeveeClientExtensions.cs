@@ -10,7 +10,7 @@ public static class LeveeClientExtensions
 {
     /// <summary>
     /// Adds <see cref="ILeveeCache"/>, the caches of the cluster that the application's Orleans client is connected to: the first one as the service itself, each also under its name as a keyed service.
-    /// Call it after <c>UseOrleansClient(...)</c>: it connects when the application starts.
+    /// It connects when that client does, as the application starts (<c>UseOrleansClient(...)</c>).
     /// </summary>
     public static IServiceCollection AddLeveeClient(this IServiceCollection services, Action<LeveeClientOptions>? configure = null)
     {
@@ -18,7 +18,7 @@ public static class LeveeClientExtensions
         services.Configure<LeveeClientOptions>(options => configure?.Invoke(options));
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<LeveeClient>();
-        services.AddHostedService(provider => provider.GetRequiredService<LeveeClient>());
+        services.AddSingleton<ILifecycleParticipant<IClusterClientLifecycle>>(provider => provider.GetRequiredService<LeveeClient>());
         services.AddTransient(provider => provider.GetRequiredService<LeveeClient>().CacheNamed(null));
         services.AddKeyedTransient<ILeveeCache>(KeyedService.AnyKey, (provider, key) => provider.GetRequiredService<LeveeClient>().CacheNamed((string)key!));
         return services;

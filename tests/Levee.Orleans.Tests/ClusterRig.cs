@@ -2,6 +2,7 @@ using Levee.Caching;
 using Levee.Hosting;
 using Levee.Operations;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Orleans.Runtime.Hosting;
 using Orleans.TestingHost;
 
@@ -30,6 +31,15 @@ internal sealed class ClusterRig : IAsyncDisposable
         builder.Options.ConfigureFileLogging = false;
         builder.ConfigureSilo((_, silo) =>
         {
+            if (Environment.GetEnvironmentVariable("LEVEE_TEST_LOG") is { Length: > 0 })
+            {
+                silo.Services.AddLogging(logs => logs.AddSimpleConsole(console =>
+                {
+                    console.SingleLine = true;
+                    console.TimestampFormat = "mm:ss.fff ";
+                }).SetMinimumLevel(LogLevel.Warning).AddFilter("Levee", LogLevel.Debug));
+            }
+
             silo.Services.AddGrainStorage("levee", (_, _) => storage);
             silo.AddLevee(options =>
             {

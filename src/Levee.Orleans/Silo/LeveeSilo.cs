@@ -32,6 +32,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     private readonly SiloClock clock;
     private Task? draining;
     private volatile bool isActive;
+    private bool isDisposed;
 
     public LeveeSilo(IServiceProvider services, IOptions<LeveeSiloOptions> options, ILocalSiloDetails details, IGrainFactory grains, SiloPortClient ports, ILoggerFactory logs)
     {
@@ -108,6 +109,12 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        // The container knows it as several services, and disposes each.
+        if (Interlocked.Exchange(ref isDisposed, true))
+        {
+            return;
+        }
+
         await EndLoopsAsync();
         foreach (var cache in caches.Values)
         {

@@ -101,6 +101,11 @@ internal sealed class AnswerBatchWriter : IDisposable
             return true;
         }
 
+        if (entry.IsPlain && form == default && parts == Parts.None)
+        {
+            return TryAddPlain(index, answer.Outcome, entry);
+        }
+
         var traits = TraitsOf(entry, form);
         bytes += EntryLength(entry, traits);
         if (!TryAdd(index, (byte)answer.Outcome, parts | Parts.Entry, bytes, out var packed))
@@ -177,6 +182,23 @@ internal sealed class AnswerBatchWriter : IDisposable
 
         writer.Write(json.Length);
         writer.Write((ReadOnlySpan<byte>)json);
+        return true;
+    }
+
+    /// <summary>What most answers are: an entry that has a key, a value and nothing else.</summary>
+    private bool TryAddPlain(int index, Outcome outcome, EntryView entry)
+    {
+        var value = entry.Value;
+        if (!TryAdd(index, (byte)outcome, Parts.Entry, PackedAnswer.HeadBytes + PlainEntryBytes + value.Length, out var room))
+        {
+            return false;
+        }
+
+        BinaryPrimitives.WriteUInt64LittleEndian(room[4..], entry.Version);
+        room[12] = (byte)entry.Kind;
+        room[13] = 0;
+        BinaryPrimitives.WriteUInt16LittleEndian(room[14..], (ushort)value.Length);
+        value.CopyTo(room[16..]);
         return true;
     }
 

@@ -252,14 +252,16 @@ public sealed partial class BatchRouter
         }
 
         flight.Pending = 0;
-        foreach (ref var operation in CollectionsMarshal.AsSpan(flight.Operations))
+        var operations = CollectionsMarshal.AsSpan(flight.Operations);
+        for (var i = 0; i < operations.Length; i++)
         {
+            ref var operation = ref operations[i];
             if (operation.State is not (FlightState.Open or FlightState.Again))
             {
                 continue;
             }
 
-            var mayRepeat = !isDelivered || (operation.Operation.IsRead && !operation.HasItems && operation.LargeAnswers is null);
+            var mayRepeat = !isDelivered || (operation.Operation.IsRead && !operation.HasItems && operation.LargeAnswers is null && !IsWritten(operations[(i + 1)..], operation.Operation));
             if (mayRepeat && operation.Operation.Failures++ == 0 && !disposing.IsCancellationRequested)
             {
                 operation.State = FlightState.Again;
@@ -270,6 +272,21 @@ public sealed partial class BatchRouter
                 GiveUp(ref operation);
             }
         }
+    }
+
+    /// <summary>Whether a write behind a read, on the same key, may have been carried out: the read would see it, were it repeated.</summary>
+    private static bool IsWritten(ReadOnlySpan<FlightOperation> later, in RoutedOperation read)
+    {
+        var hash = PackedOperation.Hash(read.Packed);
+        foreach (ref readonly var operation in later)
+        {
+            if (!operation.Operation.IsRead && PackedOperation.Hash(operation.Operation.Packed) == hash)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void GiveUp(ref FlightOperation operation)

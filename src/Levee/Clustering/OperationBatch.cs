@@ -84,7 +84,9 @@ internal sealed class OperationBatchWriter
     public byte[] ToArray()
     {
         BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(2), (ushort)Count);
-        return buffer[..length];
+        var request = GC.AllocateUninitializedArray<byte>(length);
+        buffer.AsSpan(0, length).CopyTo(request);
+        return request;
     }
 }
 

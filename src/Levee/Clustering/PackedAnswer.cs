@@ -23,6 +23,12 @@ internal ref struct PackedAnswer
     public const byte NotHere = 255;
     public const int HeadBytes = 4;
 
+    /// <summary>What precedes the value of an entry without rare parts.</summary>
+    public const int PlainEntryBytes = 12;
+
+    /// <summary>Where the traits are in a packed entry.</summary>
+    private const int TraitsOffset = 9;
+
     /// <summary>The last outcome that version 1 knows.</summary>
     public const Outcome LastOutcome = Outcome.BadKey;
 
@@ -70,11 +76,8 @@ internal ref struct PackedAnswer
     /// <summary>Which parts there are.</summary>
     public Parts Given { get; private set; }
 
-    /// <summary>Where the value is.</summary>
-    public Traits Form { get; private set; }
-
-    /// <summary>The entry, without what <see cref="Form"/> says is elsewhere.</summary>
-    public TierEntry Entry { get; private set; }
+    /// <summary>The entry as it is packed: a view is decoded from it straight into a record.</summary>
+    private ReadOnlySpan<byte> entry;
 
     /// <summary>The number of the large value.</summary>
     public long LargeNumber { get; private set; }
@@ -108,6 +111,17 @@ internal ref struct PackedAnswer
             return HeadBytes;
         }
 
+        if (answer.Given == Parts.Entry && bytes.Length >= HeadBytes + PlainEntryBytes && bytes[HeadBytes + TraitsOffset] == 0)
+        {
+            var length = HeadBytes + PlainEntryBytes + MemoryMarshal.Read<ushort>(bytes[(HeadBytes + PlainEntryBytes - 2)..]);
+            if (length <= bytes.Length && length <= HeadBytes + PlainEntryBytes + Limits.MaxInlineBytes)
+            {
+                answer.entry = bytes[HeadBytes..length];
+                result = answer;
+                return length;
+            }
+        }
+
         var reader = new SpanReader(bytes[HeadBytes..], "packed answer");
         if ((answer.Given & Parts.Number) != 0)
         {
@@ -116,7 +130,11 @@ internal ref struct PackedAnswer
 
         if ((answer.Given & Parts.Entry) != 0)
         {
-            answer.ReadEntry(ref reader);
+            var start = bytes.Length - reader.Left;
+            ReadEntry(ref reader, out _, out var largeNumber, out var valueLength);
+            answer.entry = bytes[start..(bytes.Length - reader.Left)];
+            answer.LargeNumber = largeNumber;
+            answer.ValueLength = valueLength;
         }
 
         if ((answer.Given & (Parts.Statistics | Parts.Explanation)) != 0)
@@ -134,19 +152,25 @@ internal ref struct PackedAnswer
     /// <param name="scratch">Room for the record.</param>
     public readonly EntryView View(ReadOnlySpan<byte> operation, LargeValue? large, ref byte[] scratch)
     {
-        if ((Given & Parts.Entry) == 0)
+        if (entry.IsEmpty)
         {
             return default;
         }
 
-        var parts = RecordParts.Of(Entry);
-        if ((Form & Traits.Key) == 0)
+        if (entry[TraitsOffset] == 0)
+        {
+            return PlainView(PackedOperation.Key(operation), ref scratch);
+        }
+
+        var reader = new SpanReader(entry, "packed answer");
+        var form = ReadEntry(ref reader, out var parts, out _, out _);
+        if ((form & Traits.Key) == 0)
         {
             parts.Key = PackedOperation.Key(operation);
         }
 
         var isLeftOut = false;
-        switch (Form & Traits.LeftOut)
+        switch (form & Traits.LeftOut)
         {
             case Traits.Own when (PackedOperation.TraitsOf(operation) & PackedOperation.Traits.Large) == 0:
                 parts.Value = PackedOperation.Value(operation);
@@ -160,13 +184,7 @@ internal ref struct PackedAnswer
                 break;
         }
 
-        var length = parts.Length;
-        if (scratch.Length < length)
-        {
-            scratch = GC.AllocateUninitializedArray<byte>(Math.Max(1024, length));
-        }
-
-        var record = scratch.AsSpan(0, length);
+        var record = Room(ref scratch, parts.Length);
         parts.Write(record, Eviction.NodeTable.None);
         if (isLeftOut)
         {
@@ -176,12 +194,33 @@ internal ref struct PackedAnswer
         return new EntryView(record, parts.Large);
     }
 
-    private void ReadEntry(scoped ref SpanReader reader)
+    private static Span<byte> Room(ref byte[] scratch, int length)
     {
-        var version = reader.Read<ulong>();
-        var kind = (EntryKind)reader.Read<byte>();
+        if (scratch.Length < length)
+        {
+            scratch = GC.AllocateUninitializedArray<byte>(Math.Max(1024, length));
+        }
+
+        return scratch.AsSpan(0, length);
+    }
+
+    /// <summary>What most answers show: an entry that has a key, a value and nothing else.</summary>
+    private readonly EntryView PlainView(ReadOnlySpan<byte> key, ref byte[] scratch)
+    {
+        var value = entry[PlainEntryBytes..];
+        var record = Room(ref scratch, EntryRecord.HeadBytes + key.Length + value.Length);
+        EntryRecord.WritePlainHead(record, value.Length, MemoryMarshal.Read<ulong>(entry), key.Length, (EntryKind)entry[8]);
+        key.CopyTo(record[EntryRecord.HeadBytes..]);
+        value.CopyTo(record[(EntryRecord.HeadBytes + key.Length)..]);
+        return new EntryView(record, null);
+    }
+
+    private static Traits ReadEntry(scoped ref SpanReader reader, out RecordParts parts, out long largeNumber, out int valueLength)
+    {
+        largeNumber = 0;
+        valueLength = 0;
+        var read = new RecordParts { Version = reader.Read<ulong>(), Kind = (EntryKind)reader.Read<byte>() };
         var traits = (Traits)reader.Read<byte>();
-        Form = traits & (Traits.LeftOut | Traits.Key);
         var expiresAt = (traits & Traits.Expiry) != 0 ? reader.Read<long>() : Limits.Never;
         long sliding = 0, cap = 0;
         if ((traits & Traits.Sliding) != 0)
@@ -190,53 +229,42 @@ internal ref struct PackedAnswer
             cap = reader.Read<long>();
         }
 
-        var flags = (traits & Traits.Flags) != 0 ? reader.Read<uint>() : 0;
-        ReadOnlySpan<byte> contentType = default, tags = default, key = default, value = default;
+        read.Expiry = new Expiry(expiresAt, sliding, cap);
+        read.Flags = (traits & Traits.Flags) != 0 ? reader.Read<uint>() : 0;
         if ((traits & Traits.ContentType) != 0)
         {
-            contentType = reader.Take(reader.Read<byte>(), Limits.MaxContentTypeBytes, "content type");
+            read.ContentType = reader.Take(reader.Read<byte>(), Limits.MaxContentTypeBytes, "content type");
         }
 
         if ((traits & Traits.Tags) != 0)
         {
-            tags = reader.TakeTags();
+            read.Tags = reader.TakeTags();
         }
 
         if ((traits & Traits.Key) != 0)
         {
-            key = reader.Take(reader.Read<ushort>(), Limits.MaxKeyBytes, "key");
+            read.Key = reader.Take(reader.Read<ushort>(), Limits.MaxKeyBytes, "key");
         }
 
         switch (traits & Traits.LeftOut)
         {
             case Traits.None:
-                value = reader.Take(reader.Read<ushort>(), Limits.MaxInlineBytes, "value");
+                read.Value = reader.Take(reader.Read<ushort>(), Limits.MaxInlineBytes, "value");
                 break;
             case Traits.Large:
-                LargeNumber = reader.Read<long>();
-                ValueLength = ReadLength(ref reader, 1);
+                largeNumber = reader.Read<long>();
+                valueLength = ReadLength(ref reader, 1);
                 break;
             case Traits.LeftOut:
-                ValueLength = ReadLength(ref reader, 0);
+                valueLength = ReadLength(ref reader, 0);
                 break;
         }
 
-        Entry = new TierEntry
-        {
-            Version = version,
-            ExpiresAt = expiresAt,
-            SlidingMs = sliding,
-            SlidingCap = cap,
-            Key = key,
-            Value = value,
-            Kind = kind,
-            Flags = flags,
-            ContentType = contentType,
-            Tags = tags,
-        };
+        parts = read;
+        return traits & (Traits.LeftOut | Traits.Key);
     }
 
-    private static int ReadLength(ref SpanReader reader, int least)
+    private static int ReadLength(scoped ref SpanReader reader, int least)
     {
         var length = reader.Read<int>();
         return length >= least && length <= Limits.MaxValueBytes ? length : throw new FormatException($"a packed answer has a value of {length} bytes");

@@ -55,6 +55,10 @@ internal static class PackedOperation
 
     public static OperationKind Kind(ReadOnlySpan<byte> packed) => (OperationKind)packed[2];
 
+    /// <summary>Whether it is a get, complete and with nothing but a key. Its length fits its key then.</summary>
+    public static bool IsPlainGet(ReadOnlySpan<byte> packed) =>
+        (Read<uint>(packed, 2) & 0xFFFF) == (uint)OperationKind.Get && TraitsOf(packed) == Traits.None && packed.Length == HeadBytes + KeyLength(packed) && packed.Length <= HeadBytes + Limits.MaxKeyBytes;
+
     public static bool SkipsValue(ReadOnlySpan<byte> packed) => (packed[3] & SkipsValueBit) != 0;
 
     public static Traits TraitsOf(ReadOnlySpan<byte> packed) => (Traits)Read<ushort>(packed, 4);

@@ -255,7 +255,7 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
 
     private bool HasRoom(int index)
     {
-        if (index == 0)
+        if (index == 0 || (!isSpilling && direct.Room >= 2 * BatchLimits.MaxEntryBytes))
         {
             return true;
         }
@@ -285,10 +285,26 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
     private void Run(IBatchExecutor executor, int from, ReadOnlySpan<KeyHint> window)
     {
         var operation = default(Operation);
+        var get = default(Operation);
         for (var i = 0; i < window.Length && HasRoom(from + i); i++)
         {
             var index = from + i;
             var packed = request.AsSpan(starts[index], starts[index + 1] - starts[index]);
+            if (absentLanes.Count == 0 && PackedOperation.IsPlainGet(packed))
+            {
+                // Most are: nothing but a key, so that only what differs from the get before is set.
+                Executed = index + 1;
+                get.Hash = PackedOperation.Hash(packed);
+                get.Key = packed[PackedOperation.HeadBytes..];
+                get.IndexHint = window[i].IndexHint;
+                if (!executor.TrySubmit(get, this, index))
+                {
+                    LoseLane(index);
+                }
+
+                continue;
+            }
+
             var largeLength = PackedOperation.Read(packed, ref operation, out var largeNumber);
             Executed = index + 1;
             if (absentLanes.Count > 0 && absentLanes.Contains(PackedOperation.Lane(packed)))

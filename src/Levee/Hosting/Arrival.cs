@@ -328,6 +328,7 @@ internal sealed class Arrival : IDisposable
             }
 
             taken = partition.HasEffects ? partition.TakeEffects() : null;
+            slot.NoteLoads();
         }
 
         Note(imported, superseded, ghosts, Stopwatch.GetElapsedTime(held));
@@ -368,33 +369,31 @@ internal sealed class Arrival : IDisposable
                 return Slice.NoRoom;
             }
         }
-        else if (large.Chunk is null || (large.Value is not null && item.Kind == MoveItemKind.Piece && item.Offset != large.Value.FilledBytes))
+        else if (large.Chunk is null)
         {
-            throw new FormatException($"A piece at offset {item.Offset} of a large value came where {large.Value?.FilledBytes ?? 0} was next.");
+            throw new FormatException($"A piece at offset {item.Offset} of a large value came before its beginning.");
         }
 
         var state = Slice.Taken;
-        if (large.Value is { } value)
+        var begin = item.Kind == MoveItemKind.Large ? 0 : item.Offset;
+        if (large.Value is { } value && value.FilledBytes != begin + item.Piece.Length)
         {
-            if (item.Piece.Length > value.Length - value.FilledBytes)
+            // Else it is here already: the value is whole and waited for room.
+            if (value.FilledBytes != begin || item.Piece.Length > value.Length - begin)
             {
-                throw new FormatException($"A large value of {value.Length} bytes is followed by {item.Piece.Length - value.Length + value.FilledBytes} more.");
+                throw new FormatException($"{item.Piece.Length} bytes at offset {begin} of a large value of {value.Length} came where {value.FilledBytes} was next.");
             }
 
-            if (value.FilledBytes == (item.Kind == MoveItemKind.Large ? 0 : item.Offset))
-            {
-                value.Append(item.Piece);
-            }
+            value.Append(item.Piece);
         }
 
-        var total = LargeLength();
-        var isLast = (item.Kind == MoveItemKind.Large ? 0 : item.Offset) + item.Piece.Length >= total;
+        var isLast = begin + item.Piece.Length >= LargeLength();
         if (isLast)
         {
             state = HandOver(ref refused, skips);
-            if (state == Slice.NoRoom)
+            if (state != Slice.Taken)
             {
-                return state;
+                return state; // It is held until it is taken, or the arrival is over.
             }
 
             large = default;
@@ -429,6 +428,7 @@ internal sealed class Arrival : IDisposable
 
                 outcome = partition.Import(whole, host.Clock.Now);
                 taken = partition.HasEffects ? partition.TakeEffects() : null;
+                slot.NoteLoads();
             }
 
             if (outcome == ImportOutcome.NoRoom && !skips)

@@ -42,6 +42,9 @@ public readonly ref struct EntryView
     /// <summary>The value where it is large. A reader that outlives the answer takes a reference of its own.</summary>
     public LargeValue? Large { get; }
 
+    /// <summary>Whether there is a key, an inline value and nothing else.</summary>
+    internal bool IsPlain => (EntryRecord.TraitsOf(record) & ~EntryRecord.Traits.LowerCopy) == 0;
+
     /// <summary>Whether the value is large, or was left out (<see cref="Operation.SkipsValue"/>) and then <see cref="Large"/> is null.</summary>
     internal bool IsLarge => (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0;
 

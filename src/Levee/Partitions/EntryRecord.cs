@@ -141,6 +141,17 @@ internal static class EntryRecord
         return Memory.SizeClass.RoundUp(Length(record)) + IndexBytesPerEntry + large;
     }
 
+    /// <summary>Writes the head of a record that has a key, an inline value and nothing else, and lies in no slot.</summary>
+    public static void WritePlainHead(Span<byte> record, int valueLength, ulong version, int keyLength, EntryKind kind)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(record, NodeTable.None);
+        BinaryPrimitives.WriteInt32LittleEndian(record[4..], valueLength);
+        BinaryPrimitives.WriteUInt64LittleEndian(record[8..], version);
+        BinaryPrimitives.WriteUInt16LittleEndian(record[16..], (ushort)keyLength);
+        record[18] = (byte)kind;
+        record[19] = 0;
+    }
+
     /// <summary>Makes a record that was written with four bytes for a value one whose value is elsewhere, and of this length.</summary>
     public static void LeaveValueOut(Span<byte> record, int length)
     {

@@ -267,6 +267,8 @@ internal readonly ref struct MoveChunk
         var length = TierRecord.PlainLength(entry);
         writer.Byte(home);
         writer.Int32(length);
-        TierRecord.Write(entry, writer.Next(length));
+        var record = writer.Next(length);
+        record[..sizeof(uint)].Clear(); // The message has a checksum; the record needs none of its own.
+        TierRecord.Write(entry, record);
     }
 }

@@ -145,7 +145,7 @@ public sealed partial class Partition
         clock = Math.Max(clock, header.ClockMs);
         lastVersion = Math.Max(lastVersion, header.LastVersion);
         clearedVersion = header.ClearedVersion;
-        random = header.Chance | 1;
+        random = header.Chance == 0 ? 1 : header.Chance;
         Span<byte> name = stackalloc byte[Limits.MaxTagBytes];
         foreach (var (tag, version) in header.Tags)
         {

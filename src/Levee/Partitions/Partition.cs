@@ -271,7 +271,7 @@ public sealed partial class Partition : IEvictionListener
 
         if (node == NodeTable.None)
         {
-            var mustWait = (lower is not null || arriving is not null) && MustWait(operation, sink, ticket);
+            var mustWait = (lower is not null || arriving is not null || loads.Count > 0) && MustWait(operation, sink, ticket);
             WouldBeMisses += operation.Kind == OperationKind.Get || (mustWait && operation.Kind != OperationKind.Peek) ? 1 : 0;
             if (mustWait)
             {
