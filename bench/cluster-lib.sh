@@ -10,14 +10,16 @@ events="$scratch/events"
 # Instead of lib.sh's: a silo that stands still hears no SIGTERM, and one that is asked kindly takes its time.
 trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; wait; rm -rf "$scratch"' EXIT
 
-# built VARIABLE PROJECT: builds it and names its program.
+# built VARIABLE PROJECT [properties]: builds it and names its program.
 built() {
-    dotnet build "$2" -c Release -v q --nologo > "$scratch/build" || { cat "$scratch/build" >&2; exit 1; }
-    printf -v "$1" %s "$(dotnet msbuild "$2" -p:Configuration=Release -getProperty:TargetPath)"
+    local variable=$1
+    shift
+    dotnet build "$@" -c Release -v q --nologo > "$scratch/build" || { cat "$scratch/build" >&2; exit 1; }
+    printf -v "$variable" %s "$(dotnet msbuild "$@" -p:Configuration=Release -getProperty:TargetPath)"
 }
 
 build_cluster() {
-    [ -n "${silo_program:-}" ] || built silo_program silo
+    [ -n "${silo_program:-}" ] || built silo_program silo -p:LeveeProviders=redis
     [ -n "${load_program:-}" ] || built load_program bench/ClusterLoad
     start_redis
     store=$port
