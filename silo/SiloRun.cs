@@ -57,10 +57,7 @@ internal static class SiloRun
 
         await DrainAsync(drain, cluster.DrainTimeout, error);
         await server.StopAsync(CancellationToken.None);
-        using (var patience = new CancellationTokenSource(LeavePatience))
-        {
-            await host.StopAsync(patience.Token);
-        }
+        await LeaveAsync(host, error);
 
         // The tiers end last: what Orleans ends may still write to them.
         await opened.StopAsync([], error);
@@ -126,6 +123,19 @@ internal static class SiloRun
         {
             // Whatever it was, the silo leaves the cluster all the same: the others take over what it still has.
             await error.WriteLineAsync($"silo: the partitions could not be handed over: {failure.Message}; what memory held of them is lost");
+        }
+    }
+
+    private static async Task LeaveAsync(IHost host, TextWriter error)
+    {
+        using var patience = new CancellationTokenSource(LeavePatience);
+        try
+        {
+            await host.StopAsync(patience.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            await error.WriteLineAsync($"silo: Orleans did not leave the cluster within {LeavePatience.TotalSeconds} s; the others will find out");
         }
     }
 }
