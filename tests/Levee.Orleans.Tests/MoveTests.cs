@@ -1,5 +1,6 @@
 using Levee.Orleans.Grains;
-using Orleans.TestingHost;
+using Orleans.Runtime;
+using Orleans.Runtime.Placement;
 using Xunit;
 
 namespace Levee.Orleans.Tests;
@@ -92,7 +93,11 @@ public sealed class MoveTests
         var target = rig.Cluster.Silos[to];
         for (var partition = 0; partition < 2; partition++)
         {
-            await rig.Cluster.Client.GetGrain<ICachePartitionGrain>(PartitionKey.Of("default", partition)).MoveTo(target.SiloAddress);
+            var grain = rig.Cluster.Client.GetGrain<ICachePartitionGrain>(PartitionKey.Of("default", partition));
+            await grain.MoveTo(target.SiloAddress);
+            RequestContext.Set(IPlacementDirector.PlacementHintKey, target.SiloAddress);
+            await grain.Ensure();
+            RequestContext.Clear();
         }
     }
 }

@@ -7,7 +7,8 @@ namespace Levee.Orleans.Grains;
 
 /// <summary>
 /// The partition's address and ownership; its contents lie in the silo's host. Activation claims the partition in the background: meanwhile operations are told that it is not here yet, and the
-/// caller asks again. Its state, the ownership record, is all that migrates.
+/// caller asks again. A move is a deactivation: the next activation claims what the host of this one goes on serving until then. Orleans' own migration is not used: there is nothing to carry, and two silos that
+/// migrate a grain towards each other wait for half a minute.
 /// </summary>
 [KeepAlive, Reentrant, Immovable, PlanPlacement]
 internal sealed class CachePartitionGrain(
@@ -53,8 +54,7 @@ internal sealed class CachePartitionGrain(
     {
         if (!target.Equals(silo.Address))
         {
-            RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
-            MigrateOnIdle();
+            DeactivateOnIdle();
         }
 
         return ValueTask.CompletedTask;

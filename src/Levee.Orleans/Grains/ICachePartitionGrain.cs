@@ -31,7 +31,7 @@ public interface ICachePartitionGrain : IGrainWithStringKey
     [Alias("ensure")]
     ValueTask<SiloAddress> Ensure();
 
-    /// <summary>Moves the partition to a silo; returns at once.</summary>
+    /// <summary>Gives the partition up for a silo, unless it is there: the next call is placed by the plan, or by the placement hint that it carries.</summary>
     [Alias("move")]
     ValueTask MoveTo(SiloAddress target);
 }

@@ -134,7 +134,6 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             caches.Add(cacheOptions.Name, new SiloCache(this, cacheOptions, options, tiers, clock, grains, ports, time));
         }
 
-        await clock.ReserveAsync(0);
         loops.Add(Task.Run(() => View.FollowAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => clock.RenewAsync(stopping.Token), CancellationToken.None));
         loops.Add(Task.Run(() => lease.RenewAsync(ExtendLeases, stopping.Token), CancellationToken.None));

@@ -41,6 +41,11 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         var epoch = before.Epoch + 1;
         record.State = new Ownership { Epoch = epoch, Silo = self, Node = options.NodeName };
         await record.WriteStateAsync();
+        if (!clock.IsReserved)
+        {
+            await clock.ReserveAsync(0);
+        }
+
         if (before.Epoch == 0)
         {
             Open(partition, epoch, "new", () => cache.Local.Open(partition, epoch, floorMs: 0));

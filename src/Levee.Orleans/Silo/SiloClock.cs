@@ -30,6 +30,10 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Fun
     private readonly SemaphoreSlim gate = new(1, 1);
     private GrainState<ClockRecord> mine = new() { State = new ClockRecord() };
     private bool isRead;
+    private volatile bool isReserved;
+
+    /// <summary>Whether any of the clock was reserved: not before the first partition is claimed, as the storage may be the cluster's own.</summary>
+    public bool IsReserved => isReserved;
 
     /// <summary>Renews the reservation until it is cancelled.</summary>
     public async Task RenewAsync(CancellationToken cancellation)
@@ -39,7 +43,10 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Fun
             await Task.Delay(Renewal, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                await ReserveAsync(reached());
+                if (isReserved)
+                {
+                    await ReserveAsync(reached());
+                }
             }
             catch (Exception failure)
             {
@@ -67,6 +74,7 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Fun
             await storage.WriteStateAsync(StateName, IdOf(self), mine);
             isRead = true;
             limit(until - CounterMs);
+            isReserved = true;
         }
         finally
         {
