@@ -29,6 +29,7 @@ internal sealed class Arrival : IDisposable
     private long seen;
     private long fromKeys;
     private long noRoom;
+    private int asking;
     private LargePart large;
 
     public Arrival(LockHost host, Slot slot, Partition partition, int number, long epoch, PartitionHeader header, IPartitionSource source)
@@ -84,7 +85,11 @@ internal sealed class Arrival : IDisposable
     }
 
     /// <summary>Asks the frozen copy for a key and brings what it says to the partition.</summary>
-    public void Load(Effect effect) => _ = LoadAsync(effect);
+    public void Load(Effect effect)
+    {
+        Interlocked.Increment(ref asking);
+        _ = LoadAsync(effect).ContinueWith(_ => Interlocked.Decrement(ref asking), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
 
     private async Task RunAsync(SemaphoreSlim pulls)
     {
@@ -597,7 +602,8 @@ internal sealed class Arrival : IDisposable
     {
         lock (slot.Gate)
         {
-            return partition.SourceLoadCount > 0;
+            // A load that a chunk has answered meanwhile may still hold a large value.
+            return partition.SourceLoadCount > 0 || Volatile.Read(ref asking) > 0;
         }
     }
 
