@@ -22,7 +22,6 @@ internal sealed class Arrival : IDisposable
     private readonly TimeProvider time;
     private readonly CancellationTokenSource stopping = new();
     private readonly TaskCompletionSource<ArrivalReport?> over = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource loadsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock counting = new();
     private readonly long began;
     private readonly PartitionHeader header;
@@ -30,8 +29,7 @@ internal sealed class Arrival : IDisposable
     private long seen;
     private long fromKeys;
     private long noRoom;
-    private int loads;
-    private bool isClosing;
+    private int asking;
     private LargePart large;
 
     public Arrival(LockHost host, Slot slot, Partition partition, int number, long epoch, PartitionHeader header, IPartitionSource source)
@@ -89,12 +87,8 @@ internal sealed class Arrival : IDisposable
     /// <summary>Asks the frozen copy for a key and brings what it says to the partition.</summary>
     public void Load(Effect effect)
     {
-        lock (counting)
-        {
-            loads++;
-        }
-
-        _ = LoadAsync(effect);
+        Interlocked.Increment(ref asking);
+        _ = LoadAsync(effect).ContinueWith(_ => Interlocked.Decrement(ref asking), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
 
     private async Task RunAsync(SemaphoreSlim pulls)
@@ -142,16 +136,12 @@ internal sealed class Arrival : IDisposable
             await stopping.CancelAsync().ConfigureAwait(false);
         }
 
-        lock (counting)
+        // Who asked for a key before the end still has the copy to answer; each of these calls is bounded.
+        while (IsAsked())
         {
-            isClosing = true;
-            if (loads == 0)
-            {
-                loadsEnded.TrySetResult();
-            }
+            await Task.Delay(RoomDelay, time).ConfigureAwait(false);
         }
 
-        await loadsEnded.Task.ConfigureAwait(false);
         try
         {
             await source.DropAsync().AsTask().WaitAsync(options.CallTimeout, time).ConfigureAwait(false);
@@ -491,7 +481,6 @@ internal sealed class Arrival : IDisposable
             }).ConfigureAwait(false);
             if (await TryCompleteAsync(effect, key, answer).ConfigureAwait(false))
             {
-                EndLoad();
                 return;
             }
 
@@ -504,7 +493,6 @@ internal sealed class Arrival : IDisposable
         }
 
         host.Complete(number, effect.Ticket, new LoadResult { Outcome = outcome, IsFromSource = true });
-        EndLoad();
     }
 
     private static void CheckKey(byte[] bytes, byte[] key)
@@ -610,14 +598,12 @@ internal sealed class Arrival : IDisposable
         return isStored;
     }
 
-    private void EndLoad()
+    private bool IsAsked()
     {
-        lock (counting)
+        lock (slot.Gate)
         {
-            if (--loads == 0 && isClosing)
-            {
-                loadsEnded.TrySetResult();
-            }
+            // A load that a chunk has answered meanwhile may still hold a large value.
+            return partition.SourceLoadCount > 0 || Volatile.Read(ref asking) > 0;
         }
     }
 

@@ -270,7 +270,6 @@ public sealed partial class LockHost
         {
             var slot = slots[number];
             ulong leftVersion;
-            FrozenCopy? old = null;
             lock (slot.Gate)
             {
                 if (slot.Partition is not null)
@@ -279,23 +278,15 @@ public sealed partial class LockHost
                 }
 
                 leftVersion = slot.LeftVersion;
-                if (slot.Frozen is { } frozen && frozen.Epoch < epoch)
-                {
-                    old = frozen;
-                    slot.Frozen = null;
-                    old.Forget();
-                }
-            }
-
-            if (old is not null)
-            {
-                Release(old.Partition);
             }
 
             floorMs = Math.Max(floorMs, (long)(leftVersion >> 16));
             reservation.Reach(Math.Max(floorMs + 1, Math.Max(header?.ClockMs ?? 0, (long)((header?.LastVersion ?? 0) >> 16))));
             reservation.Renew();
-            var voidBelow = isCleared ? Math.Max(leftVersion, tiers is { FloorMs: > 0 and var tierFloor } ? ((ulong)tierFloor << 16) | ushort.MaxValue : 0) : 0;
+            DropOlder(slot, epoch);
+
+            // What left in this process left for good; of an earlier process only what is opened again is believed.
+            var voidBelow = Math.Max(leftVersion, isCleared && tiers is { FloorMs: > 0 and var tierFloor } ? ((ulong)tierFloor << 16) | ushort.MaxValue : 0);
             var partition = NewPartition(number, ShareOut(1), floorMs, voidBelow, header);
             Arrival? arrival = null;
             lock (slot.Gate)
@@ -322,6 +313,25 @@ public sealed partial class LockHost
 
             arrival?.Begin(pulls);
         }
+    }
+
+    /// <summary>A copy that was frozen for an owner before this one has no reader any more.</summary>
+    private void DropOlder(Slot slot, long epoch)
+    {
+        FrozenCopy? old;
+        lock (slot.Gate)
+        {
+            old = slot.Frozen;
+            if (old is null || old.Epoch >= epoch)
+            {
+                return;
+            }
+
+            slot.Frozen = null;
+            old.Forget();
+        }
+
+        Release(old.Partition);
     }
 
     private static void Place(Slot slot, Partition partition, long epoch)

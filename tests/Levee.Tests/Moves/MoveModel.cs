@@ -226,6 +226,8 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             // Who took it over died before it opened it: the next one begins empty, above all that was given out.
             Reach("opened empty");
             epoch = ++epochs[partition];
+            // Of the clock no more is known than the versions tell.
+            clocks[partition] = (long)(lastVersions[partition] >> 16);
             hosts[target].Open(partition, epoch, (long)(lastVersions[partition] >> 16));
             from.Drop(partition, epoch - 1);
             sources[partition] = null;
@@ -329,7 +331,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     private void Set(string key)
     {
         var partition = PartitionOf(key);
-        var now = Math.Max(clocks[partition], times[owners[partition]].Milliseconds);
+        var now = Math.Max(clocks[partition], hosts[owners[partition]].Clock.Now);
         var operation = TestBed.On(key, OperationKind.Set);
         operation.Condition = random.Next(10) switch { 0 => Condition.IfAbsent, 1 => Condition.IfPresent, 2 => Condition.IfVersion, _ => Condition.None };
         lock (gate)
@@ -391,7 +393,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     private void Expire(string key)
     {
         var partition = PartitionOf(key);
-        var now = Math.Max(clocks[partition], times[owners[partition]].Milliseconds);
+        var now = Math.Max(clocks[partition], hosts[owners[partition]].Clock.Now);
         var operation = TestBed.On(key, OperationKind.Expire);
         operation.ExpiresAt = random.Next(6) switch { 0 => Limits.Never, 1 => now - 1, _ => now + random.Next(1, 6000) };
         Submit(operation, key);
@@ -436,7 +438,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         lock (gate)
         {
             submitted.HasWaited = true;
-            clocks[partition] = Math.Max(clocks[partition], times[owners[partition]].Milliseconds);
+            clocks[partition] = Math.Max(clocks[partition], hosts[owners[partition]].Clock.Now);
         }
     }
 
