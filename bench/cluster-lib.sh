@@ -60,12 +60,14 @@ start_silos() {
 # servers N ...: their RESP endpoints, as ClusterLoad takes them.
 servers() { local list=(); for n in "$@"; do list+=("127.0.0.1:${resp[n]}"); done; (IFS=,; echo "${list[*]}"); }
 
-# stop_silo N: planned; waits until it is gone and prints how long it took.
+# stop_silo N: planned; waits until it is gone, prints how long it took and what it said meanwhile.
 stop_silo() {
-    local began=$EPOCHREALTIME
+    local began=$EPOCHREALTIME said
+    said=$(wc -l < "$scratch/silo.$1.log")
     kill -TERM "${silo[$1]}"
     wait "${silo[$1]}" || true
     echo "silo $1 stopped in $(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $began }") s"
+    tail -n +$((said + 1)) "$scratch/silo.$1.log"
 }
 
 end_silos() { for n in "$@"; do kill -CONT "${silo[n]}" 2> /dev/null || true; kill -KILL "${silo[n]}" 2> /dev/null || true; wait "${silo[n]}" 2> /dev/null || true; done; redis-cli -p "$store" flushall > /dev/null; rm -rf "$scratch"/data.*; resp=() http_of=() silo=(); }
