@@ -86,7 +86,8 @@ start_load() {
     exit 1
 }
 
-event() { echo "$*" >> "$events"; echo "  $*" >&2; }
+# event TEXT: what is about to be done. Says who owns how much, too: what happens to a silo that owns nothing proves nothing.
+event() { echo "  partitions of each silo: $(owned "${!silo[@]}" | tr '\n' ' ')"; echo "$*" >> "$events"; echo "  $*" >&2; }
 
 # end_load: prints the report. A violation is printed with its history, and counted in violations.
 violations=0
@@ -111,6 +112,12 @@ metric() {
 
 # metric_all NAME N ...: the sum over silos.
 metric_all() { local name=$1; shift; for n in "$@"; do metric "$n" "$name"; done | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
+
+# owned N ...: how many partitions each of these silos owns, by the claims; a line each.
+owned() {
+    for ((p = 0; p < partitions; p++)); do echo "hget levee/state/cachepartition/default/$p/owner data"; done | redis-cli -p "$store" > "$scratch/claims"
+    for n in "$@"; do grep -c "\"Silo\":\"$(sed -n 's/.*silo on \([^,]*\),.*/\1/p' "$scratch/silo.$n.out")@" "$scratch/claims" || true; done
+}
 
 # dead_silos: rows of the membership table that are dead; whoever stopped as planned is among them.
 dead_silos() { redis-cli -p "$store" --raw hvals levee/members/levee | grep -cE '"Status":("Dead"|6)' || true; }

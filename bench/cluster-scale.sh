@@ -11,13 +11,10 @@ build_cluster
 # of_cluster N: operations answered, operations sent to another silo, and the batches they went in, since the silos began.
 of_cluster() { for name in levee_requests_total levee_cluster_sent_operations_total levee_cluster_batches_total; do metric_all "$name" $(seq "$1"); done | tr '\n' ' '; }
 
-# owned: of each silo that owns partitions, how many, by the claims.
-owned() { for ((p = 0; p < partitions; p++)); do echo "hget levee/state/cachepartition/default/$p/owner data"; done | redis-cli -p "$store" | grep -o 'Silo[^,]*@[0-9]*' | sort | uniq -c | awk '{ print $1 }'; }
-
-# until_balanced SINCE N: waits until N silos own partitions and none more than an even share, rounded up; prints the seconds since then.
+# until_balanced SINCE N: waits until N silos own all partitions and none more than an even share, rounded up; prints the seconds since then.
 until_balanced() {
     for _ in $(seq 300); do
-        if owned | awk -v n="$2" -v share=$(((partitions + $2 - 1) / $2)) '$1 > share { bad = 1 } END { exit bad || NR != n }'; then awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $1 }"; return; fi
+        if owned $(seq "$2") | awk -v share=$(((partitions + $2 - 1) / $2)) -v p="$partitions" '{ sum += $1 } $1 > share { bad = 1 } END { exit bad || sum != p }'; then awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $1 }"; return; fi
         sleep 0.1
     done
     echo "more than 30"
