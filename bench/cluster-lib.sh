@@ -60,12 +60,14 @@ start_silos() {
 # servers N ...: their RESP endpoints, as ClusterLoad takes them.
 servers() { local list=(); for n in "$@"; do list+=("127.0.0.1:${resp[n]}"); done; (IFS=,; echo "${list[*]}"); }
 
-# stop_silo N: planned; waits until it is gone and prints how long it took.
+# stop_silo N: planned; waits until it is gone, prints how long it took and what it said meanwhile.
 stop_silo() {
-    local began=$EPOCHREALTIME
+    local began=$EPOCHREALTIME said
+    said=$(wc -l < "$scratch/silo.$1.log")
     kill -TERM "${silo[$1]}"
     wait "${silo[$1]}" || true
     echo "silo $1 stopped in $(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $began }") s"
+    tail -n +$((said + 1)) "$scratch/silo.$1.log"
 }
 
 end_silos() { for n in "$@"; do kill -CONT "${silo[n]}" 2> /dev/null || true; kill -KILL "${silo[n]}" 2> /dev/null || true; wait "${silo[n]}" 2> /dev/null || true; done; redis-cli -p "$store" flushall > /dev/null; rm -rf "$scratch"/data.*; resp=() http_of=() silo=(); }
@@ -84,7 +86,8 @@ start_load() {
     exit 1
 }
 
-event() { echo "$*" >> "$events"; echo "  $*" >&2; }
+# event TEXT: what is about to be done. Says who owns how much, too: what happens to a silo that owns nothing proves nothing.
+event() { echo "  partitions of each silo: $(owned "${!silo[@]}" | tr '\n' ' ')"; echo "$*" >> "$events"; echo "  $*" >&2; }
 
 # end_load: prints the report. A violation is printed with its history, and counted in violations.
 violations=0
@@ -109,6 +112,12 @@ metric() {
 
 # metric_all NAME N ...: the sum over silos.
 metric_all() { local name=$1; shift; for n in "$@"; do metric "$n" "$name"; done | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
+
+# owned N ...: how many partitions each of these silos owns, by the claims; a line each.
+owned() {
+    for ((p = 0; p < partitions; p++)); do echo "hget levee/state/cachepartition/default/$p/owner data"; done | redis-cli -p "$store" > "$scratch/claims"
+    for n in "$@"; do grep -c "\"Silo\":\"$(sed -n 's/.*silo on \([^,]*\),.*/\1/p' "$scratch/silo.$n.out")@" "$scratch/claims" || true; done
+}
 
 # dead_silos: rows of the membership table that are dead; whoever stopped as planned is among them.
 dead_silos() { redis-cli -p "$store" --raw hvals levee/members/levee | grep -cE '"Status":("Dead"|6)' || true; }

@@ -224,6 +224,7 @@ internal sealed class LoadRun : IOutcomes, IAsyncDisposable
             key = DrawKey();
         }
 
+        log.Ask(partitions[key], RequestKind.Get, due);
         var read = new Request(RequestKind.Get, key, 0, checker.BeginRead(key), due, now);
         if (!connection.TryAdd(read))
         {
@@ -239,6 +240,7 @@ internal sealed class LoadRun : IOutcomes, IAsyncDisposable
             return false;
         }
 
+        log.Ask(partitions[key], kind, due);
         var write = new Request(kind, key, version, 0, due, now);
         if (!connection.TryAdd(write))
         {

@@ -9,7 +9,7 @@ internal sealed record SecondRow(int Second, long Answers, long Hits, long Misse
     public double HitRatio => (double)Hits / (Hits + Misses);
 }
 
-/// <summary>A time in which a partition gave no answer, or acknowledged no write; in seconds since the run began.</summary>
+/// <summary>A time in which a partition that was asked gave no answer, or acknowledged no write: from when the first request was due since its last answer; in seconds since the run began.</summary>
 internal readonly record struct Silence(int Partition, bool IsOfWrites, double From, double Until)
 {
     public double Length => Until - From;
@@ -23,15 +23,17 @@ internal sealed class SecondLog
 {
     private const double SecondsPerNanosecond = 1e-9;
 
-    // Shorter silences are the load's own: a partition is not asked all the time.
     private const double LeastSilence = 0.1;
+    private const long Nothing = -1;
 
     private readonly Lock gate = new();
     private readonly List<SecondRow> rows = [];
     private readonly List<Silence> silences = [];
     private readonly List<FailedRequest> failures = [];
-    private readonly long[] lastAnswer;
-    private readonly long[] lastWrite;
+
+    // When the first request was due that a partition has had since its last answer.
+    private readonly long[] asked;
+    private readonly long[] askedToWrite;
     private readonly LatencyHistogram current = new();
     private readonly LatencyHistogram all = new();
     private long answers;
@@ -41,12 +43,26 @@ internal sealed class SecondLog
 
     public SecondLog(int partitions)
     {
-        lastAnswer = new long[partitions];
-        lastWrite = new long[partitions];
+        asked = new long[partitions];
+        askedToWrite = new long[partitions];
+        Array.Fill(asked, Nothing);
+        Array.Fill(askedToWrite, Nothing);
     }
 
     /// <summary>All latencies of seconds that are over; read it when the run is.</summary>
     public LatencyHistogram Latencies => all;
+
+    public void Ask(int partition, RequestKind kind, long due)
+    {
+        lock (gate)
+        {
+            asked[partition] = asked[partition] == Nothing ? due : asked[partition];
+            if (kind != RequestKind.Get)
+            {
+                askedToWrite[partition] = askedToWrite[partition] == Nothing ? due : askedToWrite[partition];
+            }
+        }
+    }
 
     public void Answer(int partition, RequestKind kind, bool isHit, long due, long now)
     {
@@ -57,10 +73,10 @@ internal sealed class SecondLog
             hits += kind == RequestKind.Get && isHit ? 1 : 0;
             misses += kind == RequestKind.Get && !isHit ? 1 : 0;
             current.Record(now - due);
-            Hear(lastAnswer, partition, isOfWrites: false, now);
+            Hear(asked, partition, isOfWrites: false, now);
             if (kind != RequestKind.Get)
             {
-                Hear(lastWrite, partition, isOfWrites: true, now);
+                Hear(askedToWrite, partition, isOfWrites: true, now);
             }
         }
     }
@@ -91,24 +107,25 @@ internal sealed class SecondLog
         lock (gate)
         {
             Turn(now);
-            for (var partition = 0; partition < lastAnswer.Length; partition++)
+            for (var partition = 0; partition < asked.Length; partition++)
             {
-                Hear(lastAnswer, partition, isOfWrites: false, now);
-                Hear(lastWrite, partition, isOfWrites: true, now);
+                Hear(asked, partition, isOfWrites: false, now);
+                Hear(askedToWrite, partition, isOfWrites: true, now);
             }
 
             return (rows, silences, failures);
         }
     }
 
-    private void Hear(long[] last, int partition, bool isOfWrites, long now)
+    private void Hear(long[] since, int partition, bool isOfWrites, long now)
     {
-        var silence = new Silence(partition, isOfWrites, last[partition] * SecondsPerNanosecond, now * SecondsPerNanosecond);
-        last[partition] = now;
-        if (silence.Length >= LeastSilence)
+        var silence = new Silence(partition, isOfWrites, since[partition] * SecondsPerNanosecond, now * SecondsPerNanosecond);
+        if (since[partition] != Nothing && silence.Length >= LeastSilence)
         {
             silences.Add(silence);
         }
+
+        since[partition] = Nothing;
     }
 
     private void Turn(long now)
