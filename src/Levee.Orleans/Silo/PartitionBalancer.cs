@@ -23,7 +23,7 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
                 await FetchAsync(cancellation);
             }
 
-            await Task.WhenAny(changed, Task.Delay(Period, cancellation));
+            await Task.WhenAny(changed, Task.Delay(Period, cancellation)).ConfigureAwait(false);
         }
     }
 
@@ -56,19 +56,25 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         silo.Log.Moving(cache.Name, partition, target.ToString());
         try
         {
-            RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
-            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).MoveTo(target);
             using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             patience.CancelAfter(MovePatience);
-            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).Ensure().AsTask().WaitAsync(patience.Token);
-            while (cache.Local.Partitions.Any(here => here.Number == partition) && !patience.IsCancellationRequested)
+            RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
+            var grain = grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition));
+            await grain.MoveTo(target).AsTask().WaitAsync(patience.Token);
+            var owner = await grain.Ensure().AsTask().WaitAsync(patience.Token);
+
+            // It may have come before the deactivation, or have been placed where it was as the target was not known everywhere yet. Then it is tried again.
+            while (owner.Equals(target) && cache.Local.Partitions.Any(here => here.Number == partition) && !patience.IsCancellationRequested)
             {
                 await Task.Delay(MovePoll, patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-        catch (Exception failure) when (!cancellation.IsCancellationRequested)
+        catch (Exception failure)
         {
-            silo.Log.MoveFailed(cache.Name, partition, failure);
+            if (!cancellation.IsCancellationRequested)
+            {
+                silo.Log.MoveFailed(cache.Name, partition, failure);
+            }
         }
         finally
         {
@@ -88,6 +94,15 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         }
     }
 
-    private static Task ForEachAsync<T>(IEnumerable<T> items, int concurrency, Func<T, Task> action, CancellationToken cancellation) =>
-        Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellation }, async (item, _) => await action(item));
+    private static async Task ForEachAsync<T>(IEnumerable<T> items, int concurrency, Func<T, Task> action, CancellationToken cancellation)
+    {
+        try
+        {
+            await Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellation }, async (item, _) => await action(item));
+        }
+        catch (OperationCanceledException)
+        {
+            // The rest is not begun.
+        }
+    }
 }
