@@ -1,4 +1,5 @@
 using System.Net;
+using System.Numerics;
 using System.Security.Cryptography.X509Certificates;
 using Levee.Hosting;
 using Levee.Orleans;
@@ -18,6 +19,9 @@ namespace Levee.Silo;
 /// <summary>Orleans as the options ask for it. Providers are Orleans' own affair: it makes them out of the section "Orleans".</summary>
 internal static partial class SiloHost
 {
+    private const long SmallPartitionBytes = 16L << 20;
+    private const ulong MostPartitions = 64;
+
     /// <summary>Builds it; nothing runs yet.</summary>
     /// <param name="serve">The caches.</param>
     /// <param name="cluster">The cluster.</param>
@@ -40,8 +44,8 @@ internal static partial class SiloHost
         if (serve.LogLevel == LogLevel.Warning)
         {
             // Warnings of a healthy start: server GC is advised, which docs/decisions/0005 decides against; and the watchdog may look at a time that it has not set yet.
-            builder.Logging.AddFilter("Orleans.Runtime.Silo", level => level > LogLevel.Warning || hasStarted);
-            builder.Logging.AddFilter("Orleans.Runtime.Watchdog", level => level > LogLevel.Warning || hasStarted);
+            builder.Logging.AddFilter("Orleans.Runtime.Silo", level => level > LogLevel.Warning || (hasStarted && level >= serve.LogLevel));
+            builder.Logging.AddFilter("Orleans.Runtime.Watchdog", level => level > LogLevel.Warning || (hasStarted && level >= serve.LogLevel));
         }
 
         // Signals are taken by the run, which has more to stop than the host.
@@ -112,7 +116,7 @@ internal static partial class SiloHost
             options.Caches.Clear();
             foreach (var cache in serve.Caches)
             {
-                options.Caches.Add(cache);
+                options.Caches.Add(cache with { Partitions = cache.Partitions != 0 ? cache.Partitions : DefaultPartitions(cache.MemoryBytes) });
             }
 
             // The folder of the tiers is locked, so nobody else is this node.
@@ -143,6 +147,9 @@ internal static partial class SiloHost
             silo.AddActivityPropagation();
         }
     }
+
+    /// <summary>Partitions are what moves, and their number is fixed: more than one silo needs, as far as they do not become small.</summary>
+    private static int DefaultPartitions(long memoryBytes) => (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)(memoryBytes / SmallPartitionBytes) + 1) >> 1, 1, MostPartitions);
 
     static partial void AddAzureBlobs(IServiceCollection services, IConfiguration configuration);
 

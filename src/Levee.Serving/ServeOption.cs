@@ -33,7 +33,7 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary><c>--max-value</c>.</summary>
     public static readonly ServeOption MaxValue = new("max-value", "size", "", "a size up to the smaller of 64mb and a sixteenth of the cache's memory, which is the default", "longest value");
     /// <summary><c>--partitions</c>.</summary>
-    public static readonly ServeOption Partitions = new("partitions", "count", "0", "a power of two from 1 to 1024; 0: one for each 128mb, at most 64", "partitions of each cache");
+    public static readonly ServeOption Partitions = new("partitions", "count", "0", "a power of two from 1 to 1024; 0: one for each 128mb (a silo: each 16mb), at most 64", "partitions of each cache");
     /// <summary><c>--data-dir</c>.</summary>
     public static readonly ServeOption DataDir = new("data-dir", "folder", "levee-data", "a folder that can be written; created where absent", "folder that belongs to this server alone while it runs: tiers keep their state, and the files tier its entries, in it");
     /// <summary><c>--tier</c>.</summary>

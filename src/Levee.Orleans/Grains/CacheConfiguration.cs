@@ -30,6 +30,10 @@ public sealed record CacheConfiguration
     [Id(5)]
     public bool HasSubscribers { get; init; }
 
+    /// <summary>How many partitions the cache has: set by the first silo, and the same for good.</summary>
+    [Id(6)]
+    public int Partitions { get; init; }
+
     /// <summary>What a silo that was started with some options does now.</summary>
     public CacheOptions ApplyTo(CacheOptions options)
     {

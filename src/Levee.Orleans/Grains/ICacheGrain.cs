@@ -22,6 +22,11 @@ public interface ICacheGrain : IGrainWithStringKey
     [AlwaysInterleave, Alias("read")]
     ValueTask<CacheConfiguration> Read();
 
+    /// <summary>Says with how many partitions a silo was started. The first one that joins decides.</summary>
+    /// <returns>The configuration in force, with the number of partitions that the silo must have.</returns>
+    [Alias("join")]
+    ValueTask<CacheConfiguration> Join(int partitions);
+
     /// <summary>
     /// Changes the configuration: what is null in <paramref name="change"/> stays as it is. Persisted first, then told to all silos; one that cannot be reached reads it later.
     /// </summary>
@@ -69,6 +74,17 @@ internal sealed class CacheGrain : Grain, ICacheGrain
     }
 
     public ValueTask<CacheConfiguration> Read() => new(stored.State);
+
+    public async ValueTask<CacheConfiguration> Join(int partitions)
+    {
+        if (stored.State.Partitions == 0)
+        {
+            stored.State = stored.State with { Version = stored.State.Version + 1, Partitions = partitions };
+            await stored.WriteStateAsync();
+        }
+
+        return stored.State;
+    }
 
     public async ValueTask<CacheConfiguration> Configure(CacheConfiguration change)
     {

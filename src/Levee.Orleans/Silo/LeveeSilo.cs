@@ -144,7 +144,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         View.Refresh();
         foreach (var cache in caches.Values)
         {
-            await cache.ReadConfigurationAsync();
+            await cache.JoinAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
             loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
         }

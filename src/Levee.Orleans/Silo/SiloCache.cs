@@ -135,17 +135,17 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         }
     }
 
-    /// <summary>Asks the cache's grain for its configuration.</summary>
-    public async Task ReadConfigurationAsync()
+    /// <summary>Joins the cache: takes its configuration.</summary>
+    /// <exception cref="InvalidOperationException">This silo was started with another number of partitions than the cache has.</exception>
+    public async Task JoinAsync()
     {
-        try
+        var known = await grains.GetGrain<ICacheGrain>(Name).Join(PartitionCount);
+        if (known.Partitions != PartitionCount)
         {
-            Configure(await grains.GetGrain<ICacheGrain>(Name).Read());
+            throw new InvalidOperationException($"Cache '{Name}' has {known.Partitions} partitions in this cluster, and this silo was started with {PartitionCount}: all silos need the same number, and it cannot be changed.");
         }
-        catch (Exception failure)
-        {
-            silo.Log.ConfigurationFailed(Name, "read", failure);
-        }
+
+        Configure(known);
     }
 
     /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
