@@ -11,6 +11,7 @@ memory=${MEMORY:-128mb}
 build_cluster
 start_silos 1 2 3
 RATE=${RATE:-50000} start_load "$(servers 1 2 3)" --value 1000 --read 0.7 --pipeline 32
+settle 1 2 3
 for _ in $(seq "$(nproc)"); do
     (while :; do :; done) &
     started+=($!)
