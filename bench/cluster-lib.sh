@@ -8,7 +8,7 @@ resp=() http_of=() silo=()
 events="$scratch/events"
 
 # Instead of lib.sh's: a silo that stands still hears no SIGTERM, and one that is asked kindly takes its time.
-trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; wait; rm -rf "$scratch"' EXIT
+trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; { wait; } 2> /dev/null; rm -rf "$scratch"' EXIT
 
 # built VARIABLE PROJECT [properties]: builds it and names its program.
 built() {
