@@ -10,7 +10,7 @@ minutes=${MINUTES:-20}
 memory=${MEMORY:-256mb} partitions=${PARTITIONS:-32}
 build_cluster
 start_silos 1 2 3
-RATE=${RATE:-50000} start_load "$(servers 1 2 3)" --value 1000 --read 0.7 --pipeline 32
+RATE=${RATE:-50000} KEYS=${KEYS:-1000000} start_load "$(servers 1 2 3)" --value 1000 --read 0.7 --pipeline 32
 settle 1 2 3
 for _ in $(seq "$(nproc)"); do
     (while :; do :; done) &
