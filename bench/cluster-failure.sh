@@ -14,6 +14,7 @@ killed() {
     echo "== kill -9 of one of three; clients on silos $*"
     start_silos 1 2 3
     start_load "$(servers "$@")"
+    settle 1 2 3
     sleep "$pause"
     event "kill -9 of silo 3"
     kill -KILL "${silo[3]}"
@@ -29,6 +30,7 @@ killed 1 2 3
 echo "== SIGSTOP of one of three for $stopped s; clients on silos 1 2, a reader on silo 3"
 start_silos 1 2 3
 start_load "$(servers 1 2)" --watch "$(servers 3)"
+settle 1 2 3
 sleep "$pause"
 event "silo 3 stands still"
 kill -STOP "${silo[3]}"

@@ -8,7 +8,7 @@ resp=() http_of=() silo=()
 events="$scratch/events"
 
 # Instead of lib.sh's: a silo that stands still hears no SIGTERM, and one that is asked kindly takes its time.
-trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; wait; rm -rf "$scratch"' EXIT
+trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; { wait; } 2> /dev/null; rm -rf "$scratch"' EXIT
 
 # built VARIABLE PROJECT [properties]: builds it and names its program.
 built() {
@@ -86,8 +86,10 @@ start_load() {
     exit 1
 }
 
-# event TEXT: what is about to be done. Says who owns how much, too: what happens to a silo that owns nothing proves nothing.
-event() { echo "  partitions of each silo: $(owned "${!silo[@]}" | tr '\n' ' ')"; echo "$*" >> "$events"; echo "  $*" >&2; }
+# settle N ...: waits for the balance, and says how long it took and who owns how much: what happens to a silo that owns nothing proves nothing.
+settle() { echo "balanced after $(until_balanced "$@") s; partitions of silos $*: $(owned "$@" | tr '\n' ' ')"; }
+
+event() { echo "$*" >> "$events"; echo "  $*" >&2; }
 
 # end_load: prints the report. A violation is printed with its history, and counted in violations.
 violations=0
@@ -117,6 +119,19 @@ metric_all() { local name=$1; shift; for n in "$@"; do metric "$n" "$name"; done
 owned() {
     for ((p = 0; p < partitions; p++)); do echo "hget levee/state/cachepartition/default/$p/owner data"; done | redis-cli -p "$store" > "$scratch/claims"
     for n in "$@"; do grep -c "\"Silo\":\"$(sed -n 's/.*silo on \([^,]*\),.*/\1/p' "$scratch/silo.$n.out")@" "$scratch/claims" || true; done
+}
+
+# until_balanced N ...: waits until these silos own all partitions and none more than an even share, rounded up, at most 60 s; prints how long it took.
+until_balanced() {
+    local began=$EPOCHREALTIME share=$(((partitions + $# - 1) / $#))
+    while awk "BEGIN { exit $EPOCHREALTIME - $began > 60 }"; do
+        if owned "$@" | awk -v share=$share -v all="$partitions" '{ sum += $1 } $1 > share { above = 1 } END { exit above || sum != all }'; then
+            awk "BEGIN { printf \"%.1f\\n\", $EPOCHREALTIME - $began }"
+            return
+        fi
+        sleep 0.1
+    done
+    echo "not within 60"
 }
 
 # dead_silos: rows of the membership table that are dead; whoever stopped as planned is among them.

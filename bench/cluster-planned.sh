@@ -13,6 +13,7 @@ leave() {
     echo "== planned stop of one of three; clients on silos $*"
     start_silos 1 2 3
     start_load "$(servers "$@")"
+    settle 1 2 3
     sleep "$pause"
     event "planned stop of silo 3"
     stop_silo 3
@@ -24,11 +25,12 @@ leave() {
 echo "== a third silo joins two"
 start_silos 1 2
 start_load "$(servers 1 2)"
+settle 1 2
 sleep "$pause"
 event "silo 3 joins"
 begin_silo 3
 ready 3
-sleep "$pause"
+settle 1 2 3
 sleep "$pause"
 end_load
 end_silos 1 2 3

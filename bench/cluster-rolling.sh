@@ -10,6 +10,7 @@ pause=${1:-15}
 build_cluster
 start_silos 1 2 3
 start_load "$(servers 1 2 3)"
+settle 1 2 3
 sleep "$pause"
 for n in 1 2 3; do
     event "silo $n is told to stop"
@@ -17,6 +18,7 @@ for n in 1 2 3; do
     begin_silo "$n"
     ready "$n"
     event "silo $n is back"
+    settle 1 2 3
     sleep "$pause"
 done
 end_load

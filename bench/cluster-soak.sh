@@ -7,10 +7,11 @@ cd "$(dirname "$0")/.."
 . bench/lib.sh
 . bench/cluster-lib.sh
 minutes=${MINUTES:-20}
-memory=${MEMORY:-128mb}
+memory=${MEMORY:-256mb} partitions=${PARTITIONS:-32}
 build_cluster
 start_silos 1 2 3
-RATE=${RATE:-50000} start_load "$(servers 1 2 3)" --value 1000 --read 0.7 --pipeline 32
+RATE=${RATE:-50000} KEYS=${KEYS:-1000000} start_load "$(servers 1 2 3)" --value 1000 --read 0.7 --pipeline 32
+settle 1 2 3
 for _ in $(seq "$(nproc)"); do
     (while :; do :; done) &
     started+=($!)
