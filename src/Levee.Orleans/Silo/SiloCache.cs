@@ -67,6 +67,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
     public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
 
+    /// <summary>What this silo had to do with others.</summary>
+    public ClusterCounts Counts => new(Name, router.Statistics, Claims.Count, Claims.Takeovers, Claims.ArrivedEntries, Claims.LostEntries, Feeds.Accesses?.Reported ?? 0, Feeds.Accesses?.Dropped ?? 0);
+
     /// <inheritdoc/>
     public LargeValueStore LargeValues => Local.LargeValues;
 

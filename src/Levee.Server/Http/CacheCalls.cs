@@ -89,7 +89,8 @@ internal static class CacheCalls
         var sum = new PartitionStatistics();
         foreach (var answer in await cache.EverywhereAsync(OperationKind.Statistics, [], cancellationToken).ConfigureAwait(false))
         {
-            sum += answer.Statistics!;
+            // A partition of a cluster may be nowhere for the moment.
+            sum += answer.Statistics ?? new PartitionStatistics();
         }
 
         return sum;
@@ -104,7 +105,7 @@ internal static class CacheCalls
             cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
         }
 
-        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics!.Tier!)];
+        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics?.Tier).OfType<TierStatistics>()];
     }
 
     /// <summary>Where the entry of a key lies.</summary>

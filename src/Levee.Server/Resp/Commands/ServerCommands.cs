@@ -34,7 +34,7 @@ internal static class ServerCommands
         for (var partition = 0; partition < cache.PartitionCount + cache.TierCount; partition++)
         {
             using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            sum += answer.Answer.Statistics!;
+            sum += answer.Answer.Statistics ?? new PartitionStatistics();
         }
 
         c.Cache = chosen;

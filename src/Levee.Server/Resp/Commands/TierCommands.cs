@@ -21,7 +21,10 @@ internal static class TierCommands
         for (var tier = 0; tier < cache.TierCount; tier++)
         {
             using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier });
-            tiers.Add(answer.Answer.Statistics!.Tier!);
+            if (answer.Answer.Statistics?.Tier is { } said)
+            {
+                tiers.Add(said);
+            }
         }
 
         c.Cache = chosen;
