@@ -149,7 +149,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         {
             await cache.JoinAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.FollowConfigurationAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.ReportAccessesAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.PublishInvalidationsAsync(stopping.Token), CancellationToken.None));
         }
 
         isActive = true;

@@ -107,6 +107,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         }
 
         await clock.ReserveAsync(floor);
+        cache.Feeds.Cleared(partition); // What was written and not told any more is not known.
         Open(partition, epoch, $"empty: {string.Join(", ", predecessors)} had given it up or is dead", () => cache.Local.Open(partition, epoch, floor));
         Interlocked.Increment(ref takeovers);
     }
