@@ -83,19 +83,19 @@ internal static class CacheCalls
         return cache.AllAsync(batch, cancellationToken);
     }
 
-    /// <summary>The counters of all partitions together.</summary>
+    /// <summary>The counters of all partitions together; in a cluster, of those that can be asked.</summary>
     public static async Task<PartitionStatistics> StatisticsAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var sum = new PartitionStatistics();
         foreach (var answer in await cache.EverywhereAsync(OperationKind.Statistics, [], cancellationToken).ConfigureAwait(false))
         {
-            sum += answer.Statistics!;
+            sum += answer.Statistics ?? new PartitionStatistics();
         }
 
         return sum;
     }
 
-    /// <summary>What each tier says of itself, the warmest first.</summary>
+    /// <summary>What each tier says of itself, the warmest first; in a cluster, silo by silo, of those that can be asked.</summary>
     public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var batch = new AnswerBatch(cache.TierCount, copiesValues: false);
@@ -104,7 +104,7 @@ internal static class CacheCalls
             cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
         }
 
-        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics!.Tier!)];
+        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics?.Tier).OfType<TierStatistics>()];
     }
 
     /// <summary>Where the entry of a key lies.</summary>

@@ -173,7 +173,7 @@ internal static class ScanCommands
         {
             var partition = (first + i) % c.Cache.PartitionCount;
             using var statistics = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            var entries = statistics.Answer.Statistics!.Entries;
+            var entries = statistics.Answer.Statistics?.Entries ?? 0;
             var node = entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(entries, int.MaxValue));
             while (keys.Count == 0 && (node = await ScanStepAsync(c, partition, node, 64, new KeyFilter(), keys)) != 0)
             {
