@@ -47,7 +47,7 @@ app.MapGet("/products/{id:int}", async (int id, bool? cache, Catalogue catalogue
 app.MapGet("/products", async (string category, int? page, bool? cache, Catalogue catalogue, CancellationToken cancellation) =>
     Origin.Categories.Contains(category) && page is null or > 0
         ? Results.Ok(await catalogue.ListAsync(category, page ?? 1, cache ?? true, cancellation))
-        : Results.Problem($"category is '{category}', page {page}; allowed: {string.Join(", ", Origin.Categories)}, pages from 1", statusCode: 400));
+        : Results.Problem($"category is '{category}', page is {page ?? 1}; allowed: {string.Join(", ", Origin.Categories)}; pages from 1", statusCode: 400));
 app.MapPost("/products/{id:int}", async (int id, ProductUpdate update, Catalogue catalogue, CancellationToken cancellation) =>
     update.Price < 0 ? Results.Problem($"price is {update.Price}; allowed: 0 or more", statusCode: 400)
     : await catalogue.UpdateAsync(id, update, cancellation) is { } product ? Results.Ok(product) : NoSuchProduct(id));
@@ -55,41 +55,57 @@ app.MapGet("/stats", (Measurements measurements) => measurements.Report());
 app.MapPost("/load", async (int? seconds, Load load, IHostApplicationLifetime lifetime) =>
     await load.RunAsync(TimeSpan.FromSeconds(Math.Clamp(seconds ?? 10, 1, 600)), lifetime.ApplicationStopping) ? Results.NoContent() : Results.Problem("a load runs already", statusCode: 409));
 
-if (builder.Configuration["load"] is not { } duration)
+try
 {
-    app.Lifetime.ApplicationStarted.Register(() => Console.WriteLine("the cache is connected"));
     Console.WriteLine($"client-sample on {builder.Configuration["Urls"]}, cache: {app.Services.GetRequiredService<ICatalogueCache>().Description}");
+    return builder.Configuration["load"] is { } duration ? await LoadAsync(duration) : await ServeAsync();
+}
+catch (OperationCanceledException)
+{
+    return 0;
+}
+catch (Exception failure)
+{
+    // A port that is taken, a cache that the cluster does not have: better now than later.
+    await Console.Error.WriteLineAsync($"client-sample: {failure.Message}");
+    return 1;
+}
+
+async Task<int> ServeAsync()
+{
     await app.RunAsync();
     return 0;
 }
 
-if (!int.TryParse(duration.TrimEnd('s'), NumberStyles.None, CultureInfo.InvariantCulture, out var loadSeconds) || loadSeconds is < 1 or > 600)
+async Task<int> LoadAsync(string duration)
 {
-    await Console.Error.WriteLineAsync($"client-sample: --load is '{duration}'; allowed: 1s to 600s");
-    return 2;
+    if (!int.TryParse(duration.TrimEnd('s'), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) || seconds is < 1 or > 600)
+    {
+        await Console.Error.WriteLineAsync($"client-sample: --load is '{duration}'; allowed: 1s to 600s");
+        return 2;
+    }
+
+    await app.StartAsync();
+    await app.Services.GetRequiredService<Load>().RunAsync(TimeSpan.FromSeconds(seconds), app.Lifetime.ApplicationStopping);
+    var report = app.Services.GetRequiredService<Measurements>().Report();
+    Console.WriteLine($"""
+                          with cache   without
+        requests        {report.WithCache.Requests,12:N0}{report.WithoutCache.Requests,10:N0}
+        per second      {report.WithCache.PerSecond,12:N0}{report.WithoutCache.PerSecond,10:N0}
+        hit ratio       {report.WithCache.HitRatio,12:P1}
+        p50, ms         {report.WithCache.P50Ms,12:N2}{report.WithoutCache.P50Ms,10:N2}
+        p99, ms         {report.WithCache.P99Ms,12:N2}{report.WithoutCache.P99Ms,10:N2}
+        cache errors    {report.CacheErrors,12:N0}  {report.LastError}
+        """);
+    await app.StopAsync();
+    return 0;
 }
 
-await app.StartAsync();
-Console.WriteLine($"cache: {app.Services.GetRequiredService<ICatalogueCache>().Description}; {loadSeconds} s of load");
-await app.Services.GetRequiredService<Load>().RunAsync(TimeSpan.FromSeconds(loadSeconds), app.Lifetime.ApplicationStopping);
-var report = app.Services.GetRequiredService<Measurements>().Report();
-Console.WriteLine($"""
-                      with cache   without
-    requests        {report.WithCache.Requests,12:N0}{report.WithoutCache.Requests,10:N0}
-    per second      {report.WithCache.PerSecond,12:N0}{report.WithoutCache.PerSecond,10:N0}
-    hit ratio       {report.WithCache.HitRatio,12:P1}{"",10}
-    p50, ms         {report.WithCache.P50Ms,12:N2}{report.WithoutCache.P50Ms,10:N2}
-    p99, ms         {report.WithCache.P99Ms,12:N2}{report.WithoutCache.P99Ms,10:N2}
-    cache errors    {report.CacheErrors,12:N0}  {report.LastError}
-    """);
-await app.StopAsync();
-return 0;
-
-static IResult NoSuchProduct(int id) => Results.Problem($"there is no product {id}; there are 1 to {Origin.ProductCount}", statusCode: 404);
-
-static async Task<bool> TryAgainAsync(Exception failure, CancellationToken cancellation)
+async Task<bool> TryAgainAsync(Exception failure, CancellationToken cancellation)
 {
-    await Console.Error.WriteLineAsync($"no cluster yet, the origin answers meanwhile: {failure.Message}");
+    await Console.Error.WriteLineAsync($"No cluster yet, the origin answers meanwhile: {failure.Message} Looking for cluster '{settings["ClusterId"]}' at {settings["Gateways"]}.");
     await Task.Delay(TimeSpan.FromSeconds(2), cancellation);
     return true;
 }
+
+static IResult NoSuchProduct(int id) => Results.Problem($"there is no product {id}; there are 1 to {Origin.ProductCount}", statusCode: 404);
