@@ -78,6 +78,12 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 
     public int Seed { get; }
 
+    /// <summary>How far it is.</summary>
+    public int Step => Volatile.Read(ref step);
+
+    /// <summary>What it waits for, where it waits.</summary>
+    public string Doing { get; private set; } = "";
+
     /// <summary>How often each thing happened: a generator that does not reach its cases proves nothing.</summary>
     public Dictionary<string, int> Reached { get; } = [];
 
@@ -119,6 +125,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         }
 
         await SettleAsync();
+        Doing = "waits for all arrivals";
         await Task.WhenAll(arrivals);
         Assert.Empty(asked);
         Assert.True(problems.Count == 0, string.Join("\n", problems.Take(3)));
@@ -206,10 +213,13 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             Answer();
         }
 
+        Doing = $"waits for the arrival of {partition} on {owners[partition]}";
         var isWhole = (await (random.Next(3) == 0 ? from.Arrived(partition) : Task.FromResult<ArrivalReport?>(null)).WaitAsync(TimeSpan.FromMilliseconds(patient ? 60_000 : 1)).ContinueWith(static task => task.IsCompletedSuccessfully)) && patient;
         Reach(isWhole ? "moved when all had come" : "moved in the middle");
         var epoch = ++epochs[partition];
+        Doing = $"freezes {partition} on {owners[partition]}";
         var header = await from.FreezeAsync(partition, epoch);
+        Doing = "";
         Assert.NotNull(header);
         Assert.Equal(header, await from.FreezeAsync(partition, epoch));
         Assert.Null(await from.FreezeAsync(partition, epoch + 1));
@@ -268,6 +278,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 
         for (var i = 0; i < PartitionCount; i++)
         {
+            Doing = $"waits in the end for the arrival of {i} on {owners[i]}: {string.Join(", ", hosts[owners[i]].Arrivals)}";
             var report = await hosts[owners[i]].Arrived(i);
             Assert.True(loses || report is null or { Lost: 0, Problem: "" }, $"seed {Seed}: {report}");
             Reach("arrival with losses", report is { Lost: > 0 } ? 1 : 0);
@@ -284,6 +295,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     /// <summary>Emptied hosts hold nothing: nobody has kept a reference, none was dropped twice.</summary>
     private async Task CheckNothingHeldAsync()
     {
+        Doing = "empties the hosts";
         for (var i = 0; i < PartitionCount; i++)
         {
             Submit(new Operation { Kind = OperationKind.Clear, Partition = i }, "");
