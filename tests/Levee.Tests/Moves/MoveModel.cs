@@ -208,17 +208,27 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     {
         var from = hosts[owners[partition]];
         var patient = !loses || random.Next(2) == 0;
-        if (patient)
+        var answersLate = patient && random.Next(2) == 0;
+        if (patient && !answersLate)
         {
             Answer();
         }
 
         Doing = $"waits for the arrival of {partition} on {owners[partition]}";
-        var isWhole = (await (random.Next(3) == 0 ? from.Arrived(partition) : Task.FromResult<ArrivalReport?>(null)).WaitAsync(TimeSpan.FromMilliseconds(patient ? 60_000 : 1)).ContinueWith(static task => task.IsCompletedSuccessfully)) && patient;
+        var isWhole = (await (random.Next(3) == 0 && !answersLate ? from.Arrived(partition) : Task.FromResult<ArrivalReport?>(null)).WaitAsync(TimeSpan.FromMilliseconds(patient ? 60_000 : 1)).ContinueWith(static task => task.IsCompletedSuccessfully)) && patient;
         Reach(isWhole ? "moved when all had come" : "moved in the middle");
         var epoch = ++epochs[partition];
         Doing = $"freezes {partition} on {owners[partition]}";
-        var header = await from.FreezeAsync(partition, epoch);
+        Reach("loads under way when it is frozen", tiers[owners[partition]]?.Waiting ?? 0);
+        var freezing = from.FreezeAsync(partition, epoch);
+        if (answersLate)
+        {
+            Assert.False(from.TrySubmit(new Operation { Kind = OperationKind.Clear, Partition = partition }, this, -1));
+            Reach("frozen before the answers came");
+            Answer();
+        }
+
+        var header = await freezing;
         Doing = "";
         Assert.NotNull(header);
         Assert.Equal(header, await from.FreezeAsync(partition, epoch));
@@ -236,9 +246,10 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             // Who took it over died before it opened it: the next one begins empty, above all that was given out.
             Reach("opened empty");
             epoch = ++epochs[partition];
-            // Of the clock no more is known than the versions tell.
-            clocks[partition] = (long)(lastVersions[partition] >> 16);
             hosts[target].Open(partition, epoch, (long)(lastVersions[partition] >> 16));
+
+            // Versions go on above all others; expiry begins anew with this host's clock, for nothing is left that had expired before.
+            clocks[partition] = hosts[target].Clock.Now;
             from.Drop(partition, epoch - 1);
             sources[partition] = null;
         }
@@ -328,7 +339,8 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         var key = $"k{(int)(random.NextDouble() * random.NextDouble() * Keys)}";
         switch (random.Next(1000))
         {
-            case < 350: Submit(TestBed.On(key, OperationKind.Get), key); break;
+            case < 310: Submit(TestBed.On(key, OperationKind.Get), key); break;
+            case < 350: Submit(TestBed.On(key, OperationKind.Prefetch), key); break;
             case < 400: Submit(TestBed.On(key, OperationKind.Peek), key); break;
             case < 700: Set(key); break;
             case < 770: Delete(key); break;
@@ -464,6 +476,9 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         {
             case Outcome.Done when operation.Kind == OperationKind.Clear:
                 ForgetWhere(operation.Partition, static _ => true);
+                return;
+            case Outcome.Done when operation.Kind == OperationKind.Prefetch:
+                Reach("prefetch that loads", (int)answer.Number);
                 return;
             case Outcome.Done:
                 var packed = Encoding.Latin1.GetString(TestBed.Pack(operation.TagName));

@@ -20,9 +20,9 @@ public sealed class MoveModelTests
             await RunAsync(seed, loses, hasTiers, reached);
         }
 
-        string[] cases = ["moved", "moved when all had come", "chunks", "keys", "a call fails", "Get Hit after a wait", "Increment Stored after a wait", "Set Stored after a wait", "Delete Removed after a wait", "Append Stored after a wait"];
+        string[] cases = ["moved", "moved when all had come", "chunks", "keys", "a call fails", "Get Hit after a wait", "Increment Stored after a wait", "Set Stored after a wait", "Delete Removed after a wait", "Append Stored after a wait", "prefetch that loads", "frozen before the answers came"];
         string[] losing = ["moved in the middle", "source dies", "opened empty", "arrival with losses"];
-        string[] tiered = ["demotions", "loads from a tier", "clears of a tier"];
+        string[] tiered = ["demotions", "loads from a tier", "clears of a tier", "loads under way when it is frozen"];
         Assert.All([.. cases, .. loses ? losing : [], .. hasTiers && loses ? tiered : []], what => Assert.True(reached.GetValueOrDefault(what) > 0, $"'{what}' was not reached: {string.Join(", ", reached)}"));
     }
 
