@@ -41,6 +41,8 @@ internal static class SiloRun
             FrontDoors.Options(serve, error, "silo") with
             {
                 Pauses = () => FrontDoors.Pauses(silo.Hosts),
+                Measured = new CacheCatalog(silo.Hosts),
+                Metrics = [new SiloMetrics(silo)],
                 HttpServices = services => SiloPages.AddServices(services, host.Services, drain, cluster),
                 HttpRoutes = routes => SiloPages.Map(routes, cluster),
             },

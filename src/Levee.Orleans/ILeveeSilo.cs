@@ -1,7 +1,19 @@
+using Levee.Clustering;
 using Levee.Hosting;
 using Levee.Operations;
 
 namespace Levee.Orleans;
+
+/// <summary>What a silo's front doors have had to do with other silos, for one cache, since its start.</summary>
+/// <param name="Cache">The cache's name.</param>
+/// <param name="Sent">What was sent to other silos.</param>
+/// <param name="Claims">Partitions that were claimed.</param>
+/// <param name="Takeovers">Those of them that came from a silo that was dead: empty.</param>
+/// <param name="ArrivedEntries">Entries that came with partitions from other silos.</param>
+/// <param name="LostEntries">Entries that did not come, for want of memory or because their silo was gone.</param>
+/// <param name="ReportedAccesses">Accesses reported to the prefetcher.</param>
+/// <param name="DroppedAccesses">Those of them that were dropped.</param>
+public readonly record struct ClusterCounts(string Cache, RouterStatistics Sent, long Claims, long Takeovers, long ArrivedEntries, long LostEntries, long ReportedAccesses, long DroppedAccesses);
 
 /// <summary>Levee on this silo, for what runs beside it: front doors, metrics, health. Usable once the silo has started.</summary>
 public interface ILeveeSilo
@@ -17,6 +29,9 @@ public interface ILeveeSilo
 
     /// <summary>Why this silo may not answer now; null: it may.</summary>
     string? Obstacle { get; }
+
+    /// <summary>What this silo said to others and took over from them, for each cache, in the same order.</summary>
+    IReadOnlyList<ClusterCounts> Counts { get; }
 
     /// <summary>How often the lease ended before it was renewed.</summary>
     long LeaseLapses { get; }

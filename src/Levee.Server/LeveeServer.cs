@@ -35,6 +35,12 @@ public sealed record ServerOptions
     /// <summary>Reads how often background work held a partition for more than a millisecond, for the metrics; null: not counted.</summary>
     public Func<IEnumerable<PauseCount>>? Pauses { get; init; }
 
+    /// <summary>What else <c>/metrics</c> shows.</summary>
+    public IReadOnlyList<IMetricSource> Metrics { get; init; } = [];
+
+    /// <summary>What <c>/metrics</c> counts; null: the caches that the front doors serve. In a cluster: what of them is in this process, so that the numbers of all servers can be added up.</summary>
+    public CacheCatalog? Measured { get; init; }
+
     /// <summary>Adds a host's own services to the HTTP application: health checks, what <see cref="HttpRoutes"/> needs; null: none.</summary>
     public Action<IServiceCollection>? HttpServices { get; init; }
 
@@ -70,6 +76,11 @@ public sealed class LeveeServer : IAsyncDisposable
         if (options.Pauses is { } pauses)
         {
             metrics.Add(new PauseMetrics(pauses));
+        }
+
+        foreach (var source in options.Metrics)
+        {
+            metrics.Add(source);
         }
     }
 

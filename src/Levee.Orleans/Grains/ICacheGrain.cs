@@ -44,7 +44,8 @@ public interface ICacheGrain : IGrainWithStringKey
     ValueTask Unsubscribe(IInvalidationObserver observer);
 
     /// <summary>Passes a silo's batch on to all subscribers.</summary>
-    [OneWay, AlwaysInterleave, Alias("publish")]
+    [AlwaysInterleave, Alias("publish")]
+    [ResponseTimeout("00:00:10")]
     ValueTask Publish(Immutable<byte[]> batch);
 }
 
@@ -79,8 +80,7 @@ internal sealed class CacheGrain : Grain, ICacheGrain
     {
         if (stored.State.Partitions == 0)
         {
-            stored.State = stored.State with { Version = stored.State.Version + 1, Partitions = partitions };
-            await stored.WriteStateAsync();
+            await WriteAsync(stored.State with { Version = stored.State.Version + 1, Partitions = partitions });
         }
 
         return stored.State;
@@ -121,8 +121,7 @@ internal sealed class CacheGrain : Grain, ICacheGrain
 
     private async Task StoreAsync(CacheConfiguration next)
     {
-        stored.State = next;
-        await stored.WriteStateAsync();
+        await WriteAsync(next);
         await Task.WhenAll(silo.View.Serving.Values.Select(TellAsync));
 
         async Task TellAsync(SiloAddress other)
@@ -135,6 +134,22 @@ internal sealed class CacheGrain : Grain, ICacheGrain
             {
                 silo.Log.ConfigurationFailed(this.GetPrimaryKeyString(), $"told to silo {other}", failure);
             }
+        }
+    }
+
+    /// <summary>What could not be written is not in force.</summary>
+    private async Task WriteAsync(CacheConfiguration next)
+    {
+        var before = stored.State;
+        stored.State = next;
+        try
+        {
+            await stored.WriteStateAsync();
+        }
+        catch
+        {
+            stored.State = before;
+            throw;
         }
     }
 

@@ -16,8 +16,9 @@ public interface IPrefetchGrain : IGrainWithStringKey
     /// <summary>The name of the stream to which batches are published too, where <see cref="LeveeSiloOptions.AccessStreamProvider"/> is given: its items are packed, see <see cref="AccessBatchReader"/>; its key is the cache's name.</summary>
     const string StreamNamespace = "levee.accesses";
 
-    /// <summary>Takes a packed <see cref="AccessBatch"/> of one front door. One way: whoever reports waits for nothing and hears of no failure.</summary>
-    [OneWay, Alias("observe")]
+    /// <summary>Takes a packed <see cref="AccessBatch"/> of one front door. Completes when it has been learnt from: a silo sends one after the other, and drops and counts what it sees while this one is slow.</summary>
+    [Alias("observe")]
+    [ResponseTimeout("00:00:10")]
     ValueTask Observe(Immutable<byte[]> batch);
 
     /// <summary>What came from each front door, and how many keys were asked for ahead of time.</summary>

@@ -12,6 +12,10 @@ public sealed class Ownership
     [Id(1)]
     public string Silo { get; set; } = "";
 
+    /// <summary>The owners before that were not known to have stopped when the owner claimed the partition, in their parsable form: empty once it has opened it. A claim that is broken off leaves them to the next.</summary>
+    [Id(3)]
+    public IReadOnlyList<string> Predecessors { get; set; } = [];
+
     /// <summary>The owner's lasting name: what a silo is called again when it restarts on the same data.</summary>
     [Id(2)]
     public string Node { get; set; } = "";

@@ -75,6 +75,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
 
     /// <inheritdoc/>
+    public IReadOnlyList<ClusterCounts> Counts => [.. options.Caches.Select(cache => caches[cache.Name].Counts)];
+
+    /// <inheritdoc/>
     public long LeaseLapses => lease.Lapses;
 
     /// <summary>The cache with a name.</summary>
@@ -146,7 +149,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         {
             await cache.JoinAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.Feeds.RunAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.FollowConfigurationAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.ReportAccessesAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.Feeds.PublishInvalidationsAsync(stopping.Token), CancellationToken.None));
         }
 
         isActive = true;

@@ -1,3 +1,4 @@
+using Levee.Hosting;
 using Levee.Orleans.Grains;
 
 namespace Levee.Orleans.Silo;
@@ -7,9 +8,14 @@ namespace Levee.Orleans.Silo;
 /// </summary>
 internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, IGrainFactory grains)
 {
+    private const int MostTries = 20;
+
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MovePoll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan MovePatience = TimeSpan.FromSeconds(30);
+
+    /// <summary>A move that did not come where it was to go is tried again soon: silos learn of each other within that time.</summary>
+    private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Balances until it is cancelled: whenever who serves changes, and once a second.</summary>
     public async Task RunAsync(CancellationToken cancellation)
@@ -17,13 +23,15 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         while (!cancellation.IsCancellationRequested)
         {
             var changed = silo.View.Changed;
+            var pause = Period;
             if (silo.View.Serving.ContainsValue(silo.Address))
             {
                 await GiveAwayAsync(cancellation);
                 await FetchAsync(cancellation);
+                pause = Misplaced().Any() ? Retry : Period;
             }
 
-            await Task.WhenAny(changed, Task.Delay(Period, cancellation)).ConfigureAwait(false);
+            await Task.WhenAny(changed, Task.Delay(pause, cancellation)).ConfigureAwait(false);
         }
     }
 
@@ -37,13 +45,15 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         }
     }
 
-    private Task GiveAwayAsync(CancellationToken cancellation)
-    {
-        var mine = cache.Local.Partitions
-            .Select(partition => (partition.Number, Target: cache.Routes.Planned(partition.Number)))
-            .Where(move => move.Target is not null && !move.Target.Equals(silo.Address));
-        return ForEachAsync(mine, options.ConcurrentMoves, move => MoveAsync(move.Number, move.Target!, cancellation), cancellation);
-    }
+    private Task GiveAwayAsync(CancellationToken cancellation) => ForEachAsync(Misplaced(), options.ConcurrentMoves, move => MoveAsync(move.Here, move.Target, cancellation), cancellation);
+
+    /// <summary>What serves here and is planned elsewhere. A frozen copy goes when it has been pulled.</summary>
+    private IEnumerable<(OpenPartition Here, SiloAddress Target)> Misplaced() =>
+        from here in cache.Local.Partitions
+        where here.State is PartitionState.Open or PartitionState.Arriving
+        let target = cache.Routes.Planned(here.Number)
+        where target is not null && !target.Equals(silo.Address)
+        select (here, target);
 
     private Task FetchAsync(CancellationToken cancellation)
     {
@@ -51,8 +61,9 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         return ForEachAsync(missing, options.ConcurrentMoves, EnsureAsync, cancellation);
     }
 
-    private async Task MoveAsync(int partition, SiloAddress target, CancellationToken cancellation)
+    private async Task MoveAsync(OpenPartition moved, SiloAddress target, CancellationToken cancellation)
     {
+        var partition = moved.Number;
         silo.Log.Moving(cache.Name, partition, target.ToString());
         try
         {
@@ -61,12 +72,23 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
             RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
             var grain = grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition));
             await grain.MoveTo(target).AsTask().WaitAsync(patience.Token);
-            var owner = await grain.Ensure().AsTask().WaitAsync(patience.Token);
 
-            // It may have come before the deactivation, or have been placed where it was as the target was not known everywhere yet. Then it is tried again.
-            while (owner.Equals(target) && cache.Local.Partitions.Any(here => here.Number == partition) && !patience.IsCancellationRequested)
+            // The call may come before the deactivation, or be placed where the grain was as the target is not known everywhere yet.
+            for (var tries = 1; !target.Equals(await grain.Ensure().AsTask().WaitAsync(patience.Token)); tries++)
             {
-                await Task.Delay(MovePoll, patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (tries == MostTries)
+                {
+                    return;
+                }
+
+                await Task.Delay(MovePoll, patience.Token);
+                await grain.MoveTo(target).AsTask().WaitAsync(patience.Token);
+            }
+
+            // What is here for a later epoch came back meanwhile.
+            while (cache.Local.Partitions.Any(here => here.Number == partition && (here.State is PartitionState.Freezing or PartitionState.Frozen || here.Epoch == moved.Epoch)))
+            {
+                await Task.Delay(MovePoll, patience.Token);
             }
         }
         catch (Exception failure)

@@ -13,6 +13,22 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     private readonly string self = silo.Address.ToParsableString();
     private readonly bool[] waiting = new bool[cache.PartitionCount];
     private readonly long[] fences = new long[cache.PartitionCount];
+    private long count;
+    private long takeovers;
+    private long arrivedEntries;
+    private long lostEntries;
+
+    /// <summary>Partitions that were claimed.</summary>
+    public long Count => Interlocked.Read(ref count);
+
+    /// <summary>Those of them that came from a dead silo.</summary>
+    public long Takeovers => Interlocked.Read(ref takeovers);
+
+    /// <summary>Entries that came from other silos.</summary>
+    public long ArrivedEntries => Interlocked.Read(ref arrivedEntries);
+
+    /// <summary>Entries that did not.</summary>
+    public long LostEntries => Interlocked.Read(ref lostEntries);
 
     /// <summary>Whether a dead owner's lease is being waited out for a partition.</summary>
     public bool IsWaiting(int partition) => Volatile.Read(ref waiting[partition]);
@@ -39,47 +55,72 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         }
 
         var epoch = before.Epoch + 1;
-        record.State = new Ownership { Epoch = epoch, Silo = self, Node = options.NodeName };
+        var isBack = options.NodeName.Length > 0 && before.Node == options.NodeName && before.Silo != self && before.Predecessors.Count == 0;
+        string[] predecessors = before.Epoch == 0 || isBack ? [] : [.. before.Predecessors.Append(before.Silo).Distinct()];
+        record.State = new Ownership { Epoch = epoch, Silo = self, Node = options.NodeName, Predecessors = predecessors };
         await record.WriteStateAsync();
         if (!clock.IsReserved)
         {
             await clock.ReserveAsync(0);
         }
 
-        if (before.Epoch == 0)
-        {
-            Open(partition, epoch, "new", () => cache.Local.Open(partition, epoch, floorMs: 0));
-        }
-        else if (options.NodeName.Length > 0 && before.Node == options.NodeName && before.Silo != self)
+        if (isBack)
         {
             Open(partition, epoch, "back on the same data", () => cache.Local.Reopen(partition, epoch));
         }
+        else if (predecessors.Length == 0)
+        {
+            Open(partition, epoch, "new", () => cache.Local.Open(partition, epoch, floorMs: 0));
+        }
         else
         {
-            await TakeOverAsync(partition, epoch, SiloAddress.FromParsableString(before.Silo));
+            await TakeOverAsync(partition, epoch, predecessors);
+            record.State = new Ownership { Epoch = epoch, Silo = self, Node = options.NodeName };
+            await record.WriteStateAsync();
         }
     }
 
-    private async Task TakeOverAsync(int partition, long epoch, SiloAddress owner)
+    /// <summary>Opens a partition when nobody else serves it any more: with what one of the owners before has frozen, or empty.</summary>
+    private async Task TakeOverAsync(int partition, long epoch, IReadOnlyList<string> predecessors)
     {
-        var source = new PortSource(ports.To(owner), cache.Name, partition, epoch);
+        var floor = 0L;
+        (byte[] Header, PortSource Source, SiloAddress Owner)? copy = null;
+        foreach (var owner in predecessors.Select(SiloAddress.FromParsableString))
+        {
+            var source = new PortSource(ports.To(owner), cache.Name, partition, epoch);
+            if (await StopAsync(partition, owner, source) is { } header)
+            {
+                copy = (header, source, owner);
+            }
+            else
+            {
+                floor = Math.Max(floor, await clock.FloorOfAsync(owner));
+            }
+        }
+
+        if (copy is { } found)
+        {
+            await clock.ReserveAsync(Math.Max(floor, Hosting.LockHost.ReachedMsOf(found.Header)));
+            Open(partition, epoch, $"arriving from {found.Owner}", () => cache.Local.Open(partition, epoch, found.Header, found.Source));
+            _ = ReportArrivalAsync(partition);
+            return;
+        }
+
+        await clock.ReserveAsync(floor);
+        cache.Feeds.Cleared(partition); // What was written and not told any more is not known.
+        Open(partition, epoch, $"empty: {string.Join(", ", predecessors)} had given it up or is dead", () => cache.Local.Open(partition, epoch, floor));
+        Interlocked.Increment(ref takeovers);
+    }
+
+    /// <summary>Completes when a silo that may have served a partition does so no more.</summary>
+    /// <returns>The header of what it has frozen; null where it has nothing, or is dead.</returns>
+    private async Task<byte[]?> StopAsync(int partition, SiloAddress owner, PortSource source)
+    {
         while (await silo.View.IsAliveAsync(owner, CancellationToken.None))
         {
             try
             {
-                if (await source.FreezeAsync() is { } header)
-                {
-                    await clock.ReserveAsync(Hosting.LockHost.ReachedMsOf(header));
-                    Open(partition, epoch, $"arriving from {owner}", () => cache.Local.Open(partition, epoch, header, source));
-                    _ = ReportArrivalAsync(partition);
-                }
-                else
-                {
-                    var floor = await ReserveAboveAsync(owner);
-                    Open(partition, epoch, $"{owner} had given it up", () => cache.Local.Open(partition, epoch, floor));
-                }
-
-                return;
+                return await source.FreezeAsync();
             }
             catch (Exception failure) when (failure is SiloUnavailableException or TimeoutException or OrleansMessageRejectionException)
             {
@@ -92,26 +133,17 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         Volatile.Write(ref waiting[partition], true);
         try
         {
-            var floor = await ReserveAboveAsync(owner);
             while (options.Lease + DriftMargin - silo.View.DeadFor(owner) is { Ticks: > 0 } left)
             {
                 await Task.Delay(left);
             }
 
-            Open(partition, epoch, $"{owner} is dead", () => cache.Local.Open(partition, epoch, floor));
+            return null;
         }
         finally
         {
             Volatile.Write(ref waiting[partition], false);
         }
-    }
-
-    /// <summary>Reserves this silo's clock above all that a silo which is gone can have given out.</summary>
-    private async Task<long> ReserveAboveAsync(SiloAddress owner)
-    {
-        var floor = await clock.FloorOfAsync(owner);
-        await clock.ReserveAsync(floor);
-        return floor;
     }
 
     private void Open(int partition, long epoch, string how, Action open)
@@ -126,6 +158,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
             open();
         }
 
+        Interlocked.Increment(ref count);
         silo.Log.Claimed(cache.Name, partition, epoch, how);
     }
 
@@ -133,6 +166,8 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     {
         if (await cache.Local.Arrived(partition) is { } report)
         {
+            Interlocked.Add(ref arrivedEntries, report.Received);
+            Interlocked.Add(ref lostEntries, report.Lost);
             silo.Log.Arrived(cache.Name, partition, report.Received, report.Entries, report.Lost, report.Bytes, report.Time.TotalMilliseconds, report.Problem);
         }
     }

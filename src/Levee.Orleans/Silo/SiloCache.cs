@@ -14,6 +14,8 @@ namespace Levee.Orleans.Silo;
 /// </summary>
 internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 {
+    private static readonly TimeSpan ConfigurationPeriod = TimeSpan.FromSeconds(5);
+
     private readonly LeveeSilo silo;
     private readonly LeveeSiloOptions siloOptions;
     private readonly IGrainFactory grains;
@@ -28,13 +30,13 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.siloOptions = siloOptions;
         this.grains = grains;
         started = options;
-        Local = new LockHost(options, time, tiers, opens: false);
+        Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
+        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds);
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
         Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
-        Feeds = new SiloFeeds(this, siloOptions, grains);
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
         Face = new HostedCache(this);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
@@ -66,6 +68,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
     public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
+
+    /// <summary>What this silo had to do with others.</summary>
+    public ClusterCounts Counts => new(Name, router.Statistics, Claims.Count, Claims.Takeovers, Claims.ArrivedEntries, Claims.LostEntries, Feeds.Accesses?.Reported ?? 0, Feeds.Accesses?.Dropped ?? 0);
 
     /// <inheritdoc/>
     public LargeValueStore LargeValues => Local.LargeValues;
@@ -138,6 +143,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             if (next.Version > configuration.Version)
             {
                 Local.Configure(next.ApplyTo(started));
+                Feeds.HasSubscribers = next.HasSubscribers;
                 configuration = next;
             }
         }
@@ -154,6 +160,23 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         }
 
         Configure(known);
+    }
+
+    /// <summary>Reads the configuration again and again until it is cancelled, as nobody may have been able to tell this silo of a change.</summary>
+    public async Task FollowConfigurationAsync(CancellationToken cancellation)
+    {
+        while (!cancellation.IsCancellationRequested)
+        {
+            await Task.Delay(ConfigurationPeriod, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                Configure(await grains.GetGrain<ICacheGrain>(Name).Read().AsTask().WaitAsync(cancellation));
+            }
+            catch (Exception failure) when (!cancellation.IsCancellationRequested)
+            {
+                silo.Log.ConfigurationFailed(Name, "read", failure);
+            }
+        }
     }
 
     /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>

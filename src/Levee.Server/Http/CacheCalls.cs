@@ -83,19 +83,20 @@ internal static class CacheCalls
         return cache.AllAsync(batch, cancellationToken);
     }
 
-    /// <summary>The counters of all partitions together; in a cluster, of those that can be asked.</summary>
+    /// <summary>The counters of all partitions together.</summary>
     public static async Task<PartitionStatistics> StatisticsAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var sum = new PartitionStatistics();
         foreach (var answer in await cache.EverywhereAsync(OperationKind.Statistics, [], cancellationToken).ConfigureAwait(false))
         {
+            // A partition of a cluster may be nowhere for the moment.
             sum += answer.Statistics ?? new PartitionStatistics();
         }
 
         return sum;
     }
 
-    /// <summary>What each tier says of itself, the warmest first; in a cluster, silo by silo, of those that can be asked.</summary>
+    /// <summary>What each tier says of itself, the warmest first.</summary>
     public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var batch = new AnswerBatch(cache.TierCount, copiesValues: false);

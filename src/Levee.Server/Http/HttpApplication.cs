@@ -24,7 +24,7 @@ public static class HttpApplication
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddRouting();
-        builder.Services.AddLeveeHttp(catalog);
+        builder.Services.AddLeveeHttp(catalog, options.Measured);
         options.HttpServices?.Invoke(builder.Services);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.UseLeveeHttp().Listen(options.Http));
         var application = builder.Build();

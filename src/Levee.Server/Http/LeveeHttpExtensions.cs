@@ -20,7 +20,10 @@ public static class LeveeHttpExtensions
     private const string SlidingText = "A sliding TTL: each use moves the expiry by so much, never beyond ttl where that is given.";
 
     /// <summary>Adds what the HTTP front door needs. <see cref="MetricRegistry"/> and <see cref="ReadinessState"/> are then to be had from the services.</summary>
-    public static IServiceCollection AddLeveeHttp(this IServiceCollection services, CacheCatalog caches)
+    /// <param name="services">The application's services.</param>
+    /// <param name="caches">The caches that are served.</param>
+    /// <param name="measured">The caches that the metrics count; null: those that are served.</param>
+    public static IServiceCollection AddLeveeHttp(this IServiceCollection services, CacheCatalog caches, CacheCatalog? measured = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         ArgumentNullException.ThrowIfNull(caches);
@@ -31,7 +34,7 @@ public static class LeveeHttpExtensions
         services.AddSingleton<EntryEndpoints>();
         services.AddSingleton<CacheEndpoints>();
         services.AddMetrics();
-        services.AddSingleton<CacheMetrics>();
+        services.AddSingleton(new CacheMetrics(measured ?? caches));
         services.AddSingleton<LeveeMeter>();
         services.AddSingleton<HttpMetrics>();
         services.AddSingleton<HttpFrontDoor>();

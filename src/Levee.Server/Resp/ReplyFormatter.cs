@@ -104,7 +104,7 @@ internal static class ReplyFormatter
         Outcome.WrongKind => "WRONGTYPE Operation against a key holding the wrong kind of value",
         Outcome.NotANumber => kind == ReplyKind.NewValue ? "ERR value is not a valid float" : "ERR value is not an integer or out of range",
         Outcome.Overflow => kind == ReplyKind.NewValue ? "ERR increment would produce NaN or Infinity" : "ERR increment or decrement would overflow",
-        Outcome.Unavailable => "TRYAGAIN a lower tier that may hold the key did not answer",
+        Outcome.Unavailable => "TRYAGAIN what holds the key (its partition, or a lower tier) did not answer; nothing is known of the operation",
         Outcome.BadKey => $"ERR key or tags too long: at most {answer.Number} bytes",
         _ => $"ERR unexpected outcome {answer.Outcome}",
     };

@@ -67,7 +67,7 @@ public sealed class PendingRepliesTests
         }
 
         // A read takes a failed tier for a miss; what would change an unknown entry is refused.
-        const string tryAgain = "-TRYAGAIN a lower tier that may hold the key did not answer|";
+        const string tryAgain = "-TRYAGAIN what holds the key (its partition, or a lower tier) did not answer; nothing is known of the operation|";
         Assert.Equal("$-1|" + tryAgain + tryAgain + "*3|$-1|$-1|$-1|$-1|+PONG|", client.TakeText());
         Assert.False(client.Conversation.HasPending);
     }
