@@ -116,6 +116,12 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     /// <returns>The header of what it has frozen; null where it has nothing, or is dead.</returns>
     private async Task<byte[]?> StopAsync(int partition, SiloAddress owner, PortSource source)
     {
+        if (owner.Equals(silo.Address))
+        {
+            // A claim of this silo that was broken off. By the port it would set the fence that stops the present one, each time anew.
+            return await cache.Local.FreezeAsync(partition, source.Epoch);
+        }
+
         while (await silo.View.IsAliveAsync(owner, CancellationToken.None))
         {
             try

@@ -7,6 +7,9 @@ namespace Levee.Orleans.Silo;
 /// <summary>The frozen copy of a partition on another silo.</summary>
 internal sealed class PortSource(ISiloPort port, string cache, int partition, long epoch) : IPartitionSource
 {
+    /// <summary>The epoch that it is stopped for.</summary>
+    public long Epoch => epoch;
+
     /// <summary>Stops the partition there.</summary>
     /// <returns>Its header; null where it is not there.</returns>
     public async Task<byte[]?> FreezeAsync() => (await port.Freeze(cache, partition, epoch)).Value;
