@@ -8,6 +8,8 @@ namespace Levee.Orleans.Silo;
 /// </summary>
 internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, IGrainFactory grains)
 {
+    private const int MostTries = 20;
+
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MovePoll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan MovePatience = TimeSpan.FromSeconds(30);
@@ -70,12 +72,23 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
             RequestContext.Set(global::Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, target);
             var grain = grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition));
             await grain.MoveTo(target).AsTask().WaitAsync(patience.Token);
-            var owner = await grain.Ensure().AsTask().WaitAsync(patience.Token);
 
-            // It may have come before the deactivation, or have been placed where it was as the target was not known everywhere yet: then it is tried again. What is here for a later epoch came back meanwhile.
-            while (owner.Equals(target) && cache.Local.Partitions.Any(here => here.Number == partition && (here.State is PartitionState.Freezing or PartitionState.Frozen || here.Epoch == moved.Epoch)) && !patience.IsCancellationRequested)
+            // The call may come before the deactivation, or be placed where the grain was as the target is not known everywhere yet.
+            for (var tries = 1; !target.Equals(await grain.Ensure().AsTask().WaitAsync(patience.Token)); tries++)
             {
-                await Task.Delay(MovePoll, patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (tries == MostTries)
+                {
+                    return;
+                }
+
+                await Task.Delay(MovePoll, patience.Token);
+                await grain.MoveTo(target).AsTask().WaitAsync(patience.Token);
+            }
+
+            // What is here for a later epoch came back meanwhile.
+            while (cache.Local.Partitions.Any(here => here.Number == partition && (here.State is PartitionState.Freezing or PartitionState.Frozen || here.Epoch == moved.Epoch)))
+            {
+                await Task.Delay(MovePoll, patience.Token);
             }
         }
         catch (Exception failure)

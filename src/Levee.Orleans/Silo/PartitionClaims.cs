@@ -49,7 +49,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     public async Task ClaimAsync(int partition, IPersistentState<Ownership> record)
     {
         var before = record.State;
-        if (before.Silo == self && cache.Local.IsOpen(partition))
+        if (before.Silo == self && cache.Local.IsHere(partition))
         {
             return;
         }

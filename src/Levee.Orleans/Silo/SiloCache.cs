@@ -101,6 +101,14 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
     {
+        if (PartitionOf(operation) >= PartitionCount)
+        {
+            // Tiers are numbered through all silos; which silo it is the router has found out already.
+            isWouldBeMiss = false;
+            var tiers = Math.Max(1, Local.TierCount);
+            return Local.TrySubmit(operation with { Partition = PartitionCount + ((operation.Partition - PartitionCount) % tiers) }, sink, ticket);
+        }
+
         if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
         {
             return true;

@@ -83,7 +83,7 @@ internal static class CacheCalls
         return cache.AllAsync(batch, cancellationToken);
     }
 
-    /// <summary>The counters of all partitions together.</summary>
+    /// <summary>The counters of all partitions together; in a cluster, of those that can be asked.</summary>
     public static async Task<PartitionStatistics> StatisticsAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var sum = new PartitionStatistics();
@@ -96,7 +96,7 @@ internal static class CacheCalls
         return sum;
     }
 
-    /// <summary>What each tier says of itself, the warmest first.</summary>
+    /// <summary>What each tier says of itself, the warmest first; in a cluster, silo by silo, of those that can be asked.</summary>
     public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
     {
         var batch = new AnswerBatch(cache.TierCount, copiesValues: false);

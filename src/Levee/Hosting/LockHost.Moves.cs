@@ -81,6 +81,9 @@ public sealed partial class LockHost
 
     internal TimeProvider Time => time;
 
+    /// <summary>Whether a partition is here and has not been frozen, whatever the lease.</summary>
+    public bool IsHere(int partition) => Volatile.Read(ref slots[partition].Serving) is not null;
+
     /// <summary>Whether a partition is here and serves.</summary>
     public bool IsOpen(int partition) => Volatile.Read(ref slots[partition].Serving) is not null && !IsLeaseOver;
 

@@ -27,6 +27,18 @@ internal sealed class LiteralTier(long floorMs) : ITierChain
 
     public int Clears { get; private set; }
 
+    /// <summary>Loads that have not been answered.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (gate)
+            {
+                return pending.Count;
+            }
+        }
+    }
+
     public Func<ulong, int> PartitionOf { get; set; } = static _ => 0;
 
     public bool Defers

@@ -78,6 +78,12 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 
     public int Seed { get; }
 
+    /// <summary>How far it is.</summary>
+    public int Step => Volatile.Read(ref step);
+
+    /// <summary>What it waits for, where it waits.</summary>
+    public string Doing { get; private set; } = "";
+
     /// <summary>How often each thing happened: a generator that does not reach its cases proves nothing.</summary>
     public Dictionary<string, int> Reached { get; } = [];
 
@@ -119,6 +125,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         }
 
         await SettleAsync();
+        Doing = "waits for all arrivals";
         await Task.WhenAll(arrivals);
         Assert.Empty(asked);
         Assert.True(problems.Count == 0, string.Join("\n", problems.Take(3)));
@@ -201,15 +208,28 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     {
         var from = hosts[owners[partition]];
         var patient = !loses || random.Next(2) == 0;
-        if (patient)
+        var answersLate = patient && random.Next(2) == 0;
+        if (patient && !answersLate)
         {
             Answer();
         }
 
-        var isWhole = (await (random.Next(3) == 0 ? from.Arrived(partition) : Task.FromResult<ArrivalReport?>(null)).WaitAsync(TimeSpan.FromMilliseconds(patient ? 60_000 : 1)).ContinueWith(static task => task.IsCompletedSuccessfully)) && patient;
+        Doing = $"waits for the arrival of {partition} on {owners[partition]}";
+        var isWhole = (await (random.Next(3) == 0 && !answersLate ? from.Arrived(partition) : Task.FromResult<ArrivalReport?>(null)).WaitAsync(TimeSpan.FromMilliseconds(patient ? 60_000 : 1)).ContinueWith(static task => task.IsCompletedSuccessfully)) && patient;
         Reach(isWhole ? "moved when all had come" : "moved in the middle");
         var epoch = ++epochs[partition];
-        var header = await from.FreezeAsync(partition, epoch);
+        Doing = $"freezes {partition} on {owners[partition]}";
+        Reach("loads under way when it is frozen", tiers[owners[partition]]?.Waiting ?? 0);
+        var freezing = from.FreezeAsync(partition, epoch);
+        if (answersLate)
+        {
+            Assert.False(from.TrySubmit(new Operation { Kind = OperationKind.Clear, Partition = partition }, this, -1));
+            Reach("frozen before the answers came");
+            Answer();
+        }
+
+        var header = await freezing;
+        Doing = "";
         Assert.NotNull(header);
         Assert.Equal(header, await from.FreezeAsync(partition, epoch));
         Assert.Null(await from.FreezeAsync(partition, epoch + 1));
@@ -226,9 +246,10 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             // Who took it over died before it opened it: the next one begins empty, above all that was given out.
             Reach("opened empty");
             epoch = ++epochs[partition];
-            // Of the clock no more is known than the versions tell.
-            clocks[partition] = (long)(lastVersions[partition] >> 16);
             hosts[target].Open(partition, epoch, (long)(lastVersions[partition] >> 16));
+
+            // Versions go on above all others; expiry begins anew with this host's clock, for nothing is left that had expired before.
+            clocks[partition] = hosts[target].Clock.Now;
             from.Drop(partition, epoch - 1);
             sources[partition] = null;
         }
@@ -268,6 +289,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 
         for (var i = 0; i < PartitionCount; i++)
         {
+            Doing = $"waits in the end for the arrival of {i} on {owners[i]}: {string.Join(", ", hosts[owners[i]].Arrivals)}";
             var report = await hosts[owners[i]].Arrived(i);
             Assert.True(loses || report is null or { Lost: 0, Problem: "" }, $"seed {Seed}: {report}");
             Reach("arrival with losses", report is { Lost: > 0 } ? 1 : 0);
@@ -284,6 +306,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     /// <summary>Emptied hosts hold nothing: nobody has kept a reference, none was dropped twice.</summary>
     private async Task CheckNothingHeldAsync()
     {
+        Doing = "empties the hosts";
         for (var i = 0; i < PartitionCount; i++)
         {
             Submit(new Operation { Kind = OperationKind.Clear, Partition = i }, "");
@@ -316,7 +339,8 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         var key = $"k{(int)(random.NextDouble() * random.NextDouble() * Keys)}";
         switch (random.Next(1000))
         {
-            case < 350: Submit(TestBed.On(key, OperationKind.Get), key); break;
+            case < 310: Submit(TestBed.On(key, OperationKind.Get), key); break;
+            case < 350: Submit(TestBed.On(key, OperationKind.Prefetch), key); break;
             case < 400: Submit(TestBed.On(key, OperationKind.Peek), key); break;
             case < 700: Set(key); break;
             case < 770: Delete(key); break;
@@ -452,6 +476,9 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         {
             case Outcome.Done when operation.Kind == OperationKind.Clear:
                 ForgetWhere(operation.Partition, static _ => true);
+                return;
+            case Outcome.Done when operation.Kind == OperationKind.Prefetch:
+                Reach("prefetch that loads", (int)answer.Number);
                 return;
             case Outcome.Done:
                 var packed = Encoding.Latin1.GetString(TestBed.Pack(operation.TagName));

@@ -25,7 +25,7 @@ internal static class ServerCommands
         new("cluster", -2, (RespConversation c, scoped in Arguments a) => Refuse(c, "ERR This instance has cluster support disabled")),
     ];
 
-    /// <summary>The counters of a cache, added up over its partitions and tiers.</summary>
+    /// <summary>The counters of a cache, added up over its partitions and tiers; in a cluster, over those that can be asked.</summary>
     public static async ValueTask<PartitionStatistics> StatisticsAsync(RespConversation c, ICacheHost cache)
     {
         var chosen = c.Cache;

@@ -12,7 +12,7 @@ internal static class TierCommands
         new("tiers", 1, Tiers) { IsBarrier = true },
     ];
 
-    /// <summary>What each tier of a cache says of itself, the warmest first.</summary>
+    /// <summary>What each tier of a cache says of itself, the warmest first; in a cluster, silo by silo, of those that can be asked.</summary>
     public static async ValueTask<List<TierStatistics>> StatisticsAsync(RespConversation c, ICacheHost cache)
     {
         var chosen = c.Cache;
