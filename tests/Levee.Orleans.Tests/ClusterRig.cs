@@ -1,9 +1,16 @@
+using System.Collections.Concurrent;
 using Levee.Caching;
 using Levee.Hosting;
 using Levee.Operations;
+using Levee.Orleans.Grains;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
+using Orleans;
+using Orleans.Runtime;
+using Orleans.Hosting;
 using Orleans.Runtime.Hosting;
+using Orleans.Runtime.Placement;
 using Orleans.TestingHost;
 
 namespace Levee.Orleans.Tests;
@@ -11,9 +18,12 @@ namespace Levee.Orleans.Tests;
 /// <summary>A cluster of silos in this process, with shared storage and Orleans' own grain directory, and a client.</summary>
 internal sealed class ClusterRig : IAsyncDisposable
 {
-    private ClusterRig(InProcessTestCluster cluster, SharedGrainStorage storage)
+    private readonly ConcurrentDictionary<string, IsolatedMembership> memberships;
+
+    private ClusterRig(InProcessTestCluster cluster, SharedGrainStorage storage, ConcurrentDictionary<string, IsolatedMembership> memberships)
     {
         Cluster = cluster;
+        this.memberships = memberships;
         Storage = storage;
     }
 
@@ -24,33 +34,59 @@ internal sealed class ClusterRig : IAsyncDisposable
     /// <summary>The cluster's cache as its client sees it.</summary>
     public ILeveeCache Client => Cluster.Client.ServiceProvider.GetRequiredService<ILeveeCache>();
 
-    public static async Task<ClusterRig> StartAsync(short silos, int partitions = 16, Action<LeveeSiloOptions>? configure = null)
+    /// <summary>Starts a cluster.</summary>
+    /// <param name="silos">How many silos begin.</param>
+    /// <param name="partitions">How many partitions the cache has, unless <paramref name="configure"/> names caches.</param>
+    /// <param name="configure">Changes a silo's options.</param>
+    /// <param name="silo">Changes a silo.</param>
+    /// <param name="client">Changes the client.</param>
+    /// <param name="time">Wall clock of silos and client; null: the system's.</param>
+    /// <param name="storage">What an earlier cluster kept; null: nothing.</param>
+    public static async Task<ClusterRig> StartAsync(
+        short silos,
+        int partitions = 16,
+        Action<LeveeSiloOptions>? configure = null,
+        Action<ISiloBuilder>? silo = null,
+        Action<LeveeClientOptions>? client = null,
+        SharedGrainStorage? storage = null,
+        TimeProvider? time = null)
     {
-        var storage = new SharedGrainStorage();
+        var memberships = new ConcurrentDictionary<string, IsolatedMembership>(StringComparer.Ordinal);
+        storage ??= new SharedGrainStorage();
         var builder = new InProcessTestClusterBuilder(silos);
         builder.Options.ConfigureFileLogging = false;
-        builder.ConfigureSilo((_, silo) =>
+        builder.ConfigureSiloHost((specific, host) => host.ConfigureContainer(new DefaultServiceProviderFactory(), services =>
+        {
+            var table = services.Last(service => service.ServiceType == typeof(IMembershipTable));
+            services.Replace(ServiceDescriptor.Singleton<IMembershipTable>(memberships.GetOrAdd(specific.SiloName, _ => new IsolatedMembership((IMembershipTable)table.ImplementationInstance!))));
+        }));
+        builder.ConfigureSilo((_, builder) =>
         {
             if (Environment.GetEnvironmentVariable("LEVEE_TEST_LOG") is { Length: > 0 })
             {
-                silo.Services.AddLogging(logs => logs.AddSimpleConsole(console =>
+                builder.Services.AddLogging(logs => logs.AddSimpleConsole(console =>
                 {
                     console.SingleLine = true;
                     console.TimestampFormat = "mm:ss.fff ";
                 }).SetMinimumLevel(LogLevel.Warning).AddFilter("Levee", LogLevel.Debug));
             }
 
-            silo.Services.AddGrainStorage("levee", (_, _) => storage);
-            silo.AddLevee(options =>
+            builder.Services.AddGrainStorage("levee", (_, _) => storage);
+            builder.AddLevee(options =>
             {
-                options.Caches.Add(new CacheOptions { Partitions = partitions, MemoryBytes = Math.Max(CacheOptions.MinMemoryBytes, partitions * (8L << 20) * 2) });
                 configure?.Invoke(options);
+                if (options.Caches.Count == 0)
+                {
+                    options.Caches.Add(new CacheOptions { Partitions = partitions, MemoryBytes = Math.Max(CacheOptions.MinMemoryBytes, partitions * (8L << 20) * 2) });
+                }
             });
+            silo?.Invoke(builder);
+            builder.Services.AddSingleton(time ?? TimeProvider.System);
         });
-        builder.ConfigureClientHost(host => host.Services.AddLeveeClient());
+        builder.ConfigureClientHost(host => host.Services.AddSingleton(time ?? TimeProvider.System).AddLeveeClient(client));
         var cluster = builder.Build();
         await cluster.DeployAsync();
-        return new ClusterRig(cluster, storage);
+        return new ClusterRig(cluster, storage, memberships);
     }
 
     public ILeveeSilo Levee(InProcessSiloHandle silo) => silo.ServiceProvider.GetRequiredService<ILeveeSilo>();
@@ -71,6 +107,33 @@ internal sealed class ClusterRig : IAsyncDisposable
             return open.Sum(mine => mine.Length) == partitions && open.Max(mine => mine.Length) - open.Min(mine => mine.Length) <= 1
                 && Cluster.Silos.All(silo => Levee(silo).Hosts[0].Partitions.All(partition => partition.State == PartitionState.Open));
         });
+    }
+
+    /// <summary>The silo's way to the membership table.</summary>
+    public IsolatedMembership MembershipOf(InProcessSiloHandle silo) => memberships[silo.Name];
+
+    /// <summary>The partition of a key.</summary>
+    public int PartitionOf(string key) => Levee(Cluster.Silos[0]).Hosts[0].PartitionOf(Keys.KeyHash.Of(System.Text.Encoding.UTF8.GetBytes(key)));
+
+    /// <summary>A key of a partition that begins with a text.</summary>
+    public string KeyIn(int partition, string prefix) => Enumerable.Range(0, int.MaxValue).Select(i => $"{prefix}{i}").First(key => PartitionOf(key) == partition);
+
+    /// <summary>The grain of a partition.</summary>
+    public ICachePartitionGrain Grain(int partition) => Cluster.Client.GetGrain<ICachePartitionGrain>(PartitionKey.Of(Levee(Cluster.Silos[0]).Hosts[0].Name, partition));
+
+    /// <summary>Moves a partition to a silo; the balancer may move it back afterwards.</summary>
+    public async Task MoveAsync(int partition, InProcessSiloHandle target)
+    {
+        await Grain(partition).MoveTo(target.SiloAddress);
+        RequestContext.Set(IPlacementDirector.PlacementHintKey, target.SiloAddress);
+        try
+        {
+            await Grain(partition).Ensure();
+        }
+        finally
+        {
+            RequestContext.Remove(IPlacementDirector.PlacementHintKey);
+        }
     }
 
     public async ValueTask DisposeAsync() => await Cluster.DisposeAsync();

@@ -42,7 +42,7 @@ internal sealed class LeveeClient(IServiceProvider services, IOptions<LeveeClien
         foreach (var name in options.Value.Caches)
         {
             var host = await ClientHost.ConnectAsync(name, services.GetRequiredService<IGrainFactory>(), options.Value, time).WaitAsync(cancellation);
-            caches.Add(name, (host, new HostedCache(host)));
+            caches.Add(name, (host, new HostedCache(host, time)));
         }
     }
 }

@@ -214,7 +214,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     {
         foreach (var cache in caches.Values)
         {
-            cache.Local.LeaseUntil = Environment.TickCount64 + (long)(left - TickMargin).TotalMilliseconds;
+            cache.Local.LeaseUntil = cache.Local.Clock.Monotonic + (long)(left - TickMargin).TotalMilliseconds;
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
         Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
-        Face = new HostedCache(this);
+        Face = new HostedCache(this, time);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
     }
 
@@ -170,7 +170,11 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             await Task.Delay(ConfigurationPeriod, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                Configure(await grains.GetGrain<ICacheGrain>(Name).Read().AsTask().WaitAsync(cancellation));
+                // A silo that stops has nobody left to ask.
+                if (silo.View.Serving.ContainsValue(silo.Address))
+                {
+                    Configure(await grains.GetGrain<ICacheGrain>(Name).Read().AsTask().WaitAsync(cancellation));
+                }
             }
             catch (Exception failure) when (!cancellation.IsCancellationRequested)
             {
