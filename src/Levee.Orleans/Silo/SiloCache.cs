@@ -99,6 +99,37 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <summary>Executes an operation on a partition that is here. While the lease of a dead owner is waited out, nothing is known of the entries, so a read is a miss.</summary>
     public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
 
+    /// <inheritdoc/>
+    public int SubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket)
+    {
+        var submitted = router.IsIdle(PartitionOf(keys[0].Hash)) ? Local.TrySubmitGets(input, keys, sink, ticket) : 0;
+        if (submitted == 0)
+        {
+            Submit(keys[0].ToGet(input), sink, ticket);
+            return 1;
+        }
+
+        if (Feeds.Accesses is { } accesses)
+        {
+            foreach (ref readonly var key in keys[..submitted])
+            {
+                if (key.IsWouldBeMiss)
+                {
+                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash);
+                }
+            }
+        }
+
+        return submitted;
+    }
+
+    /// <inheritdoc/>
+    public int TrySubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket)
+    {
+        var submitted = Local.TrySubmitGets(input, keys, sink, ticket);
+        return submitted == 0 && TrySubmit(keys[0].ToGet(input), sink, ticket) ? 1 : submitted;
+    }
+
     private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
     {
         if (PartitionOf(operation) >= PartitionCount)
@@ -202,6 +233,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private int PartitionOf(in Operation operation) => operation.Kind switch
     {
         OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics => operation.Partition,
-        _ => PartitionCount == 1 ? 0 : (int)(operation.Hash >> shift),
+        _ => PartitionOf(operation.Hash),
     };
+
+    private int PartitionOf(ulong hash) => PartitionCount == 1 ? 0 : (int)(hash >> shift);
 }

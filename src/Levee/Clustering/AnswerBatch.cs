@@ -101,7 +101,7 @@ internal sealed class AnswerBatchWriter : IDisposable
             return true;
         }
 
-        if (entry.IsPlain && form == default && parts == Parts.None)
+        if (entry.IsPlain && form is { OwnValue: false, SkipsValue: false } && parts == Parts.None)
         {
             return TryAddPlain(index, answer.Outcome, entry);
         }
@@ -185,20 +185,17 @@ internal sealed class AnswerBatchWriter : IDisposable
         return true;
     }
 
-    /// <summary>What most answers are: an entry that has a key, a value and nothing else.</summary>
-    private bool TryAddPlain(int index, Outcome outcome, EntryView entry)
+    /// <summary>Adds what most answers are: an entry that has a key, an inline value and nothing else, as its record lies.</summary>
+    /// <returns>False where the reply is full.</returns>
+    public bool TryAddPlain(int index, Outcome outcome, EntryView entry)
     {
-        var value = entry.Value;
-        if (!TryAdd(index, (byte)outcome, Parts.Entry, PackedAnswer.HeadBytes + PlainEntryBytes + value.Length, out var room))
+        var bytes = entry.PlainBytes;
+        if (!TryAdd(index, (byte)outcome, Parts.Record, PackedAnswer.HeadBytes + bytes, out var room))
         {
             return false;
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(room[4..], entry.Version);
-        room[12] = (byte)entry.Kind;
-        room[13] = 0;
-        BinaryPrimitives.WriteUInt16LittleEndian(room[14..], (ushort)value.Length);
-        value.CopyTo(room[16..]);
+        entry.CopyPlainTo(room[PackedAnswer.HeadBytes..]);
         return true;
     }
 
@@ -212,9 +209,7 @@ internal sealed class AnswerBatchWriter : IDisposable
 
         Finals += outcome == (byte)Outcome.Item ? 0 : 1;
         room = Reserve(bytes);
-        BinaryPrimitives.WriteUInt16LittleEndian(room, (ushort)index);
-        room[2] = outcome;
-        room[3] = (byte)parts;
+        BinaryPrimitives.WriteUInt32LittleEndian(room, (ushort)index | ((uint)outcome << 16) | ((uint)parts << 24));
         return true;
     }
 

@@ -12,6 +12,10 @@ public interface IBatchExecutor
     /// <returns>False: its partition is not here. Nothing was done and nothing is answered.</returns>
     bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket);
 
+    /// <summary>Submits gets that go together, see <see cref="ICacheHost.SubmitGets"/>.</summary>
+    /// <returns>How many were submitted; 0: the partition of the first is not here. Nothing was done then and nothing is answered.</returns>
+    int TrySubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket) => TrySubmit(keys[0].ToGet(input), sink, ticket) ? 1 : 0;
+
     /// <summary>Completes when all answers that were given before the call may leave the process.</summary>
     /// <exception cref="IOException">They must not.</exception>
     ValueTask CommitAsync();
@@ -48,6 +52,9 @@ public sealed class HostExecutor : IBatchExecutor
         host.Submit(operation, sink, ticket);
         return true;
     }
+
+    /// <inheritdoc/>
+    public int TrySubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket) => host.SubmitGets(input, keys, sink, ticket);
 
     /// <inheritdoc/>
     public ValueTask CommitAsync() => host.CommitAsync();

@@ -14,20 +14,15 @@ namespace Levee.Clustering;
 ///  2 outcome  1   Outcome; 255: its partition is not     · [content type 1+n] · [tags 2+n] · [key 2+n] · value
 ///                 here and nothing was done              value, by bits 6-7 of the traits:  0: length 2, bytes · 1: a large one: number 8, length 4
 ///  3 traits   1                                                   2: the operation's own · 3: left out: length 4
-///  then       [number 8] [entry] [JSON: length 4, bytes]
+///  then       [number 8] [record] [entry] [JSON: length 4, bytes]
 /// </code>
-/// The key is given where it is not the operation's own.
+/// A record is what most answers show: an entry that has a key, an inline value and nothing else. It is the entry's own record, whose slot does not count: -1 · value length 4 · version 8 · key length 2 · kind 1 · 0 · key · value.
+/// An entry gives its key where that is not the operation's own.
 /// </summary>
 internal ref struct PackedAnswer
 {
     public const byte NotHere = 255;
     public const int HeadBytes = 4;
-
-    /// <summary>What precedes the value of an entry without rare parts.</summary>
-    public const int PlainEntryBytes = 12;
-
-    /// <summary>Where the traits are in a packed entry.</summary>
-    private const int TraitsOffset = 9;
 
     /// <summary>The last outcome that version 1 knows.</summary>
     public const Outcome LastOutcome = Outcome.BadKey;
@@ -40,7 +35,8 @@ internal ref struct PackedAnswer
         Entry = 2,
         Statistics = 4,
         Explanation = 8,
-        All = 15,
+        Record = 16,
+        All = 31,
     }
 
     [Flags]
@@ -76,7 +72,7 @@ internal ref struct PackedAnswer
     /// <summary>Which parts there are.</summary>
     public Parts Given { get; private set; }
 
-    /// <summary>The entry as it is packed: a view is decoded from it straight into a record.</summary>
+    /// <summary>The entry as it is packed: a view is decoded from it straight into a record, unless it is one.</summary>
     private ReadOnlySpan<byte> entry;
 
     /// <summary>The number of the large value.</summary>
@@ -111,15 +107,17 @@ internal ref struct PackedAnswer
             return HeadBytes;
         }
 
-        if (answer.Given == Parts.Entry && bytes.Length >= HeadBytes + PlainEntryBytes && bytes[HeadBytes + TraitsOffset] == 0)
+        if ((answer.Given & Parts.Record) != 0)
         {
-            var length = HeadBytes + PlainEntryBytes + MemoryMarshal.Read<ushort>(bytes[(HeadBytes + PlainEntryBytes - 2)..]);
-            if (length <= bytes.Length && length <= HeadBytes + PlainEntryBytes + Limits.MaxInlineBytes)
+            var length = EntryRecord.PlainLengthOf(bytes[HeadBytes..]);
+            if (length == 0 || answer.Given != Parts.Record)
             {
-                answer.entry = bytes[HeadBytes..length];
-                result = answer;
-                return length;
+                throw new FormatException($"a packed answer of {bytes.Length} bytes or less has a damaged record, or more than that");
             }
+
+            answer.entry = bytes.Slice(HeadBytes, length);
+            result = answer;
+            return HeadBytes + length;
         }
 
         var reader = new SpanReader(bytes[HeadBytes..], "packed answer");
@@ -157,9 +155,9 @@ internal ref struct PackedAnswer
             return default;
         }
 
-        if (entry[TraitsOffset] == 0)
+        if (Given == Parts.Record)
         {
-            return PlainView(PackedOperation.Key(operation), ref scratch);
+            return new EntryView(entry, null);
         }
 
         var reader = new SpanReader(entry, "packed answer");
@@ -202,17 +200,6 @@ internal ref struct PackedAnswer
         }
 
         return scratch.AsSpan(0, length);
-    }
-
-    /// <summary>What most answers show: an entry that has a key, a value and nothing else.</summary>
-    private readonly EntryView PlainView(ReadOnlySpan<byte> key, ref byte[] scratch)
-    {
-        var value = entry[PlainEntryBytes..];
-        var record = Room(ref scratch, EntryRecord.HeadBytes + key.Length + value.Length);
-        EntryRecord.WritePlainHead(record, value.Length, MemoryMarshal.Read<ulong>(entry), key.Length, (EntryKind)entry[8]);
-        key.CopyTo(record[EntryRecord.HeadBytes..]);
-        value.CopyTo(record[(EntryRecord.HeadBytes + key.Length)..]);
-        return new EntryView(record, null);
     }
 
     private static Traits ReadEntry(scoped ref SpanReader reader, out RecordParts parts, out long largeNumber, out int valueLength)

@@ -57,7 +57,7 @@ internal static class PackedOperation
 
     /// <summary>Whether it is a get, complete and with nothing but a key. Its length fits its key then.</summary>
     public static bool IsPlainGet(ReadOnlySpan<byte> packed) =>
-        (Read<uint>(packed, 2) & 0xFFFF) == (uint)OperationKind.Get && TraitsOf(packed) == Traits.None && packed.Length == HeadBytes + KeyLength(packed) && packed.Length <= HeadBytes + Limits.MaxKeyBytes;
+        Read<uint>(packed, 2) == (uint)OperationKind.Get && packed.Length == HeadBytes + KeyLength(packed) && packed.Length <= HeadBytes + Limits.MaxKeyBytes;
 
     public static bool SkipsValue(ReadOnlySpan<byte> packed) => (packed[3] & SkipsValueBit) != 0;
 
@@ -128,11 +128,9 @@ internal static class PackedOperation
     /// <param name="traits">What <see cref="TraitsOf(in Operation)"/> says.</param>
     public static void Write(Span<byte> packed, int lane, scoped in Operation operation, Traits traits)
     {
-        BinaryPrimitives.WriteUInt16LittleEndian(packed, (ushort)packed.Length);
-        packed[2] = (byte)operation.Kind;
-        packed[3] = (byte)((int)operation.Condition | (operation.SkipsValue ? SkipsValueBit : 0) | ((int)operation.ExpireCondition << 4));
-        BinaryPrimitives.WriteUInt16LittleEndian(packed[4..], (ushort)traits);
-        BinaryPrimitives.WriteUInt16LittleEndian(packed[6..], (ushort)operation.Key.Length);
+        var conditions = (byte)((int)operation.Condition | (operation.SkipsValue ? SkipsValueBit : 0) | ((int)operation.ExpireCondition << 4));
+        var head = (ushort)packed.Length | ((ulong)operation.Kind << 16) | ((ulong)conditions << 24) | ((ulong)traits << 32) | ((ulong)operation.Key.Length << 48);
+        BinaryPrimitives.WriteUInt64LittleEndian(packed, head);
         BinaryPrimitives.WriteInt32LittleEndian(packed[8..], lane);
         BinaryPrimitives.WriteUInt64LittleEndian(packed[12..], operation.Hash);
         operation.Key.CopyTo(packed[HeadBytes..]);

@@ -7,7 +7,7 @@ namespace Levee.Clustering;
 /// A batch while it runs at a <see cref="BatchServer"/>, and until all its answers have been handed out. It is the sink of its operations: what is answered while it runs, on its own thread, goes straight
 /// into the reply; what is answered later, from any thread, is packed and waits to be collected. The ticket is the operation's index.
 /// </summary>
-internal sealed class ServerBatch : IAnswerSink, IDisposable
+internal sealed class ServerBatch : IBatchSink, IDisposable
 {
     /// <summary>How many nodes a scan visits before it looks whether the reply has room for more.</summary>
     private const int ScanSlice = 16;
@@ -35,6 +35,7 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
     private bool isVoid;
     private bool isAbandoned;
     private bool isCapturing;
+    private bool isGetting;
     private long captured;
 
     public ServerBatch(BatchServer server)
@@ -58,6 +59,9 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
     /// <summary>Whether its answers have all come and been handed out.</summary>
     public bool IsFinished => handedOut == Executed && lateFinals + direct.Finals == Executed;
 
+    /// <inheritdoc/>
+    public bool HasRoom => !isSpilling && direct.Room >= BatchLimits.MaxEntryBytes;
+
     /// <summary>Whether some of its operations are not answered.</summary>
     public bool IsPending => direct.Finals + Volatile.Read(ref lateFinals) < Executed;
 
@@ -74,6 +78,7 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
         lateFinals = 0;
         isSpilling = false;
         isVoid = false;
+        isGetting = false;
         isAbandoned = false;
         direct.Clear();
         absentLanes.Clear();
@@ -103,7 +108,7 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
             try
             {
                 Span<KeyHint> hints = stackalloc KeyHint[MaxApproached];
-                for (var from = 0; from < Count && HasRoom(from); from += MaxApproached)
+                for (var from = 0; from < Count && HasRoomFor(from); from += MaxApproached)
                 {
                     var window = hints[..Math.Min(MaxApproached, Count - from)];
                     Approach(executor, from, window);
@@ -125,6 +130,11 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
         var index = (int)ticket;
         if (executingThread == Environment.CurrentManagedThreadId)
         {
+            if (isGetting && !isSpilling && !answer.Entry.IsEmpty && answer.Entry.IsPlain && answer.Number == 0 && direct.TryAddPlain(index, answer.Outcome, answer.Entry))
+            {
+                return;
+            }
+
             if (isCapturing && answer.Outcome == Outcome.Done)
             {
                 captured = answer.Number;
@@ -253,7 +263,7 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
         Batch = 0;
     }
 
-    private bool HasRoom(int index)
+    private bool HasRoomFor(int index)
     {
         if (index == 0 || (!isSpilling && direct.Room >= 2 * BatchLimits.MaxEntryBytes))
         {
@@ -267,61 +277,80 @@ internal sealed class ServerBatch : IAnswerSink, IDisposable
 
     private void Approach(IBatchExecutor executor, int from, Span<KeyHint> window)
     {
-        if (window.Length < LeastApproached)
-        {
-            window.Clear();
-            return;
-        }
-
         for (var i = 0; i < window.Length; i++)
         {
             var packed = request.AsSpan(starts[from + i]);
             window[i] = new KeyHint { Start = starts[from + i] + PackedOperation.HeadBytes, Length = PackedOperation.KeyLength(packed), Hash = PackedOperation.Hash(packed) };
         }
 
-        executor.Approach(request, window);
+        if (window.Length >= LeastApproached)
+        {
+            executor.Approach(request, window);
+        }
     }
 
-    private void Run(IBatchExecutor executor, int from, ReadOnlySpan<KeyHint> window)
+    private void Run(IBatchExecutor executor, int from, Span<KeyHint> window)
+    {
+        var getsUntil = 0;
+        for (var i = 0; i < window.Length && HasRoomFor(from + i);)
+        {
+            if (absentLanes.Count == 0 && i >= getsUntil)
+            {
+                getsUntil = i;
+                while (getsUntil < window.Length && PackedOperation.IsPlainGet(request.AsSpan(starts[from + getsUntil], starts[from + getsUntil + 1] - starts[from + getsUntil])))
+                {
+                    getsUntil++;
+                }
+            }
+
+            if (absentLanes.Count == 0 && i < getsUntil)
+            {
+                i += RunGets(executor, from + i, window[i..getsUntil]);
+            }
+            else
+            {
+                RunOne(executor, from + i, window[i].IndexHint);
+                i++;
+            }
+        }
+    }
+
+    /// <summary>Most operations are gets with nothing but a key. Those of one partition that follow one another are executed together.</summary>
+    /// <returns>How many were executed, of those from the first on.</returns>
+    private int RunGets(IBatchExecutor executor, int index, Span<KeyHint> keys)
+    {
+        isGetting = true;
+        var submitted = executor.TrySubmitGets(request, keys, this, index);
+        isGetting = false;
+        Executed = index + Math.Max(1, submitted);
+        if (submitted == 0)
+        {
+            LoseLane(index);
+        }
+
+        return Math.Max(1, submitted);
+    }
+
+    private void RunOne(IBatchExecutor executor, int index, ulong indexHint)
     {
         var operation = default(Operation);
-        var get = default(Operation);
-        for (var i = 0; i < window.Length && HasRoom(from + i); i++)
+        var packed = request.AsSpan(starts[index], starts[index + 1] - starts[index]);
+        var largeLength = PackedOperation.Read(packed, ref operation, out var largeNumber);
+        Executed = index + 1;
+        if (absentLanes.Count > 0 && absentLanes.Contains(PackedOperation.Lane(packed)))
         {
-            var index = from + i;
-            var packed = request.AsSpan(starts[index], starts[index + 1] - starts[index]);
-            if (absentLanes.Count == 0 && PackedOperation.IsPlainGet(packed))
-            {
-                // Most are: nothing but a key, so that only what differs from the get before is set.
-                Executed = index + 1;
-                get.Hash = PackedOperation.Hash(packed);
-                get.Key = packed[PackedOperation.HeadBytes..];
-                get.IndexHint = window[i].IndexHint;
-                if (!executor.TrySubmit(get, this, index))
-                {
-                    LoseLane(index);
-                }
+            AnswerNotHere(index);
+            return;
+        }
 
-                continue;
-            }
-
-            var largeLength = PackedOperation.Read(packed, ref operation, out var largeNumber);
-            Executed = index + 1;
-            if (absentLanes.Count > 0 && absentLanes.Contains(PackedOperation.Lane(packed)))
-            {
-                AnswerNotHere(index);
-                continue;
-            }
-
-            operation.IndexHint = window[i].IndexHint;
-            if (operation.Kind == OperationKind.Scan)
-            {
-                Scan(executor, index, operation);
-            }
-            else if (largeLength == 0 || TryFindLarge(index, largeNumber, largeLength, ref operation))
-            {
-                Submit(executor, index, operation);
-            }
+        operation.IndexHint = indexHint;
+        if (operation.Kind == OperationKind.Scan)
+        {
+            Scan(executor, index, operation);
+        }
+        else if (largeLength == 0 || TryFindLarge(index, largeNumber, largeLength, ref operation))
+        {
+            Submit(executor, index, operation);
         }
     }
 

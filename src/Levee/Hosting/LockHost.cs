@@ -16,6 +16,9 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
 
+    /// <summary>8 MiB: what is less lies in a processor's cache, where looking ahead costs more than it saves.</summary>
+    private const int LeastPagesApproached = (8 << 20) / PageArena.PageBytes;
+
     private const int TakenPerSlice = 256;
 
     /// <summary>Within what a tier's buffer takes.</summary>
@@ -188,8 +191,67 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public int SubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket)
+    {
+        var submitted = TrySubmitGets(input, keys, sink, ticket);
+        if (submitted > 0)
+        {
+            return submitted;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Unavailable));
+        return 1;
+    }
+
+    /// <summary>Like <see cref="SubmitGets"/>, where the partition of the first key is here.</summary>
+    /// <returns>How many were submitted; 0 where the partition is not here, or does not serve any more, or the lease is over; then nothing was done.</returns>
+    public int TrySubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket)
+    {
+        var number = PartitionOf(keys[0].Hash);
+        var together = 1;
+        while (together < keys.Length && PartitionOf(keys[together].Hash) == number)
+        {
+            together++;
+        }
+
+        var slot = slots[number];
+        Effect[]? taken = null;
+        int submitted;
+        lock (slot.Gate)
+        {
+            if (slot.Serving is not { } partition || IsLeaseOver)
+            {
+                return 0;
+            }
+
+            submitted = partition.ExecuteGets(input, keys[..together], Clock.Now, sink, ticket);
+            if (partition.HasEffects)
+            {
+                taken = partition.TakeEffects();
+            }
+        }
+
+        if (taken is not null)
+        {
+            Run(number, taken);
+        }
+
+        return submitted;
+    }
+
+    /// <inheritdoc/>
     public void Approach(ReadOnlySpan<byte> input, Span<KeyHint> keys)
     {
+        if (tiers is null && arena.RentedPages < LeastPagesApproached)
+        {
+            foreach (ref var key in keys)
+            {
+                key.IndexHint = 0;
+            }
+
+            return;
+        }
+
         foreach (ref var key in keys)
         {
             tiers?.Approach(key.Hash);

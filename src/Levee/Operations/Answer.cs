@@ -106,3 +106,10 @@ public interface IAnswerSink
     /// <summary>Takes the answer to the operation that was submitted under <paramref name="ticket"/>.</summary>
     void Answer(long ticket, in Answer answer);
 }
+
+/// <summary>Takes the answers to operations that are submitted together, as long as it has room.</summary>
+public interface IBatchSink : IAnswerSink
+{
+    /// <summary>Whether there is room for the answer to another operation, whatever it is.</summary>
+    bool HasRoom { get; }
+}

@@ -45,6 +45,17 @@ public readonly ref struct EntryView
     /// <summary>Whether there is a key, an inline value and nothing else.</summary>
     internal bool IsPlain => (EntryRecord.TraitsOf(record) & ~EntryRecord.Traits.LowerCopy) == 0;
 
+    /// <summary>Length of the record of a plain entry, in bytes.</summary>
+    internal int PlainBytes => EntryRecord.HeadBytes + EntryRecord.KeyLength(record) + EntryRecord.ValueLength(record);
+
+    /// <summary>Copies the record of a plain entry, as it is outside a slot.</summary>
+    /// <param name="room">Exactly <see cref="PlainBytes"/>.</param>
+    internal void CopyPlainTo(Span<byte> room)
+    {
+        record[..room.Length].CopyTo(room);
+        EntryRecord.Unplace(room);
+    }
+
     /// <summary>Whether the value is large, or was left out (<see cref="Operation.SkipsValue"/>) and then <see cref="Large"/> is null.</summary>
     internal bool IsLarge => (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0;
 

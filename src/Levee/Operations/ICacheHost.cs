@@ -49,6 +49,20 @@ public interface ICacheHost
     /// <summary>What is known of why a partition's last operation failed, for the text of an error: for example which machine did not answer in time. Null: nothing.</summary>
     string? DescribeFailure(int partition) => null;
 
+    /// <summary>
+    /// Submits gets that go together, as many from the first on as are of its partition and as the sink has room for. A host whose partitions lie in this process' memory holds a partition once for all of them.
+    /// </summary>
+    /// <param name="input">Where the keys lie.</param>
+    /// <param name="keys">The keys, at least one; the host notes in <see cref="KeyHint.IsWouldBeMiss"/> what it found.</param>
+    /// <param name="sink">Takes the answers; it has room for the first.</param>
+    /// <param name="ticket">What the sink knows the first by; the next has the next number.</param>
+    /// <returns>How many were submitted, at least one.</returns>
+    int SubmitGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, IBatchSink sink, long ticket)
+    {
+        Submit(keys[0].ToGet(input), sink, ticket);
+        return 1;
+    }
+
     /// <summary>Ends a batch: a host that groups operations sends what <paramref name="sink"/> has submitted. Never waits.</summary>
     void Flush(IAnswerSink sink);
 }
@@ -68,5 +82,12 @@ public struct KeyHint
     /// <summary>What the host knows of the key's place, for <see cref="Operation.IndexHint"/> on the same host; 0: nothing.</summary>
     public ulong IndexHint { get; set; }
 
+    /// <summary>Whether a get found no entry in memory that it could have used; a prefetcher is to be told.</summary>
+    public bool IsWouldBeMiss { get; set; }
+
     internal int Node { get; set; }
+
+    /// <summary>A get of this key.</summary>
+    /// <param name="input">Where the key lies.</param>
+    public readonly Operation ToGet(ReadOnlySpan<byte> input) => new() { Kind = OperationKind.Get, Key = input.Slice(Start, Length), Hash = Hash, IndexHint = IndexHint };
 }

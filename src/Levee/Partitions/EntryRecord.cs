@@ -18,7 +18,7 @@ namespace Levee.Partitions;
 ///                                                                     then         tags       2+n   length, packed <see cref="TagList"/>   trait Tags
 /// </code>
 /// Key and value come before the rarer parts so that a plain hit reads one run of bytes. All numbers are little endian on every machine that .NET runs on
-/// in practice; the record does not leave the process.
+/// in practice. A record without rarer parts travels between silos as it is (<see cref="Clustering.PackedAnswer"/>); no other leaves the process.
 /// </summary>
 internal static class EntryRecord
 {
@@ -141,15 +141,25 @@ internal static class EntryRecord
         return Memory.SizeClass.RoundUp(Length(record)) + IndexBytesPerEntry + large;
     }
 
-    /// <summary>Writes the head of a record that has a key, an inline value and nothing else, and lies in no slot.</summary>
-    public static void WritePlainHead(Span<byte> record, int valueLength, ulong version, int keyLength, EntryKind kind)
+    /// <summary>Makes the copy of a record that has a key, an inline value and nothing else one that lies in no slot.</summary>
+    public static void Unplace(Span<byte> record)
     {
-        BinaryPrimitives.WriteInt32LittleEndian(record, NodeTable.None);
-        BinaryPrimitives.WriteInt32LittleEndian(record[4..], valueLength);
-        BinaryPrimitives.WriteUInt64LittleEndian(record[8..], version);
-        BinaryPrimitives.WriteUInt16LittleEndian(record[16..], (ushort)keyLength);
-        record[18] = (byte)kind;
+        SetNodeOf(record, NodeTable.None);
         record[19] = 0;
+    }
+
+    /// <summary>Length of the record that lies at the start of bytes of unknown origin, in bytes; 0 where there is none that has a key, an inline value and nothing else.</summary>
+    public static int PlainLengthOf(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length < HeadBytes)
+        {
+            return 0;
+        }
+
+        var valueLength = (uint)ValueLength(bytes);
+        var keyLength = (uint)KeyLength(bytes);
+        var length = HeadBytes + keyLength + valueLength;
+        return TraitsOf(bytes) == Traits.None && valueLength <= Limits.MaxInlineBytes && keyLength <= Limits.MaxKeyBytes && length <= (uint)bytes.Length ? (int)length : 0;
     }
 
     /// <summary>Makes a record that was written with four bytes for a value one whose value is elsewhere, and of this length.</summary>

@@ -170,6 +170,42 @@ public sealed partial class Partition : IEvictionListener
         }
     }
 
+    /// <summary>Acts on gets of this partition's keys, from the first on and as many as the sink has room for, like <see cref="Execute"/> on each.</summary>
+    /// <param name="input">Where the keys lie.</param>
+    /// <param name="keys">The keys; which were not found in memory is noted there.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="sink">Takes the answers; it has room for the first.</param>
+    /// <param name="ticket">What the sink knows the first by.</param>
+    /// <returns>How many were acted on.</returns>
+    internal int ExecuteGets(ReadOnlySpan<byte> input, Span<KeyHint> keys, long now, IBatchSink sink, long ticket)
+    {
+        Advance(now);
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (i > 0 && !sink.HasRoom)
+            {
+                return i;
+            }
+
+            ref var hint = ref keys[i];
+            var key = input.Slice(hint.Start, hint.Length);
+            var tag = (hint.IndexHint & HintMarkBits) == hintMark ? (uint)hint.IndexHint : store.TagOf(key);
+            var node = FindLive(key, tag);
+            if (node != NodeTable.None)
+            {
+                Hit(node, sink, ticket + i);
+                continue;
+            }
+
+            hint.IndexHint = hintMark | tag;
+            var before = WouldBeMisses;
+            ExecuteOnKey(hint.ToGet(input), sink, ticket + i);
+            hint.IsWouldBeMiss = WouldBeMisses != before;
+        }
+
+        return keys.Length;
+    }
+
     /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
     /// <returns>Whether an entry was stored; false also where no load has this ticket.</returns>
     public bool Complete(long ticket, scoped in LoadResult result, long now)
@@ -328,7 +364,7 @@ public sealed partial class Partition : IEvictionListener
         switch (operation.Kind)
         {
             case OperationKind.Get:
-                Get(operation, node, sink, ticket);
+                Get(node, sink, ticket);
                 return;
             case OperationKind.Peek:
                 sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.Miss) : new Answer(Outcome.Hit, store.View(node)));
@@ -354,7 +390,7 @@ public sealed partial class Partition : IEvictionListener
         }
     }
 
-    private void Get(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
+    private void Get(int node, IAnswerSink sink, long ticket)
     {
         if (node == NodeTable.None)
         {
@@ -363,6 +399,11 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
+        Hit(node, sink, ticket);
+    }
+
+    private void Hit(int node, IAnswerSink sink, long ticket)
+    {
         hits++;
         store.Hit(node);
         var record = store.Record(node);
