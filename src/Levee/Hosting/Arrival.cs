@@ -9,7 +9,8 @@ namespace Levee.Hosting;
 /// </summary>
 internal sealed class Arrival : IDisposable
 {
-    private const int ItemsPerSlice = 64;
+    internal const int ItemsPerSlice = 64;
+
     private const int RoomAttempts = 20;
     private static readonly TimeSpan RoomDelay = TimeSpan.FromMilliseconds(5);
 
@@ -95,7 +96,7 @@ internal sealed class Arrival : IDisposable
     {
         try
         {
-            await pulls.WaitAsync(stopping.Token).ConfigureAwait(false);
+            await WaitForTurnAsync(pulls).ConfigureAwait(false);
             try
             {
                 await PullAsync().ConfigureAwait(false);
@@ -119,6 +120,41 @@ internal sealed class Arrival : IDisposable
 
         large.Value?.Release();
         await EndAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>A copy that nobody reads drops itself, so it is read now and then while others are pulled first.</summary>
+    private async Task WaitForTurnAsync(SemaphoreSlim pulls)
+    {
+        var turn = pulls.WaitAsync(stopping.Token);
+        while (!turn.IsCompleted)
+        {
+            try
+            {
+                await turn.WaitAsync(options.FrozenIdle / 4, time, stopping.Token).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                await TouchAsync().ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                break; // The turn may have come in the same moment; then it is given back.
+            }
+        }
+
+        await turn.ConfigureAwait(false);
+    }
+
+    private async Task TouchAsync()
+    {
+        try
+        {
+            _ = await ReadChunkAsync(0).ConfigureAwait(false);
+        }
+        catch (Exception failure) when (failure is not OutOfMemoryException)
+        {
+            // Where the copy is lost, or the arrival over, the pull will find out.
+        }
     }
 
     private async Task EndAsync()
@@ -239,6 +275,7 @@ internal sealed class Arrival : IDisposable
         while (true)
         {
             stopping.Token.ThrowIfCancellationRequested();
+            host.PrepareRoom();
             var result = host.HasRoomForImport ? TakeSlice(chunk, ref place, ref stored, ref refused, skips: false) : Slice.NoRoom;
             if (result == Slice.NoRoom)
             {
@@ -463,6 +500,7 @@ internal sealed class Arrival : IDisposable
                 Superseded = report.Superseded + superseded,
                 Ghosts = report.Ghosts + ghosts,
                 LongestSlice = held > report.LongestSlice ? held : report.LongestSlice,
+                LongSlices = report.LongSlices + (held.TotalMilliseconds > 1 ? 1 : 0),
             };
         }
     }

@@ -11,6 +11,9 @@ public sealed partial class LockHost
 {
     private const long LeastShareBytes = 4 * PageArena.PageBytes;
 
+    /// <summary>A few times what a chunk takes, as several partitions may arrive at once.</summary>
+    private const int PagesPrepared = 32;
+
     private readonly Lock sharing = new();
     private readonly List<Partition> leaving = [];
     private long takenBytes;
@@ -47,6 +50,9 @@ public sealed partial class LockHost
 
     /// <summary>Whether pages can be had for an import without touching the reserve.</summary>
     internal bool HasRoomForImport => arena.RentedPages + 4 <= arena.BudgetPages - (Options.ReserveBytes / PageArena.PageBytes);
+
+    /// <summary>Has memory ready for the next import, so that the system does not take its time to find it while a partition is held.</summary>
+    internal void PrepareRoom() => arena.Prepare(PagesPrepared);
 
     /// <summary>Changes what can be changed while the cache runs: memory budget, default TTL and its jitter, longest value. More memory can be used at once; less is reached in maintenance slices.</summary>
     /// <param name="changed">The options, of which name, number of partitions, policy and durability are what they were.</param>

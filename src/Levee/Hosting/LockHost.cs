@@ -517,7 +517,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         {
             if (effect.Kind == EffectKind.LoadFromSource)
             {
-                slots[partition].Arrival!.Load(effect);
+                slots[partition].Arrival?.Load(effect); // None: the partition has been frozen meanwhile, and who waits is answered.
             }
             else
             {

@@ -63,6 +63,9 @@ public sealed record ArrivalReport
     /// <summary>The longest time that the partition was held for a slice.</summary>
     public TimeSpan LongestSlice { get; init; }
 
+    /// <summary>How many slices held the partition for more than a millisecond: of work, or because the thread was not running.</summary>
+    public long LongSlices { get; init; }
+
     /// <summary>Why it ended before all had come; empty where all came.</summary>
     public string Problem { get; init; } = "";
 }

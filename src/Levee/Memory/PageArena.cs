@@ -6,7 +6,7 @@ namespace Levee.Memory;
 /// A cache's memory: one budget, handed out in pages of 64 KiB off the managed heap. All else (nodes, buckets, slabs, large values) is cut from pages,
 /// so freed memory of any use serves any other, and what the cache holds is the number of pages rented.
 /// <para>Pages come from regions of 4 MiB that are taken from the system when first needed and kept until <see cref="Dispose"/>; the system backs them with
-/// memory as they are touched. Free pages form a stack through their first word, so the pages used last, and warm, are used next. Safe for threads.</para>
+/// memory as they are touched, which takes it milliseconds for each 2 MiB: who holds a lock and knows what is to come has them touched before (<see cref="Prepare"/>). Free pages form a stack through their first word, so the pages used last, and warm, are used next. Safe for threads.</para>
 /// </summary>
 public sealed unsafe class PageArena : IDisposable
 {
@@ -16,8 +16,11 @@ public sealed unsafe class PageArena : IDisposable
     private const int RegionPages = 64;
 
     private readonly Lock gate = new();
+    private readonly Lock preparing = new();
     private readonly List<nint> regions = [];
+    private readonly Queue<nint> prepared = [];
     private byte* free;
+    private int freePages;
     private int untouchedPages;
     private long rentedPages;
     private long budgetPages;
@@ -35,6 +38,18 @@ public sealed unsafe class PageArena : IDisposable
 
     /// <summary>How many pages are rented now.</summary>
     public long RentedPages => Volatile.Read(ref rentedPages);
+
+    /// <summary>How many pages can be had from what was taken from the system already.</summary>
+    internal long ReadyPages
+    {
+        get
+        {
+            lock (gate)
+            {
+                return freePages + untouchedPages + ((long)prepared.Count * RegionPages);
+            }
+        }
+    }
 
     /// <summary>Changes the budget: at once where it is raised; else down to what is rented now, and to be called again until it is reached.</summary>
     /// <param name="budgetBytes">The new budget in bytes, rounded down to pages; at least one page.</param>
@@ -67,18 +82,45 @@ public sealed unsafe class PageArena : IDisposable
             {
                 var page = free;
                 free = *(byte**)page;
+                freePages--;
                 return page;
             }
 
             if (untouchedPages == 0)
             {
-                var region = NativeMemory.AlignedAlloc((nuint)RegionPages * PageBytes, HugePages.Bytes);
-                HugePages.Advise(region, (nuint)RegionPages * PageBytes);
-                regions.Add((nint)region);
+                regions.Add(prepared.TryDequeue(out var region) ? region : (nint)TakeRegion());
                 untouchedPages = RegionPages;
             }
 
             return (byte*)regions[^1] + ((long)(RegionPages - untouchedPages--) * PageBytes);
+        }
+    }
+
+    /// <summary>Has the system back the pages that are rented next with memory now, where fewer than that are ready and the budget allows more. Takes milliseconds, and holds nobody up who rents meanwhile.</summary>
+    /// <param name="pages">How many pages are to be ready; what is taken for it are whole regions.</param>
+    internal void Prepare(int pages)
+    {
+        lock (preparing)
+        {
+            while (IsShortOf(pages))
+            {
+                var region = TakeRegion();
+                for (var offset = 0; offset < RegionPages * PageBytes; offset += Environment.SystemPageSize)
+                {
+                    region[offset] = 0;
+                }
+
+                lock (gate)
+                {
+                    if (disposed)
+                    {
+                        NativeMemory.AlignedFree(region);
+                        return;
+                    }
+
+                    prepared.Enqueue((nint)region);
+                }
+            }
         }
     }
 
@@ -94,6 +136,7 @@ public sealed unsafe class PageArena : IDisposable
 
             *(byte**)page = free;
             free = page;
+            freePages++;
             rentedPages--;
         }
     }
@@ -105,13 +148,30 @@ public sealed unsafe class PageArena : IDisposable
         {
             disposed = true;
             free = null;
+            freePages = 0;
             untouchedPages = 0;
-            foreach (var region in regions)
+            foreach (var region in regions.Concat(prepared))
             {
                 NativeMemory.AlignedFree((void*)region);
             }
 
             regions.Clear();
+            prepared.Clear();
+        }
+    }
+
+    private static byte* TakeRegion()
+    {
+        var region = NativeMemory.AlignedAlloc((nuint)RegionPages * PageBytes, HugePages.Bytes);
+        HugePages.Advise(region, (nuint)RegionPages * PageBytes);
+        return (byte*)region;
+    }
+
+    private bool IsShortOf(int pages)
+    {
+        lock (gate)
+        {
+            return !disposed && ReadyPages < Math.Min(pages, budgetPages - rentedPages);
         }
     }
 }

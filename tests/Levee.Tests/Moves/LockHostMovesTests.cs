@@ -109,6 +109,32 @@ public sealed class LockHostMovesTests
     }
 
     [Fact]
+    public async Task A_copy_is_read_now_and_then_while_others_are_pulled_first()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        await using var from = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 2 }, TimeProvider.System, seed: 1, maintains: false);
+        await using var to = new LockHost(
+            new CacheOptions { MemoryBytes = 16L << 20, Partitions = 2 }, TimeProvider.System, seed: 1, maintains: false, opens: false, moves: new MoveOptions { MaxPulls = 1, FrozenIdle = TimeSpan.FromMilliseconds(8) });
+        Fill(from, 100, 50, new DroppingSink());
+        var pulled = new ControlledSource(from, 0, 1);
+        to.Open(0, 1, (await from.FreezeAsync(0, 1, cancellation))!, pulled);
+        while (pulled.Chunks == 0)
+        {
+            await Task.Yield(); // Until it has the turn.
+        }
+
+        var waiting = new CountingSource(from, 1, 1, enough: 3);
+        to.Open(1, 1, (await from.FreezeAsync(1, 1, cancellation))!, waiting);
+        await waiting.Enough.WaitAsync(TimeSpan.FromSeconds(30), cancellation);
+        Assert.Equal(0, to.Arrivals[1].Received);
+        pulled.AnswersAtOnce = true;
+        Assert.Equal((0L, ""), ((await to.Arrived(0))!.Lost, (await to.Arrived(0))!.Problem));
+        var report = (await to.Arrived(1))!;
+        Assert.Equal((0L, report.Entries, ""), (report.Lost, report.Received, report.Problem));
+        Assert.Empty(from.Partitions);
+    }
+
+    [Fact]
     public async Task Memory_is_changed_at_run_time_in_slices()
     {
         await using var host = new LockHost(new CacheOptions { MemoryBytes = 32L << 20, Partitions = 2 }, TimeProvider.System, seed: 1, maintains: false);
@@ -217,6 +243,33 @@ public sealed class LockHostMovesTests
     private sealed class DroppingSink : IAnswerSink
     {
         public void Answer(long ticket, in Answer answer) => Assert.Equal(Outcome.Stored, answer.Outcome);
+    }
+
+    /// <summary>A frozen copy that says when so many chunks were read.</summary>
+    private sealed class CountingSource(LockHost host, int partition, long epoch, int enough) : IPartitionSource
+    {
+        private readonly TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int chunks;
+
+        public Task Enough => reached.Task;
+
+        public ValueTask<byte[]> ReadChunkAsync(long position, CancellationToken cancellation)
+        {
+            if (Interlocked.Increment(ref chunks) == enough)
+            {
+                reached.TrySetResult();
+            }
+
+            return ValueTask.FromResult(host.ReadChunk(partition, epoch, position));
+        }
+
+        public ValueTask<byte[]> ReadKeyAsync(byte[] key, int offset, CancellationToken cancellation) => host.ReadKeyAsync(partition, epoch, key, offset);
+
+        public ValueTask DropAsync()
+        {
+            host.Drop(partition, epoch);
+            return ValueTask.CompletedTask;
+        }
     }
 
     private sealed class WaitingSink : IAnswerSink

@@ -17,6 +17,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 {
     private const int Keys = 70;
     private const int PartitionCount = 2;
+    private const int HistoryLength = 4000;
 
     private static readonly string[] TagNames = ["red", "green", "blue"];
 
@@ -35,6 +36,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     private readonly Dictionary<string, CopiedEntry> model = [];
     private readonly Dictionary<long, Asked> asked = [];
     private readonly List<string> problems = [];
+    private readonly Queue<(int Partition, string Key, string What)> history = [];
     private readonly List<Task> arrivals = [];
     private long ticket;
     private int step;
@@ -156,6 +158,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
                 operation.Large.Release();
             }
 
+            Note(operation.Partition, operation.Key, $"{ticket} {operation.Kind} {copy.Outcome} v{copy.Entry?.Version} x{copy.Entry?.ExpiresAt % 1_000_000} n{copy.Number}");
             Reach($"{operation.Kind} {copy.Outcome}{(operation.HasWaited ? " after a wait" : "")}");
             Apply(operation, copy);
         }
@@ -229,6 +232,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         }
 
         var header = await freezing;
+        Note(partition, "", $"is frozen for epoch {epoch} {hosts[owners[partition]].Arrivals.FirstOrDefault(arrival => arrival.Partition == partition)}");
         Doing = "";
         Assert.NotNull(header);
         Assert.Equal(header, await from.FreezeAsync(partition, epoch));
@@ -248,8 +252,8 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             epoch = ++epochs[partition];
             hosts[target].Open(partition, epoch, (long)(lastVersions[partition] >> 16));
 
-            // Versions go on above all others; expiry begins anew with this host's clock, for nothing is left that had expired before.
-            clocks[partition] = hosts[target].Clock.Now;
+            // Versions go on above all others. Expiry begins anew with the clock of the first operation, here or wherever it has moved by then: nothing is left that had expired before.
+            clocks[partition] = 0;
             from.Drop(partition, epoch - 1);
             sources[partition] = null;
         }
@@ -264,6 +268,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         }
 
         owners[partition] = target;
+        Note(partition, "", $"is here for epoch {epoch}{(sources[partition] is null ? ", empty" : "")}");
         void Answer()
         {
             foreach (var tier in tiers)
@@ -458,6 +463,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             asked.Add(++ticket, submitted);
         }
 
+        Note(partition, key, $"{ticket} {operation.Kind} {operation.Condition} is asked");
         Assert.True(host.TrySubmit(operation, this, ticket));
         lock (gate)
         {
@@ -616,11 +622,26 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
 
     private void Reach(string what, int times = 1) => Reached[what] = Reached.GetValueOrDefault(what) + times;
 
+    /// <summary>What happened, for whoever has to find out why.</summary>
+    private void Note(int partition, string key, string what)
+    {
+        lock (gate)
+        {
+            history.Enqueue((partition, key, $"{step} {key} @{owners[partition]} {clocks[partition] % 1_000_000}/{times[owners[partition]].Milliseconds % 1_000_000} {what}"));
+            if (history.Count > HistoryLength)
+            {
+                history.Dequeue();
+            }
+        }
+    }
+
     private void Check(bool holds, string what)
     {
         if (!holds)
         {
-            problems.Add($"Seed {Seed}, step {step}: {what}.");
+            var key = what.Split(':')[0];
+            var past = history.Where(happened => (happened.Key == key || happened.Key.Length == 0) && happened.Partition == PartitionOf(key)).TakeLast(30);
+            problems.Add($"Seed {Seed}, step {step}: {what}.\n  {string.Join("\n  ", past.Select(static happened => happened.What))}");
         }
     }
 
