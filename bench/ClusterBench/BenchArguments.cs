@@ -18,6 +18,19 @@ internal sealed class BenchArguments
         return result;
     }
 
+    /// <summary>The same, with another value for one.</summary>
+    public BenchArguments With(string name, string value)
+    {
+        var result = new BenchArguments();
+        foreach (var (key, text) in given)
+        {
+            result.given[key] = text;
+        }
+
+        result.given[name] = value;
+        return result;
+    }
+
     public int Number(string name, int otherwise) => given.TryGetValue(name, out var text) ? int.Parse(text, CultureInfo.InvariantCulture) : otherwise;
 
     public string Text(string name, string otherwise) => given.GetValueOrDefault(name, otherwise);

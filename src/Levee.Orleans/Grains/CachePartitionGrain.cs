@@ -32,7 +32,11 @@ internal sealed class CachePartitionGrain(
         return Task.CompletedTask;
     }
 
-    public async ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => new(await cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
+    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request)
+    {
+        var reply = cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero);
+        return reply.IsCompletedSuccessfully ? new(new Immutable<byte[]>(reply.Result)) : AwaitAsync(reply);
+    }
 
     public async ValueTask<Immutable<byte[]>> Collect(long batch) => new(await cache.Server.CollectAsync(batch));
 
@@ -59,6 +63,8 @@ internal sealed class CachePartitionGrain(
 
         return ValueTask.CompletedTask;
     }
+
+    private static async ValueTask<Immutable<byte[]>> AwaitAsync(ValueTask<byte[]> reply) => new(await reply);
 
     /// <summary>A claim that fails gives the activation up: the next call is placed anew.</summary>
     private async Task ClaimAsync()
