@@ -7,8 +7,8 @@ using Orleans.Storage;
 namespace Levee.Silo;
 
 /// <summary>
-/// Places the grains of Orleans' storage in memory on the first silo, with localhost clustering. Orleans would spread them over the silos, and any that is killed would take a part of the partitions' ownership with it;
-/// so only the first silo cannot be lost, which has the list of members as well.
+/// Places the grains of Orleans' storage in memory on the first silo, with localhost clustering: it has the list of members as well. Orleans would spread them over the silos, and any that is killed would take a part of
+/// the partitions' ownership with it. Records can still be lost: Orleans' directory forgets some grains when a silo is killed, and deactivates them wherever they are, with what they hold in memory.
 /// </summary>
 [GenerateSerializer, Immutable, SuppressReferenceTracking, Alias("levee.first-silo-placement")]
 internal sealed class FirstSiloPlacement : PlacementStrategy

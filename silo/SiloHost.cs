@@ -100,9 +100,6 @@ internal static partial class SiloHost
         {
             silo.UseDevelopmentClustering(cluster.Join);
             FirstSiloPlacement.Add(silo, cluster.Join);
-#pragma warning disable ORLEANSEXP003 // Orleans' usual directory forgets grains when a silo is killed, the storage's on the first silo among them, and their memory with them.
-            silo.AddDistributedGrainDirectory();
-#pragma warning restore ORLEANSEXP003
         }
 
         if (cluster.IsInKubernetes)
