@@ -30,10 +30,10 @@ public interface ISiloPort : IGrainService
     ValueTask WriteLarge(string cache, long number, int length, int offset, Immutable<byte[]> piece);
 
     /// <summary>Stops a partition for the owner of a higher epoch.</summary>
-    /// <returns>Its header; null where the partition is not here. Either way no claim of a lower epoch opens it here any more.</returns>
+    /// <returns>What it was when it stopped. No claim of a lower epoch opens it here any more.</returns>
     [Alias("freeze")]
     [ResponseTimeout("00:00:10")]
-    ValueTask<Immutable<byte[]?>> Freeze(string cache, int partition, long epoch);
+    ValueTask<StoppedPartition> Freeze(string cache, int partition, long epoch);
 
     /// <summary>A piece of a frozen partition, the hottest first.</summary>
     [Alias("read-chunk")]
@@ -60,3 +60,9 @@ public interface ISiloPort : IGrainService
     [ResponseTimeout("00:00:05")]
     ValueTask Configure(string cache, CacheConfiguration configuration);
 }
+
+/// <summary>A partition that a silo does not serve any more.</summary>
+/// <param name="Header">The header of what it has frozen; null where it has nothing of it.</param>
+/// <param name="ReachedMs">The highest clock, in Unix milliseconds, that it can have given out in a version.</param>
+[GenerateSerializer, Immutable, Alias("levee.stopped-partition")]
+public sealed record StoppedPartition([property: Id(0)] byte[]? Header, [property: Id(1)] long ReachedMs);

@@ -25,7 +25,7 @@ internal sealed class SiloPort(GrainId id, global::Orleans.Runtime.Silo silo, IL
         return ValueTask.CompletedTask;
     }
 
-    public async ValueTask<Immutable<byte[]?>> Freeze(string cache, int partition, long epoch) => new(await Levee.CacheNamed(cache).Claims.FreezeAsync(partition, epoch));
+    public async ValueTask<StoppedPartition> Freeze(string cache, int partition, long epoch) => await Levee.CacheNamed(cache).Claims.FreezeAsync(partition, epoch);
 
     public ValueTask<Immutable<byte[]>> ReadChunk(string cache, int partition, long epoch, long position) => new(new Immutable<byte[]>(Levee.CacheNamed(cache).Local.ReadChunk(partition, epoch, position)));
 

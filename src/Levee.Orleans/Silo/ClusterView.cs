@@ -54,6 +54,14 @@ internal sealed class ClusterView(IClusterMembershipService membership, TimeProv
         return membership.CurrentSnapshot.Members.TryGetValue(silo, out var member) && member.Status != SiloStatus.Dead;
     }
 
+    /// <summary>Silos that may serve partitions: all that have been active, unless they have been known as dead for longer than a lease.</summary>
+    public IReadOnlyList<SiloAddress> MayServe(TimeSpan lease) =>
+    [
+        .. membership.CurrentSnapshot.Members.Values
+            .Where(member => member.Status is SiloStatus.Active or SiloStatus.ShuttingDown or SiloStatus.Stopping || (member.Status == SiloStatus.Dead && DeadFor(member.SiloAddress) <= lease))
+            .Select(member => member.SiloAddress),
+    ];
+
     /// <summary>How long it has been known here that a silo is dead.</summary>
     public TimeSpan DeadFor(SiloAddress silo)
     {

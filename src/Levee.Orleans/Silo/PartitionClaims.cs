@@ -3,7 +3,7 @@ using Levee.Orleans.Grains;
 namespace Levee.Orleans.Silo;
 
 /// <summary>How this silo comes to own partitions of a cache: see docs/decisions/0009-the-cluster.md.</summary>
-internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, SiloClock clock, SiloPortClient ports)
+internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, SiloClock clock, SiloPortClient ports, TimeProvider time)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
@@ -34,15 +34,14 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     public bool IsWaiting(int partition) => Volatile.Read(ref waiting[partition]);
 
     /// <summary>Stops a partition for the owner of a higher epoch. A claim of a lower epoch that is still under way here opens nothing any more.</summary>
-    /// <returns>Its header; null where it is not here.</returns>
-    public Task<byte[]?> FreezeAsync(int partition, long epoch)
+    public async Task<StoppedPartition> FreezeAsync(int partition, long epoch)
     {
         lock (fences)
         {
             fences[partition] = Math.Max(fences[partition], epoch);
         }
 
-        return cache.Local.FreezeAsync(partition, epoch);
+        return await FreezeHereAsync(partition, epoch);
     }
 
     /// <summary>Makes this silo the owner of a partition and opens it here.</summary>
@@ -54,9 +53,13 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
             return;
         }
 
-        var epoch = before.Epoch + 1;
+        // A record that is not there may have been lost with a storage in memory: then somebody may serve the partition, for an epoch that began earlier than now.
+        var isNew = before.Epoch == 0;
+        var epoch = isNew ? time.GetUtcNow().ToUnixTimeMilliseconds() : before.Epoch + 1;
         var isBack = options.NodeName.Length > 0 && before.Node == options.NodeName && before.Silo != self && before.Predecessors.Count == 0;
-        string[] predecessors = before.Epoch == 0 || isBack ? [] : [.. before.Predecessors.Append(before.Silo).Distinct()];
+        string[] predecessors = isBack ? []
+            : isNew ? [.. silo.View.MayServe(options.Lease + DriftMargin).Where(other => !other.Equals(silo.Address)).Select(other => other.ToParsableString())]
+            : [.. before.Predecessors.Append(before.Silo).Distinct()];
         record.State = new Ownership { Epoch = epoch, Silo = self, Node = options.NodeName, Predecessors = predecessors };
         await record.WriteStateAsync();
         if (!clock.IsReserved)
@@ -88,13 +91,11 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         foreach (var owner in predecessors.Select(SiloAddress.FromParsableString))
         {
             var source = new PortSource(ports.To(owner), cache.Name, partition, epoch);
-            if (await StopAsync(partition, owner, source) is { } header)
+            var stopped = await StopAsync(partition, owner, source);
+            floor = Math.Max(floor, stopped.ReachedMs);
+            if (stopped.Header is { } header)
             {
                 copy = (header, source, owner);
-            }
-            else
-            {
-                floor = Math.Max(floor, await clock.FloorOfAsync(owner));
             }
         }
 
@@ -113,13 +114,12 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
     }
 
     /// <summary>Completes when a silo that may have served a partition does so no more.</summary>
-    /// <returns>The header of what it has frozen; null where it has nothing, or is dead.</returns>
-    private async Task<byte[]?> StopAsync(int partition, SiloAddress owner, PortSource source)
+    private async Task<StoppedPartition> StopAsync(int partition, SiloAddress owner, PortSource source)
     {
         if (owner.Equals(silo.Address))
         {
             // A claim of this silo that was broken off. By the port it would set the fence that stops the present one, each time anew.
-            return await cache.Local.FreezeAsync(partition, source.Epoch);
+            return await FreezeHereAsync(partition, source.Epoch);
         }
 
         while (await silo.View.IsAliveAsync(owner, CancellationToken.None))
@@ -144,13 +144,15 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
                 await Task.Delay(left);
             }
 
-            return null;
+            return new StoppedPartition(null, await clock.FloorOfAsync(owner));
         }
         finally
         {
             Volatile.Write(ref waiting[partition], false);
         }
     }
+
+    private async Task<StoppedPartition> FreezeHereAsync(int partition, long epoch) => new(await cache.Local.FreezeAsync(partition, epoch), cache.Local.ReachedMs);
 
     private void Open(int partition, long epoch, string how, Action open)
     {

@@ -11,8 +11,7 @@ internal sealed class PortSource(ISiloPort port, string cache, int partition, lo
     public long Epoch => epoch;
 
     /// <summary>Stops the partition there.</summary>
-    /// <returns>Its header; null where it is not there.</returns>
-    public async Task<byte[]?> FreezeAsync() => (await port.Freeze(cache, partition, epoch)).Value;
+    public async Task<StoppedPartition> FreezeAsync() => await port.Freeze(cache, partition, epoch);
 
     /// <inheritdoc/>
     public async ValueTask<byte[]> ReadChunkAsync(long position, CancellationToken cancellation) => (await port.ReadChunk(cache, partition, epoch, position).AsTask().WaitAsync(cancellation)).Value;

@@ -37,7 +37,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions(), time);
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
         Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
-        Claims = new PartitionClaims(silo, this, siloOptions, clock, ports);
+        Claims = new PartitionClaims(silo, this, siloOptions, clock, ports, time);
         Face = new HostedCache(this, time);
         Balancer = new PartitionBalancer(silo, this, siloOptions, grains);
     }

@@ -50,7 +50,7 @@ public sealed partial class LockHost
         }
     }
 
-    /// <summary>The highest clock, in Unix milliseconds, that a partition which is here has given out in a version.</summary>
+    /// <summary>The highest clock, in Unix milliseconds, that a partition which is or was here has given out in a version.</summary>
     public long ReachedMs
     {
         get
@@ -60,7 +60,7 @@ public sealed partial class LockHost
             {
                 lock (slot.Gate)
                 {
-                    reached = Math.Max(reached, slot.Partition?.LastVersionMs ?? 0);
+                    reached = Math.Max(reached, Math.Max(slot.Partition?.LastVersionMs ?? 0, (long)(slot.LeftVersion >> 16)));
                 }
             }
 
