@@ -3,6 +3,7 @@ using System.Numerics;
 using Levee.Hosting;
 using Levee.Keys;
 using Levee.Operations;
+using Levee.Partitions;
 
 namespace Levee.MoveBench;
 
@@ -21,14 +22,14 @@ internal sealed class Contents
 
     private readonly bool isMixed;
 
-    /// <param name="bytes">Bytes of keys and values in all.</param>
+    /// <param name="bytes">Bytes in all: keys, values, and what an entry takes beside them.</param>
     /// <param name="isMixed">Whether some values are large, of 16 KiB to 1 MiB.</param>
     public Contents(long bytes, bool isMixed)
     {
         this.isMixed = isMixed;
         for (var left = bytes; left > 0; Count++)
         {
-            left -= KeyBytes + ValueBytes(Count);
+            left -= KeyBytes + ValueBytes(Count) + EntryRecord.IndexBytesPerEntry;
         }
     }
 

@@ -29,6 +29,11 @@ internal sealed class MoveRun : IAsyncDisposable
         }
 
         contents.Load(hosts[0]);
+        var evicted = CountLost(hosts[0]);
+        if (evicted > 0)
+        {
+            throw new InvalidOperationException($"The budget is too small: {evicted} of {contents.Count} entries were evicted before the move.");
+        }
     }
 
     public async Task<MoveReport> MoveAsync()
