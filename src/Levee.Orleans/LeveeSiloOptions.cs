@@ -32,6 +32,9 @@ public sealed class LeveeSiloOptions
     /// </summary>
     public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long a call to another silo may take before it is given up: then a read is tried once more and is a miss, and a write whose outcome is not known fails. 10 ms to 1 minute.</summary>
+    public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(1);
+
     /// <summary>How many partitions a silo gives away at once, 1 to 64.</summary>
     public int ConcurrentMoves { get; set; } = 4;
 
@@ -56,6 +59,7 @@ public sealed class LeveeSiloOptions
         }
 
         Check(Lease >= TimeSpan.FromMilliseconds(200) && Lease <= TimeSpan.FromMinutes(1), nameof(Lease), Lease, "200 ms to 1 minute");
+        Check(CallTimeout >= TimeSpan.FromMilliseconds(10) && CallTimeout <= TimeSpan.FromMinutes(1), nameof(CallTimeout), CallTimeout, "10 ms to 1 minute");
         Check(ConcurrentMoves is >= 1 and <= 64, nameof(ConcurrentMoves), ConcurrentMoves, "1 to 64");
         Check(DrainTimeout >= TimeSpan.Zero, nameof(DrainTimeout), DrainTimeout, "zero or more");
     }

@@ -22,7 +22,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
     {
         var seed = Environment.TickCount;
         var random = new Random(seed);
-        await using var rig = await ClusterRig.StartAsync(silos: 3);
+        await using var rig = await ClusterRig.StartAsync(silos: 3, configure: ClusterRig.Failing, client: options => options.CallTimeout = TimeSpan.FromSeconds(1));
         await rig.BalancedAsync();
         var load = new Load(rig, seed);
         var workers = Enumerable.Range(0, Workers).SelectMany(number => new[] { Task.Run(() => load.WriteAsync(number), Cancellation), Task.Run(() => load.ReadAsync(number), Cancellation) }).ToArray();

@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Orleans;
 using Orleans.Runtime;
+using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Runtime.Hosting;
 using Orleans.Runtime.Placement;
@@ -33,6 +34,13 @@ internal sealed class ClusterRig : IAsyncDisposable
 
     /// <summary>The cluster's cache as its client sees it.</summary>
     public ILeveeCache Client => Cluster.Client.ServiceProvider.GetRequiredService<ILeveeCache>();
+
+    /// <summary>Short times, for tests in which silos die.</summary>
+    public static void Failing(LeveeSiloOptions options)
+    {
+        options.Lease = TimeSpan.FromSeconds(1);
+        options.CallTimeout = TimeSpan.FromSeconds(1);
+    }
 
     /// <summary>Starts a cluster.</summary>
     /// <param name="silos">How many silos begin.</param>
@@ -74,16 +82,24 @@ internal sealed class ClusterRig : IAsyncDisposable
             builder.Services.AddGrainStorage("levee", (_, _) => storage);
             builder.AddLevee(options =>
             {
+                // A busy machine is no failure; tests of failures say what they want.
+                options.Lease = TimeSpan.FromSeconds(30);
+                options.CallTimeout = TimeSpan.FromSeconds(20);
                 configure?.Invoke(options);
                 if (options.Caches.Count == 0)
                 {
                     options.Caches.Add(new CacheOptions { Partitions = partitions, MemoryBytes = Math.Max(CacheOptions.MinMemoryBytes, partitions * (8L << 20) * 2) });
                 }
             });
+            builder.Configure<ClusterMembershipOptions>(options => options.ProbeTimeout = TimeSpan.FromSeconds(5));
             silo?.Invoke(builder);
             builder.Services.AddSingleton(time ?? TimeProvider.System);
         });
-        builder.ConfigureClientHost(host => host.Services.AddSingleton(time ?? TimeProvider.System).AddLeveeClient(client));
+        builder.ConfigureClientHost(host => host.Services.AddSingleton(time ?? TimeProvider.System).AddLeveeClient(options =>
+        {
+            options.CallTimeout = TimeSpan.FromSeconds(20);
+            client?.Invoke(options);
+        }));
         var cluster = builder.Build();
         await cluster.DeployAsync();
         return new ClusterRig(cluster, storage, memberships);

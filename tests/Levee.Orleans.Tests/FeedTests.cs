@@ -43,8 +43,9 @@ public sealed class FeedTests
             Assert.Null(await doors[i % 2].GetAsync($"missed:{i}", Cancellation));
         }
 
-        await Eventually.HoldsAsync(() => Enumerable.Range(0, 40).All(i => learnt.Contains($"missed:{i}")));
         var grain = rig.Cluster.Client.GetGrain<IPrefetchGrain>("default");
+        await Eventually.HoldsAsync(() => learnt.Count >= 40);
+        Assert.Equal(Enumerable.Range(0, 40).Select(i => $"missed:{i}").Order(), learnt.Order());
         var report = await grain.Report();
         Assert.Equal((2, 40L, 0L, 0L, 0L, 0L), (report.FrontDoors, report.Received, report.Lost, report.OutOfOrder, report.Asked, report.Damaged));
 
@@ -77,8 +78,7 @@ public sealed class FeedTests
 
         Assert.True(rig.Levee(rig.Cluster.Silos[0]).Counts[0].DroppedAccesses > 0, "nothing was dropped");
         stuck.Set();
-        await Eventually.HoldsAsync(() => prefetcher.Batches > 2);
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; prefetcher.Batches <= 2; i++)
         {
             await cache.GetAsync($"missed:{i}", Cancellation);
         }
@@ -126,7 +126,7 @@ public sealed class FeedTests
     [Fact]
     public async Task SubscribersHearWhatTheyMustForget()
     {
-        await using var rig = await ClusterRig.StartAsync(silos: 2, partitions: 4);
+        await using var rig = await ClusterRig.StartAsync(silos: 2, partitions: 4, configure: options => options.Lease = TimeSpan.FromSeconds(1));
         await rig.BalancedAsync();
         var grain = rig.Cluster.Client.GetGrain<ICacheGrain>("default");
         Assert.False((await grain.Read()).HasSubscribers);

@@ -55,7 +55,7 @@ public sealed class MoveTests
     [Fact]
     public async Task AKilledSiloLosesItsPartitionsAndNothingElse()
     {
-        await using var rig = await ClusterRig.StartAsync(silos: 3);
+        await using var rig = await ClusterRig.StartAsync(silos: 3, configure: options => options.Lease = TimeSpan.FromSeconds(1));
         await rig.BalancedAsync();
         await FillAsync(rig, 2000);
         var victim = rig.Cluster.Silos[2];

@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using Levee.Resp;
+using Levee.Testing;
+using Levee.Tiers.Tests.Redis;
+using Xunit;
+
+namespace Levee.Orleans.Tests;
+
+/// <summary>Real silos in processes of their own: written to, stopped, killed, frozen and added, and looked at from outside.</summary>
+public sealed class EndToEndTests(ITestOutputHelper output)
+{
+    private const int Keys = 400;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("redis")]
+    public async Task ValuesAreTrueWhileSilosAreStoppedKilledFrozenAndAdded(string clustering)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
+        Assert.SkipWhen(clustering == "redis" && !SiloProcess.HasRedis, "the silo was built without -p:LeveeProviders=redis");
+        await using var redis = clustering == "redis" ? await RedisServer.StartAsync() : null;
+        var environment = redis is null ? new Dictionary<string, string>() : new() { ["ConnectionStrings__cluster"] = $"localhost:{redis.Port}" };
+        string[] options = ["--cluster-id", $"test-{Environment.ProcessId}", .. redis is null ? (string[])[] : ["--config", Path.Combine(Repository.Root, "silo", "examples", "redis.json")]];
+
+        await using var first = await SiloProcess.StartAsync(environment, options);
+        string[] joining = redis is null ? [.. options, "--join", first.Endpoint] : options;
+        await using var stopped = await SiloProcess.StartAsync(environment, joining);
+        await using var killed = await SiloProcess.StartAsync(environment, joining);
+        await using var door = await first.ConnectAsync();
+        await WriteAllAsync(door, "1");
+        foreach (var silo in (SiloProcess[])[stopped, killed])
+        {
+            await using var other = await silo.ConnectAsync();
+            Assert.Equal(Enumerable.Repeat("1", Keys), await ReadAllAsync(other));
+        }
+
+        await BenchmarkAsync(first);
+
+        // A planned stop loses nothing.
+        await WriteAllAsync(door, "2");
+        await stopped.SignalAsync("TERM");
+        await stopped.EndedAsync();
+        Assert.True(stopped.ExitCode == 0, stopped.Printed);
+        Assert.Equal(Enumerable.Repeat("2", Keys), await ReadAllAsync(door));
+
+        // A killed silo loses what it had, and nothing older comes back; one that is added takes its place.
+        await using var frozen = await SiloProcess.StartAsync(environment, joining);
+        await WriteAllAsync(door, "3");
+        await killed.SignalAsync("KILL");
+        await killed.EndedAsync();
+        Assert.DoesNotContain(await ReadAllAsync(door), value => value is not "3" and not "");
+        await WriteAllAsync(door, "4");
+        Assert.Equal(Enumerable.Repeat("4", Keys), await ReadAllAsync(door));
+
+        // A frozen silo is replaced. When it goes on it answers nothing older, whoever asks.
+        await using var own = await frozen.ConnectAsync();
+        Assert.Equal(Enumerable.Repeat("4", Keys), await ReadAllAsync(own));
+        await frozen.SignalAsync("STOP");
+        await WriteAllAsync(door, "5");
+        var asked = ReadAllAsync(own);
+        await frozen.SignalAsync("CONT");
+        Assert.DoesNotContain(await asked, value => value is not "5" and not "");
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.DoesNotContain(await ReadAllAsync(own), value => value is not "5" and not "");
+        }
+
+        Assert.Equal(Enumerable.Repeat("5", Keys), await ReadAllAsync(door));
+        await LookAsync(first);
+        await first.SignalAsync("TERM");
+        await first.EndedAsync();
+        Assert.True(first.ExitCode == 0, first.Printed);
+    }
+
+    /// <summary>Writes all keys, each until it is acknowledged.</summary>
+    private static async Task WriteAllAsync(RespConnection door, string value)
+    {
+        var began = Stopwatch.GetTimestamp();
+        var left = Enumerable.Range(0, Keys).ToList();
+        while (left.Count > 0)
+        {
+            var sent = left.Select(key => (key, Reply: door.CallAsync(["SET", $"key:{key}", value], Cancellation).AsTask())).ToList();
+            left.Clear();
+            foreach (var (key, reply) in sent)
+            {
+                if ((await reply.WaitAsync(Patience, Cancellation)).ToString() != "OK")
+                {
+                    left.Add(key);
+                }
+            }
+
+            Assert.True(Stopwatch.GetElapsedTime(began) < Patience, $"{left.Count} of {Keys} keys could not be written");
+        }
+    }
+
+    /// <summary>The values of all keys; empty for a miss, an error and a connection that was closed: nobody was lied to.</summary>
+    private static async Task<string[]> ReadAllAsync(RespConnection door)
+    {
+        var values = new string[Keys];
+        var replies = Enumerable.Range(0, Keys).Select(key => AskAsync(door, key)).ToArray();
+        for (var i = 0; i < Keys; i++)
+        {
+            values[i] = await replies[i].WaitAsync(Patience, Cancellation);
+        }
+
+        return values;
+    }
+
+    private static async Task<string> AskAsync(RespConnection door, int key)
+    {
+        try
+        {
+            var reply = await door.CallAsync(["GET", $"key:{key}"], Cancellation);
+            return reply.IsError || reply.IsNull ? "" : reply.ToString()!;
+        }
+        catch (Exception closed) when (closed is IOException or ObjectDisposedException)
+        {
+            return "";
+        }
+    }
+
+    private async Task BenchmarkAsync(SiloProcess silo)
+    {
+        if (InstalledServer.Find("redis-benchmark") is not { } program)
+        {
+            output.WriteLine("redis-benchmark is not installed: it was left out");
+            return;
+        }
+
+        string[] arguments = ["-p", silo.RespPort.ToString(CultureInfo.InvariantCulture), "-t", "set,get", "-n", "20000", "-r", "5000", "-P", "16", "-q"];
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var printed = process.StandardOutput.ReadToEndAsync(Cancellation);
+        var errors = process.StandardError.ReadToEndAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation).WaitAsync(Patience, Cancellation);
+        Assert.Equal(0, process.ExitCode);
+        Assert.Contains("GET: ", await printed, StringComparison.Ordinal);
+        Assert.DoesNotContain("Error from server", await errors, StringComparison.Ordinal);
+        output.WriteLine((await printed).Replace('\r', '\n'));
+    }
+
+    private static async Task LookAsync(SiloProcess silo)
+    {
+        using var http = new HttpClient { BaseAddress = silo.Http, Timeout = Patience };
+        await Eventually.HoldsAsync(() => http.GetAsync("/health", Cancellation).Result.StatusCode == HttpStatusCode.OK);
+        var metrics = await http.GetStringAsync("/metrics", Cancellation);
+        Assert.Contains("levee_", metrics, StringComparison.Ordinal);
+        Assert.Contains("levee_cluster", metrics, StringComparison.Ordinal);
+        var dashboard = await http.GetAsync("/dashboard/", Cancellation);
+        Assert.Equal(HttpStatusCode.OK, dashboard.StatusCode);
+        Assert.Contains("<html", await dashboard.Content.ReadAsStringAsync(Cancellation), StringComparison.OrdinalIgnoreCase);
+    }
+}
