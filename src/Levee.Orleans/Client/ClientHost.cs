@@ -7,13 +7,12 @@ using Levee.Orleans.Grains;
 namespace Levee.Orleans.Client;
 
 /// <summary>A cluster's cache as a client outside sees it: everything goes in batches through the cluster's gateways.</summary>
-internal sealed class ClientHost : ICacheHost, IBatchRoutes, IThreadPoolWorkItem, IAsyncDisposable
+internal sealed class ClientHost : ICacheHost, IBatchRoutes, IAsyncDisposable
 {
     private readonly GatewayTarget[] gateways;
     private readonly PageArena arena;
     private readonly BatchRouter router;
     private readonly int shift;
-    private int isFlushDue;
 
     private ClientHost(string name, CacheDescription description, IGrainFactory grains, LeveeClientOptions options, TimeProvider time)
     {
@@ -46,23 +45,8 @@ internal sealed class ClientHost : ICacheHost, IBatchRoutes, IThreadPoolWorkItem
     /// <inheritdoc/>
     public void Submit(in Operation operation, IAnswerSink sink, long ticket) => router.Submit(PartitionOf(operation), operation, sink, ticket);
 
-    /// <summary>
-    /// Sends soon: behind what the thread pool has to do by then. One reply lets many callers go on, and what they ask next goes together; were it sent at once, the first one's would go alone and the others' wait for its return.
-    /// </summary>
-    public void Flush(IAnswerSink sink)
-    {
-        if (Interlocked.Exchange(ref isFlushDue, 1) == 0)
-        {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-        }
-    }
-
-    /// <summary>Sends. What is submitted from now on asks for it again.</summary>
-    void IThreadPoolWorkItem.Execute()
-    {
-        Interlocked.Exchange(ref isFlushDue, 0);
-        router.Flush();
-    }
+    /// <inheritdoc/>
+    public void Flush(IAnswerSink sink) => router.Flush();
 
     /// <inheritdoc/>
     public string? DescribeFailure(int partition) => router.LastFailure(partition);

@@ -110,7 +110,6 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         await clock.ReserveAsync(floor);
         cache.Feeds.Cleared(partition); // What was written and not told any more is not known.
         Open(partition, epoch, $"empty: {string.Join(", ", predecessors)} had given it up or is dead", () => cache.Local.Open(partition, epoch, floor));
-        Interlocked.Increment(ref takeovers);
     }
 
     /// <summary>Completes when a silo that may have served a partition does so no more.</summary>
@@ -144,6 +143,7 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
                 await Task.Delay(left);
             }
 
+            Interlocked.Increment(ref takeovers);
             return new StoppedPartition(null, await clock.FloorOfAsync(owner));
         }
         finally
