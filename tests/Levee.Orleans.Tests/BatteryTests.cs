@@ -37,7 +37,11 @@ public abstract class ClusterBattery : LeveeCacheBattery, IAsyncLifetime
         await rig.BalancedAsync();
     }
 
-    public override ValueTask DisposeAsync() => rig!.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        await rig!.DisposeAsync();
+    }
 
     private protected abstract ILeveeCache FaceOf(ClusterRig rig);
 

@@ -147,7 +147,12 @@ public sealed class EndToEndTests(ITestOutputHelper output)
     private static async Task LookAsync(SiloProcess silo)
     {
         using var http = new HttpClient { BaseAddress = silo.Http, Timeout = Patience };
-        await Eventually.HoldsAsync(() => http.GetAsync("/health", Cancellation).Result.StatusCode == HttpStatusCode.OK);
+        var began = Stopwatch.GetTimestamp();
+        while ((await http.GetAsync("/health", Cancellation)).StatusCode != HttpStatusCode.OK)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(began) < Patience, "/health did not become OK");
+        }
+
         var metrics = await http.GetStringAsync("/metrics", Cancellation);
         Assert.Contains("levee_", metrics, StringComparison.Ordinal);
         Assert.Contains("levee_cluster", metrics, StringComparison.Ordinal);

@@ -194,7 +194,7 @@ public sealed class ModelTests(ITestOutputHelper output)
                 return;
             }
 
-            var added = Encoding.ASCII.GetBytes($"+{random.Next()}");
+            var added = Encoding.ASCII.GetBytes($"a{random.Next()}");
             var result = await door.AppendAsync(key, added, Cancellation);
             Reach($"Append {result.Outcome}");
             Same(Outcome.Stored, result.Outcome);
