@@ -47,6 +47,7 @@ public sealed class ModelTests(ITestOutputHelper output)
 
         Volatile.Write(ref isOver, true);
         await mover.WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await rig.BalancedAsync();
         await model.CompareAllAsync();
         output.WriteLine($"seed {seed}: {moves} moves, {string.Join(", ", model.Reached.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key} {pair.Value}"))}");
         Assert.True(moves > 20, $"only {moves} moves");
@@ -85,7 +86,7 @@ public sealed class ModelTests(ITestOutputHelper output)
                 case < 890: Same(held.ContainsKey(key), await door.TouchAsync(key, Cancellation)); break;
                 case < 930: Same(held.ContainsKey(key), await door.ExistsAsync(key, Cancellation)); break;
                 case < 970: await ManyAsync(door); break;
-                case < 985: await ScanAsync(door); break;
+                case < 985: await ScanAsync(door, mayMiss: true); break;
                 case < 997: await RemoveTagAsync(door); break;
                 default: await ClearAsync(door); break;
             }
@@ -95,6 +96,7 @@ public sealed class ModelTests(ITestOutputHelper output)
         {
             foreach (var door in doors)
             {
+                await ScanAsync(door, mayMiss: false);
                 for (var i = 0; i < Keys; i++)
                 {
                     what = $"key:{i}";
@@ -194,7 +196,7 @@ public sealed class ModelTests(ITestOutputHelper output)
                 return;
             }
 
-            var added = Encoding.ASCII.GetBytes($"+{random.Next()}");
+            var added = Encoding.ASCII.GetBytes($"a{random.Next()}");
             var result = await door.AppendAsync(key, added, Cancellation);
             Reach($"Append {result.Outcome}");
             Same(Outcome.Stored, result.Outcome);
@@ -264,7 +266,8 @@ public sealed class ModelTests(ITestOutputHelper output)
             }
         }
 
-        private async Task ScanAsync(ILeveeCache door)
+        /// <summary>What is still on its way from another silo is not scanned.</summary>
+        private async Task ScanAsync(ILeveeCache door, bool mayMiss)
         {
             Reach("Scan");
             what = "scan";
@@ -274,7 +277,9 @@ public sealed class ModelTests(ITestOutputHelper output)
                 found.Add(key.ToString());
             }
 
-            Same(string.Join(' ', held.Keys.Where(key => key.StartsWith("key:1", StringComparison.Ordinal)).Order(StringComparer.Ordinal)), string.Join(' ', found.Order(StringComparer.Ordinal)));
+            var expected = held.Keys.Where(key => key.StartsWith("key:1", StringComparison.Ordinal)).ToHashSet(StringComparer.Ordinal);
+            Same("", string.Join(' ', found.Except(expected)));
+            Same("", mayMiss ? "" : string.Join(' ', expected.Except(found)));
         }
 
         private async Task RemoveTagAsync(ILeveeCache door)

@@ -84,6 +84,9 @@ public sealed class TwoOwnersTests
             }
         }
 
+        // It has nothing to give away any more, and does not try.
+        await Eventually.HoldsAsync(() => rig.Levee(victim).Obstacle is { } obstacle && (obstacle.Contains("dead", StringComparison.Ordinal) || obstacle.Contains("stopping", StringComparison.Ordinal)));
+        await rig.Levee(victim).DrainAsync(Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation);
         Volatile.Write(ref isOver, true);
         await reader.WaitAsync(TimeSpan.FromSeconds(30), Cancellation);
         Assert.Equal(0, lies);

@@ -72,7 +72,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public MillisecondClock Clock => caches[options.Caches[0].Name].Local.Clock;
 
     /// <inheritdoc/>
-    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
+    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsLost ? "the membership table says that this silo is dead" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
 
     /// <inheritdoc/>
     public IReadOnlyList<ClusterCounts> Counts => [.. options.Caches.Select(cache => caches[cache.Name].Counts)];
@@ -160,6 +160,11 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <summary>Tells the others that nothing is to come here any more, and gives away what is here. Front doors go on meanwhile.</summary>
     private async Task GiveAwayAsync(CancellationToken cancellation)
     {
+        if (lease.IsLost)
+        {
+            return;
+        }
+
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(options.DrainTimeout);
         View.Drains(Address);

@@ -10,9 +10,13 @@ internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSp
 
     private long validUntil = long.MinValue;
     private long lapses;
+    private volatile bool isLost;
 
     /// <summary>Whether the silo may answer now.</summary>
     public bool IsValid => time.GetTimestamp() < Volatile.Read(ref validUntil);
+
+    /// <summary>Whether the table says that this silo is dead: it has nothing any more that it could serve or give away.</summary>
+    public bool IsLost => isLost;
 
     /// <summary>How often the lease ended before it was renewed.</summary>
     public long Lapses => Interlocked.Read(ref lapses);
@@ -30,6 +34,7 @@ internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSp
             {
                 if (!await IsMemberAsync().WaitAsync(length, time, cancellation))
                 {
+                    isLost = true;
                     log.LeaseLost(self.ToString());
                     return;
                 }
