@@ -41,7 +41,7 @@ internal sealed class MoveRun : IAsyncDisposable
         var from = hosts[owners[0]];
         var to = hosts[1 - owners[0]];
         using var ended = new CancellationTokenSource();
-        var reader = new Reader(contents, from, partition => hosts[Volatile.Read(ref owners[partition])]);
+        using var reader = new Reader(contents, from, partition => hosts[Volatile.Read(ref owners[partition])]);
         var held = Task.Run(() => WatchAsync(from, to, ended.Token));
         await Task.Delay(Rest);
         var pauseBefore = GC.GetTotalPauseDuration();

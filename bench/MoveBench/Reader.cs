@@ -6,7 +6,7 @@ using Levee.Operations;
 namespace Levee.MoveBench;
 
 /// <summary>Reads entries in a closed loop, by a thread of its own, from whichever host has the partition: a read that no host takes is tried again, and the time of that is its own.</summary>
-internal sealed class Reader : IAnswerSink
+internal sealed class Reader : IAnswerSink, IDisposable
 {
     /// <summary>The hit ratio is counted over so long.</summary>
     private const int WindowMs = 100;
@@ -50,6 +50,8 @@ internal sealed class Reader : IAnswerSink
         waits.Sort();
         return waits[Math.Min(waits.Count - 1, (int)(waits.Count * share))];
     }
+
+    public void Dispose() => answered.Dispose();
 
     public void Stop()
     {

@@ -25,7 +25,7 @@ internal static class PackedOperation
     public const int HeadBytes = 20;
 
     /// <summary>The last kind that version 1 knows; a request with another is refused.</summary>
-    public const OperationKind LastKind = OperationKind.Explain;
+    public const OperationKind LastKind = OperationKind.Prefetch;
 
     private const byte SkipsValueBit = 8;
 
@@ -96,7 +96,7 @@ internal static class PackedOperation
     {
         switch (operation.Kind)
         {
-            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain:
+            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch:
                 return Traits.None;
             case OperationKind.Scan:
                 return Traits.Range | Given(operation.Number != 0, Traits.Number);
