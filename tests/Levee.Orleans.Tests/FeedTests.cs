@@ -168,6 +168,7 @@ public sealed class FeedTests
         near.Partitions.Clear();
         await rig.Cluster.KillSiloAsync(victim);
         await rig.BalancedAsync();
+        await grain.Subscribe(observer); // The grain may have been on that silo, and the subscription with it.
         await Eventually.HoldsAsync(() => lost.All(near.Partitions.ContainsKey) || near.Everything > 3);
 
         await grain.Unsubscribe(observer);

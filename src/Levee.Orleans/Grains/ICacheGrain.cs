@@ -1,3 +1,4 @@
+using Levee.Clustering;
 using Levee.Orleans.Silo;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
@@ -35,7 +36,9 @@ public interface ICacheGrain : IGrainWithStringKey
     [Alias("configure")]
     ValueTask<CacheConfiguration> Configure(CacheConfiguration change);
 
-    /// <summary>Subscribes to invalidations. A subscription lasts five minutes; it is renewed by subscribing again.</summary>
+    /// <summary>
+    /// Subscribes to invalidations. A subscription lasts five minutes, and goes with the silo that this grain is on; it is renewed by subscribing again, at best every few seconds. Who was not known is told to forget everything.
+    /// </summary>
     [Alias("subscribe")]
     ValueTask Subscribe(IInvalidationObserver observer);
 
@@ -104,10 +107,19 @@ internal sealed class CacheGrain : Grain, ICacheGrain
 
     public async ValueTask Subscribe(IInvalidationObserver observer)
     {
+        var before = observers.Count;
         observers.Subscribe(observer, observer);
         if (!stored.State.HasSubscribers)
         {
             await StoreAsync(stored.State with { Version = stored.State.Version + 1, HasSubscribers = true });
+        }
+        else if (observers.Count > before)
+        {
+            // It may have subscribed before, to this grain on a silo that is gone, and have missed what was told since.
+            var feed = new InvalidationFeed(BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8)));
+            feed.ForgetEverything();
+            feed.TryTake(out var everything);
+            await observer.Invalidated(new Immutable<byte[]>(everything));
         }
     }
 

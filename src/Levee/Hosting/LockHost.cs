@@ -430,6 +430,18 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         await stopping.CancelAsync().ConfigureAwait(false);
         await maintenance.ConfigureAwait(false);
         await EndArrivalsAsync().ConfigureAwait(false);
+
+        // A caller who comes too late finds nothing here, and not memory that is gone.
+        foreach (var slot in slots)
+        {
+            lock (slot.Gate)
+            {
+                slot.Serving = null;
+                slot.Partition = null;
+                slot.Frozen = null;
+            }
+        }
+
         pulls.Dispose();
         stopping.Dispose();
         owed.Dispose();
