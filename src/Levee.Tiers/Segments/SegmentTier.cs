@@ -466,6 +466,11 @@ public sealed class SegmentTier : ITier
             generation = state.Generation;
             newest = 0;
         }
+        else if (newest > state.OpenSequence)
+        {
+            // The owner before died between beginning a segment and noting it. If this one did too, the state would be two behind, as an old copy is.
+            state.SetOpenSequence(newest);
+        }
 
         var floor = SegmentNote.Read(generation, state.Note);
         deletions.SearchesStore = options.OwnsStore && (recovery.IsStateOld || finding.Outcome != StateOutcome.Continued);
