@@ -23,7 +23,7 @@ internal sealed class ClientHost : ICacheHost, IBatchRoutes, IAsyncDisposable
         arena = new PageArena(options.StagingBytes);
         LargeValues = new LargeValueStore(arena, description.MaxValueBytes);
         gateways = [.. Enumerable.Range(0, options.Gateways).Select(number => new GatewayTarget(grains.GetGrain<IGatewayGrain>(GatewayKey.Of(name, number)), name))];
-        router = new BatchRouter(PartitionCount, this, LargeValues, new BatchRouterOptions { CallTimeout = options.CallTimeout }, time);
+        router = new BatchRouter(PartitionCount, this, LargeValues, new BatchRouterOptions { CallTimeout = options.CallTimeout, NotHereTimeout = options.CallTimeout * 2 }, time);
     }
 
     /// <summary>Asks the cluster what the cache is like.</summary>

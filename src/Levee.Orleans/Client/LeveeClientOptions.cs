@@ -6,7 +6,7 @@ public sealed class LeveeClientOptions
     /// <summary>The caches that the client uses, the default one first.</summary>
     public IList<string> Caches { get; } = ["default"];
 
-    /// <summary>How long a call may take before it is given up: then a read is tried once more and is a miss, and a write whose outcome is not known fails. 10 ms to 1 minute.</summary>
+    /// <summary>How long a call may take before it is given up: then a read is tried once more and is a miss, and a write whose outcome is not known fails. What has no owner for twice as long is given up too. 10 ms to 1 minute.</summary>
     public TimeSpan CallTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Memory for large values on their way, in bytes; at least 1 MiB.</summary>

@@ -34,7 +34,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         Local = new LockHost(options, time, tiers, opens: false, listener: Feeds);
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
-        router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions { CallTimeout = siloOptions.CallTimeout }, time);
+        router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions { CallTimeout = siloOptions.CallTimeout, NotHereTimeout = siloOptions.CallTimeout * 2 }, time);
         Server = new BatchServer(this, LargeValues, time, silo.Address.ToParsableString());
         Gateway = new BatchServer(new HostExecutor(this), LargeValues, time, silo.Address.ToParsableString());
         Claims = new PartitionClaims(silo, this, siloOptions, clock, ports, time);
