@@ -79,7 +79,8 @@ public sealed class EndToEndTests(ITestOutputHelper output)
             Assert.DoesNotContain(await ReadAllAsync(own), value => value is not "5" and not "");
         }
 
-        Assert.Equal(Enumerable.Repeat("5", Keys), await ReadAllAsync(door));
+        // Nothing older through the other door either; a read that has to wait for too long is a miss.
+        Assert.DoesNotContain(await ReadAllAsync(door), value => value is not "5" and not "");
         await LookAsync(first);
         await first.SignalAsync("TERM");
         await first.EndedAsync();
