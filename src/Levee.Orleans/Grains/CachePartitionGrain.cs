@@ -32,13 +32,9 @@ internal sealed class CachePartitionGrain(
         return Task.CompletedTask;
     }
 
-    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request)
-    {
-        var reply = cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero);
-        return reply.IsCompletedSuccessfully ? new(new Immutable<byte[]>(reply.Result)) : AwaitAsync(reply);
-    }
+    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => PackedReply.Of(cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
 
-    public async ValueTask<Immutable<byte[]>> Collect(long batch) => new(await cache.Server.CollectAsync(batch));
+    public ValueTask<Immutable<byte[]>> Collect(long batch) => PackedReply.Of(cache.Server.CollectAsync(batch));
 
     public ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset) => new(new Immutable<byte[]>(cache.Server.ReadLarge(number, offset)));
 
@@ -63,8 +59,6 @@ internal sealed class CachePartitionGrain(
 
         return ValueTask.CompletedTask;
     }
-
-    private static async ValueTask<Immutable<byte[]>> AwaitAsync(ValueTask<byte[]> reply) => new(await reply);
 
     /// <summary>A claim that fails gives the activation up: the next call is placed anew.</summary>
     private async Task ClaimAsync()

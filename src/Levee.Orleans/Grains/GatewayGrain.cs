@@ -20,13 +20,9 @@ internal sealed class GatewayGrain(LeveeSilo silo) : Grain, IGatewayGrain
 
     public ValueTask<CacheDescription> Describe() => new(new CacheDescription(cache.PartitionCount, cache.LargeValues.MaxValueBytes, cache.TierCount));
 
-    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request)
-    {
-        var reply = cache.Gateway.ExecuteAsync(request.Value, Linger);
-        return reply.IsCompletedSuccessfully ? new(new Immutable<byte[]>(reply.Result)) : AwaitAsync(reply);
-    }
+    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => PackedReply.Of(cache.Gateway.ExecuteAsync(request.Value, Linger));
 
-    public async ValueTask<Immutable<byte[]>> Collect(long batch) => new(await cache.Gateway.CollectAsync(batch));
+    public ValueTask<Immutable<byte[]>> Collect(long batch) => PackedReply.Of(cache.Gateway.CollectAsync(batch));
 
     public ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset) => new(new Immutable<byte[]>(cache.Gateway.ReadLarge(number, offset)));
 
@@ -35,8 +31,6 @@ internal sealed class GatewayGrain(LeveeSilo silo) : Grain, IGatewayGrain
         cache.Gateway.WriteLarge(number, length, offset, piece.Value);
         return ValueTask.CompletedTask;
     }
-
-    private static async ValueTask<Immutable<byte[]>> AwaitAsync(ValueTask<byte[]> reply) => new(await reply);
 }
 
 /// <summary>The keys of gateway grains: a cache's name, '#', a number. A client sends all calls on one key through one gateway, so several keys use several gateways.</summary>

@@ -58,9 +58,9 @@ internal sealed class TierShardGrain(LeveeSilo silo) : Grain, ITierShardGrain
         return owner.Equals(silo.Address) ? Task.CompletedTask : throw new InvalidOperationException($"The shard {this.GetPrimaryKeyString()} went with its silo; this is {silo.Address}.");
     }
 
-    public async ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => new(await cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
+    public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => PackedReply.Of(cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
 
-    public async ValueTask<Immutable<byte[]>> Collect(long batch) => new(await cache.Server.CollectAsync(batch));
+    public ValueTask<Immutable<byte[]>> Collect(long batch) => PackedReply.Of(cache.Server.CollectAsync(batch));
 
     public ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset) => new(new Immutable<byte[]>(cache.Server.ReadLarge(number, offset)));
 }

@@ -13,9 +13,9 @@ internal sealed class SiloPort(GrainId id, global::Orleans.Runtime.Silo silo, IL
 
     private LeveeSilo Levee => levee ??= services.GetRequiredService<LeveeSilo>();
 
-    public ValueTask<Immutable<byte[]>> Execute(string cache, Immutable<byte[]> request) => Wrap(Levee.CacheNamed(cache).Server.ExecuteAsync(request.Value, TimeSpan.Zero));
+    public ValueTask<Immutable<byte[]>> Execute(string cache, Immutable<byte[]> request) => PackedReply.Of(Levee.CacheNamed(cache).Server.ExecuteAsync(request.Value, TimeSpan.Zero));
 
-    public ValueTask<Immutable<byte[]>> Collect(string cache, long batch) => Wrap(Levee.CacheNamed(cache).Server.CollectAsync(batch));
+    public ValueTask<Immutable<byte[]>> Collect(string cache, long batch) => PackedReply.Of(Levee.CacheNamed(cache).Server.CollectAsync(batch));
 
     public ValueTask<Immutable<byte[]>> ReadLarge(string cache, long number, int offset) => new(new Immutable<byte[]>(Levee.CacheNamed(cache).Server.ReadLarge(number, offset)));
 
@@ -29,7 +29,7 @@ internal sealed class SiloPort(GrainId id, global::Orleans.Runtime.Silo silo, IL
 
     public ValueTask<Immutable<byte[]>> ReadChunk(string cache, int partition, long epoch, long position) => new(new Immutable<byte[]>(Levee.CacheNamed(cache).Local.ReadChunk(partition, epoch, position)));
 
-    public ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key, int offset) => Wrap(Levee.CacheNamed(cache).Local.ReadKeyAsync(partition, epoch, key.Value, offset));
+    public ValueTask<Immutable<byte[]>> ReadKey(string cache, int partition, long epoch, Immutable<byte[]> key, int offset) => PackedReply.Of(Levee.CacheNamed(cache).Local.ReadKeyAsync(partition, epoch, key.Value, offset));
 
     public ValueTask Drop(string cache, int partition, long epoch)
     {
@@ -48,10 +48,6 @@ internal sealed class SiloPort(GrainId id, global::Orleans.Runtime.Silo silo, IL
         Levee.CacheNamed(cache).Configure(configuration);
         return ValueTask.CompletedTask;
     }
-
-    private static ValueTask<Immutable<byte[]>> Wrap(ValueTask<byte[]> reply) => reply.IsCompletedSuccessfully ? new(new Immutable<byte[]>(reply.Result)) : AwaitAsync(reply);
-
-    private static async ValueTask<Immutable<byte[]>> AwaitAsync(ValueTask<byte[]> reply) => new(await reply);
 }
 
 /// <summary>Reaches the ports of silos by address.</summary>

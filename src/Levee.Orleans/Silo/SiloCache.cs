@@ -17,7 +17,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private static readonly TimeSpan ConfigurationPeriod = TimeSpan.FromSeconds(5);
 
     private readonly LeveeSilo silo;
-    private readonly LeveeSiloOptions siloOptions;
     private readonly IGrainFactory grains;
     private readonly BatchRouter router;
     private readonly CacheOptions started;
@@ -27,7 +26,6 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public SiloCache(LeveeSilo silo, CacheOptions options, LeveeSiloOptions siloOptions, ITierChain? tiers, SiloClock clock, IGrainFactory grains, SiloPortClient ports, TimeProvider time)
     {
         this.silo = silo;
-        this.siloOptions = siloOptions;
         this.grains = grains;
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
