@@ -47,13 +47,14 @@ internal sealed class ArcPolicy : EvictionPolicy
 
     /// <param name="nodes">The nodes to order.</param>
     /// <param name="capacity">What all residents together may weigh.</param>
-    public ArcPolicy(NodeTable nodes, long capacity)
-        : base(nodes, capacity)
+    /// <param name="side">0 or <see cref="EvictionPolicy.OtherSide"/>.</param>
+    public ArcPolicy(NodeTable nodes, long capacity, byte side = 0)
+        : base(nodes, capacity, side)
     {
-        Recent = new NodeList(nodes, 1, "T1", isGhost: false);
-        Frequent = new NodeList(nodes, 2, "T2", isGhost: false);
-        RecentGhosts = new NodeList(nodes, 3, "B1", isGhost: true);
-        FrequentGhosts = new NodeList(nodes, 4, "B2", isGhost: true);
+        Recent = new NodeList(nodes, (byte)(side + 1), "T1", isGhost: false);
+        Frequent = new NodeList(nodes, (byte)(side + 2), "T2", isGhost: false);
+        RecentGhosts = new NodeList(nodes, (byte)(side + 3), "B1", isGhost: true);
+        FrequentGhosts = new NodeList(nodes, (byte)(side + 4), "B2", isGhost: true);
         lists = [Recent, Frequent, RecentGhosts, FrequentGhosts];
     }
 
@@ -103,7 +104,7 @@ internal sealed class ArcPolicy : EvictionPolicy
     private int WeightForFrequent => ArrivingWeight - WeightForRecent;
 
     /// <inheritdoc/>
-    public override bool IsResident(int node) => Nodes[node].Home - 1u < 2u;
+    public override bool IsResident(int node) => (uint)Nodes[node].Home - Recent.Home < 2u;
 
     /// <inheritdoc/>
     public override void Hit(int node)
@@ -260,6 +261,27 @@ internal sealed class ArcPolicy : EvictionPolicy
     };
 
     /// <inheritdoc/>
+    public override bool IsHot(int node) => Nodes[node].Home == Frequent.Home;
+
+    /// <inheritdoc/>
+    public override void Import(int node, bool isHot) => (isHot ? Frequent : Recent).Prepend(node);
+
+    /// <inheritdoc/>
+    public override void Acknowledge(int ghost, int weight)
+    {
+        if (Nodes[ghost].Home == RecentGhosts.Home)
+        {
+            FavorRecent(weight);
+        }
+        else
+        {
+            FavorFrequent(weight);
+        }
+
+        Remove(ghost);
+    }
+
+    /// <inheritdoc/>
     public override void CheckInvariants()
     {
         Recent.CheckInvariants();
@@ -319,7 +341,7 @@ internal sealed class ArcPolicy : EvictionPolicy
         }
     }
 
-    private NodeList ListOf(int node) => Nodes[node].Home switch
+    private NodeList ListOf(int node) => (Nodes[node].Home - Side) switch
     {
         1 => Recent,
         2 => Frequent,

@@ -15,9 +15,24 @@ namespace Levee.Eviction;
 /// A node that <see cref="Evict"/> returns has left the residents. Where its <see cref="Node.Home"/> is not 0 it stays on as a ghost and its owner keeps it
 /// in the index; else its owner drops it. A node that <see cref="Forget"/> returns is dropped.
 /// </para>
+/// <para>
+/// Two policies may order nodes of one table at once, while the residents of one are handed over to the other: each has its side of the numbers of lists.
+/// </para>
 /// </summary>
-internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
+/// <param name="nodes">The nodes to order.</param>
+/// <param name="capacity">What all residents together may weigh.</param>
+/// <param name="side">0 or <see cref="OtherSide"/>: added to the numbers of the policy's lists.</param>
+internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side)
 {
+    /// <summary>The side of a policy whose lists have the numbers from 33 on.</summary>
+    public const byte OtherSide = 32;
+
+    /// <summary>Most lists that a policy has.</summary>
+    public const int MaxLists = 31;
+
+    /// <summary>0 or <see cref="OtherSide"/>.</summary>
+    public byte Side { get; } = side;
+
     /// <summary>The nodes that the policy orders.</summary>
     protected NodeTable Nodes { get; } = nodes;
 
@@ -39,11 +54,23 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
     /// <summary>The weight of the node between <see cref="Arrive"/> and <see cref="Admit"/>; 0 where none is arriving.</summary>
     public int ArrivingWeight { get; protected set; }
 
-    /// <summary>Whether the residents and the arrival weigh more than the capacity.</summary>
-    public bool IsOver => ResidentWeight + ArrivingWeight > Capacity;
+    /// <summary>What others than the residents take of the capacity: entries that were prefetched and not used yet. Ghosts are bounded as if it were 0.</summary>
+    public long Reserved { get; set; }
+
+    /// <summary>Whether the residents, the arrival and what is reserved weigh more than the capacity.</summary>
+    public bool IsOver => ResidentWeight + ArrivingWeight + Reserved > Capacity;
+
+    /// <summary>Whether the policy needs <see cref="NodeTable.Extra"/>. Who makes it extends the table first.</summary>
+    public virtual bool NeedsExtras => false;
+
+    /// <summary>Memory that the policy holds beside the nodes, in bytes, rented from the nodes' share.</summary>
+    public virtual long HeldBytes => 0;
 
     /// <summary>Whether a node is resident, and not a ghost or on no list.</summary>
     public abstract bool IsResident(int node);
+
+    /// <summary>The place in <see cref="NodeLists"/>, counted from 1, of the list that a node is on: what <see cref="TryImport"/> takes elsewhere.</summary>
+    public byte PlaceOf(int node) => (byte)(Nodes[node].Home - Side);
 
     /// <summary>A resident has been used. The hot path.</summary>
     public abstract void Hit(int node);
@@ -112,10 +139,10 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
 
     /// <summary>Puts a node that comes from the same policy elsewhere at the cold end of the list that it was on there, where the bounds have room for it; nothing is learnt from it.</summary>
     /// <param name="node">A node on no list.</param>
-    /// <param name="home">The list's number.</param>
+    /// <param name="home">The list's place in <see cref="NodeLists"/>, counted from 1.</param>
     /// <param name="weight">Its weight, at least 1.</param>
     /// <returns>False where there is no such list or no room; then nothing changed.</returns>
-    public bool TryImport(int node, byte home, int weight)
+    public virtual bool TryImport(int node, byte home, int weight)
     {
         if (!HasRoomFor(home, weight))
         {
@@ -129,6 +156,27 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity)
 
     /// <summary>Whether <see cref="TryImport"/> would take such a node.</summary>
     public abstract bool HasRoomFor(byte home, int weight);
+
+    /// <summary>Whether the policy takes a resident for one that is used again and again, and not for one that may have come for a single use. For handing over.</summary>
+    public abstract bool IsHot(int node);
+
+    /// <summary>
+    /// Takes a resident of another policy over, at the cold end of those of its kind; nothing is learnt from it. Whoever hands over begins with the hottest, so the order stays. Afterwards the owner forgets, as after
+    /// <see cref="Resize"/>.
+    /// </summary>
+    /// <param name="node">A node on no list, with its weight. Its mark and its extra are the new policy's to set.</param>
+    /// <param name="isHot">What <see cref="IsHot"/> said of it.</param>
+    public abstract void Import(int node, bool isHot);
+
+    /// <summary>Learns from the return of a ghost whose entry has become resident by another way, under a node of its own, and takes it off its list. The owner drops it.</summary>
+    /// <param name="ghost">The ghost.</param>
+    /// <param name="weight">What the entry weighs now.</param>
+    public virtual void Acknowledge(int ghost, int weight) => Remove(ghost);
+
+    /// <summary>Gives back the memory that the policy holds beside the nodes. It is not used any more.</summary>
+    public virtual void Release()
+    {
+    }
 
     /// <summary>Recounts everything and throws where an invariant of the policy does not hold. For tests: O(n).</summary>
     public abstract void CheckInvariants();

@@ -15,10 +15,11 @@ internal sealed class LruPolicy : EvictionPolicy
 
     /// <param name="nodes">The nodes to order.</param>
     /// <param name="capacity">What all residents together may weigh.</param>
-    public LruPolicy(NodeTable nodes, long capacity)
-        : base(nodes, capacity)
+    /// <param name="side">0 or <see cref="EvictionPolicy.OtherSide"/>.</param>
+    public LruPolicy(NodeTable nodes, long capacity, byte side = 0)
+        : base(nodes, capacity, side)
     {
-        residents = new NodeList(nodes, 1, "LRU", isGhost: false);
+        residents = new NodeList(nodes, (byte)(side + 1), "LRU", isGhost: false);
         lists = [residents];
     }
 
@@ -35,7 +36,7 @@ internal sealed class LruPolicy : EvictionPolicy
     public override IReadOnlyList<NodeList> NodeLists => lists;
 
     /// <inheritdoc/>
-    public override bool HasRoomFor(byte home, int weight) => home == residents.Home && residents.Weight + weight <= Capacity;
+    public override bool HasRoomFor(byte home, int weight) => home == 1 && residents.Weight + weight <= Capacity;
 
     /// <summary>The residents in order of use.</summary>
     internal NodeList Residents => residents;
@@ -88,6 +89,12 @@ internal sealed class LruPolicy : EvictionPolicy
 
     /// <inheritdoc/>
     public override string ListNameOf(int node) => Nodes[node].Home == 0 ? "" : residents.Statistics(1).Name;
+
+    /// <summary>The order says it all.</summary>
+    public override bool IsHot(int node) => true;
+
+    /// <inheritdoc/>
+    public override void Import(int node, bool isHot) => residents.Prepend(node);
 
     /// <inheritdoc/>
     public override void CheckInvariants()

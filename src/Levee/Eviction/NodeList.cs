@@ -22,6 +22,7 @@ internal sealed class NodeList
     {
         ArgumentNullException.ThrowIfNull(nodes);
         ArgumentOutOfRangeException.ThrowIfZero(home);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(home, 63);
         this.nodes = nodes;
         this.name = name;
         this.isGhost = isGhost;

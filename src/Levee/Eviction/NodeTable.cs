@@ -8,7 +8,7 @@ namespace Levee.Eviction;
 /// What the index and the eviction policy know of an entry, or of its ghost: 24 bytes, linked by node numbers.
 /// <code>
 ///  0 Tag    high 32 bits of the index hash        8 Prev  towards the list's least recent end    16 Slot   where the record lies; unused in ghosts
-///  4 Chain  next node of the bucket, -1 at its end 12 Next  towards the most recent end           20 Meta  weight (24 bits), home (8 bits)
+///  4 Chain  next node of the bucket, -1 at its end 12 Next  towards the most recent end           20 Meta  weight (24 bits), mark (2), home (6)
 /// </code>
 /// A node keeps its number as long as its entry is present, whatever its policy or its memory do: scans rely on that.
 /// </summary>
@@ -35,15 +35,25 @@ internal struct Node
         set => meta = ((uint)value << 8) | (meta & 0xff);
     }
 
-    /// <summary>The policy's list that the node is on; 0 where it is on none. Policies give the numbers their meaning.</summary>
+    /// <summary>The list that the node is on, 1 to 63; 0 where it is on none. Policies give the numbers their meaning.</summary>
     public byte Home
     {
-        readonly get => (byte)meta;
-        set => meta = (meta & ~0xffu) | value;
+        readonly get => (byte)(meta & 0x3f);
+        set => meta = (meta & ~0x3fu) | value;
+    }
+
+    /// <summary>What the policy notes on the node, 0 to 3; 0 on a fresh one. Changing lists leaves it alone.</summary>
+    public int Mark
+    {
+        readonly get => (int)(meta >> 6) & 3;
+        set => meta = (meta & ~0xc0u) | ((uint)value << 6);
     }
 }
 
-/// <summary>Nodes by number, in pages; free numbers are used again, the latest first. One owner, one call at a time.</summary>
+/// <summary>
+/// Nodes by number, in pages; free numbers are used again, the latest first. One owner, one call at a time.
+/// A policy that must know more of a node than its 24 bytes hold extends the table by 8 bytes per node, in pages of their own.
+/// </summary>
 internal sealed unsafe class NodeTable(PageShare share)
 {
     /// <summary>No node.</summary>
@@ -51,9 +61,20 @@ internal sealed unsafe class NodeTable(PageShare share)
 
     private const int NodesPerPage = PageArena.PageBytes / Node.Bytes;
 
+    private const int ExtrasPerPage = PageArena.PageBytes / sizeof(ulong);
+
     private nint[] pages = new nint[4];
     private int pageCount;
     private int free = None;
+    private nint[] extraPages = [];
+    private int extraPageCount;
+    private bool isExtended;
+
+    /// <summary>Where the pages come from; a policy rents what it needs beside the nodes here too.</summary>
+    public PageShare Share => share;
+
+    /// <summary>Whether every node has its <see cref="Extra"/>.</summary>
+    public bool IsExtended => isExtended && ExtraPagesFor(Capacity) <= extraPageCount;
 
     /// <summary>Node numbers are below this.</summary>
     public int Capacity { get; private set; }
@@ -62,7 +83,7 @@ internal sealed unsafe class NodeTable(PageShare share)
     public int Count { get; private set; }
 
     /// <summary>Memory held, in bytes.</summary>
-    public long HeldBytes => (long)pageCount * PageArena.PageBytes;
+    public long HeldBytes => (long)(pageCount + extraPageCount) * PageArena.PageBytes;
 
     /// <summary>The node with a number.</summary>
     public ref Node this[int node]
@@ -95,6 +116,11 @@ internal sealed unsafe class NodeTable(PageShare share)
         var node = free;
         ref var fresh = ref this[node];
         free = fresh.Next;
+        if (extraPageCount > 0 && (uint)node / ExtrasPerPage < (uint)extraPageCount)
+        {
+            Extra(node) = 0;
+        }
+
         fresh = default;
         fresh.Chain = fresh.Prev = fresh.Next = None;
         Count++;
@@ -114,9 +140,37 @@ internal sealed unsafe class NodeTable(PageShare share)
         Count--;
     }
 
+    /// <summary>Eight bytes for the policy, of a table that is extended; 0 on a fresh node.</summary>
+    public ref ulong Extra(int node)
+    {
+        var page = (uint)node / ExtrasPerPage;
+        return ref ((ulong*)extraPages[page])[(uint)node - (page * ExtrasPerPage)];
+    }
+
+    /// <summary>Gives every node its <see cref="Extra"/>, those to come too. May be called again where the share lacked a page: what has been rented is kept.</summary>
+    /// <returns>False where the share has no page left; the table works on without.</returns>
+    public bool TryExtend()
+    {
+        isExtended = true;
+        return TryExtendTo(Capacity);
+    }
+
+    /// <summary>Takes <see cref="Extra"/> away from all nodes.</summary>
+    public void Shorten()
+    {
+        isExtended = false;
+        for (var i = 0; i < extraPageCount; i++)
+        {
+            share.Return((byte*)extraPages[i]);
+        }
+
+        extraPageCount = 0;
+    }
+
     /// <summary>Gives all memory back.</summary>
     public void Release()
     {
+        Shorten();
         for (var i = 0; i < pageCount; i++)
         {
             share.Return((byte*)pages[i]);
@@ -128,8 +182,37 @@ internal sealed unsafe class NodeTable(PageShare share)
         free = None;
     }
 
+    private static int ExtraPagesFor(int nodes) => (nodes + ExtrasPerPage - 1) / ExtrasPerPage;
+
+    private bool TryExtendTo(int nodes)
+    {
+        while (extraPageCount < ExtraPagesFor(nodes))
+        {
+            var page = share.TryRent();
+            if (page == null)
+            {
+                return false;
+            }
+
+            if (extraPageCount == extraPages.Length)
+            {
+                Array.Resize(ref extraPages, Math.Max(4, extraPages.Length * 2));
+            }
+
+            new Span<byte>(page, PageArena.PageBytes).Clear();
+            extraPages[extraPageCount++] = (nint)page;
+        }
+
+        return true;
+    }
+
     private bool TryGrow()
     {
+        if (isExtended && !TryExtendTo(Capacity + NodesPerPage))
+        {
+            return false;
+        }
+
         var page = share.TryRent();
         if (page == null)
         {

@@ -16,16 +16,18 @@ internal static class Policies
     /// <param name="name">One of <see cref="Names"/>, in any case.</param>
     /// <param name="nodes">The nodes that it will order.</param>
     /// <param name="capacity">What all residents together may weigh; at least 1.</param>
+    /// <param name="side">0 or <see cref="EvictionPolicy.OtherSide"/>.</param>
+    /// <param name="cost">What a miss costs, for policies that ask; null: <see cref="MissCost.Objects"/>.</param>
     /// <exception cref="ArgumentException">No policy has that name.</exception>
-    public static EvictionPolicy Create(string name, NodeTable nodes, long capacity)
+    public static EvictionPolicy Create(string name, NodeTable nodes, long capacity, byte side = 0, MissCost? cost = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(nodes);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         return name.ToLowerInvariant() switch
         {
-            Arc => new ArcPolicy(nodes, capacity),
-            Lru => new LruPolicy(nodes, capacity),
+            Arc => new ArcPolicy(nodes, capacity, side),
+            Lru => new LruPolicy(nodes, capacity, side),
             _ => throw new ArgumentException($"There is no policy '{name}'; allowed are {string.Join(", ", Names)}.", nameof(name)),
         };
     }

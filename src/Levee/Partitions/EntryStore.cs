@@ -83,7 +83,7 @@ internal sealed class EntryStore
 
     public EvictionPolicy Policy => policy;
 
-    public long IndexBytes => nodes.HeldBytes + index.HeldBytes;
+    public long IndexBytes => nodes.HeldBytes + index.HeldBytes + policy.HeldBytes;
 
     /// <summary>The tag under which a key is indexed.</summary>
     public uint TagOf(ReadOnlySpan<byte> key) => (uint)(hash.Of(key) >> 32);
@@ -372,6 +372,7 @@ internal sealed class EntryStore
         }
 
         index.Release();
+        policy.Release();
         nodes.Release();
         return false;
     }

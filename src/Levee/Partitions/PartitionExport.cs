@@ -58,7 +58,7 @@ internal sealed class PartitionExport
     public byte[]? ReadKey(ReadOnlySpan<byte> key, int offset)
     {
         var node = store.Find(key, store.TagOf(key));
-        return node == NodeTable.None || partition.IsGone(store.Record(node)) ? null : MoveKey.Write(store.Nodes[node].Home, EntryOf(node), offset);
+        return node == NodeTable.None || partition.IsGone(store.Record(node)) ? null : MoveKey.Write(store.Policy.PlaceOf(node), EntryOf(node), offset);
     }
 
     private byte[] Write(int position)
@@ -104,7 +104,7 @@ internal sealed class PartitionExport
                 return false;
             }
 
-            MoveChunk.WriteGhost(ref writer, store.Nodes[node].Home, store.Nodes[node].Tag, store.Nodes[node].Weight);
+            MoveChunk.WriteGhost(ref writer, store.Policy.PlaceOf(node), store.Nodes[node].Tag, store.Nodes[node].Weight);
         }
         else if (!partition.IsGone(store.Record(node)))
         {
@@ -119,7 +119,7 @@ internal sealed class PartitionExport
                 return false;
             }
 
-            MoveChunk.WriteEntry(ref writer, store.Nodes[node].Home, entry);
+            MoveChunk.WriteEntry(ref writer, store.Policy.PlaceOf(node), entry);
         }
 
         cursor = cursor.Passed(store.Nodes);
@@ -139,7 +139,7 @@ internal sealed class PartitionExport
 
         if (cursor.LargeOffset == 0)
         {
-            MoveChunk.WriteLarge(ref writer, store.Nodes[cursor.Node].Home, valueless, large, count);
+            MoveChunk.WriteLarge(ref writer, store.Policy.PlaceOf(cursor.Node), valueless, large, count);
         }
         else
         {

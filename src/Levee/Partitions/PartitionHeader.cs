@@ -151,7 +151,7 @@ internal sealed class PartitionHeader
 }
 
 /// <summary>One list of a policy, as a header counts it.</summary>
-/// <param name="Home">Its number.</param>
+/// <param name="Home">Its place among the policy's lists, counted from 1.</param>
 /// <param name="IsGhost">Whether it remembers evicted entries.</param>
 /// <param name="Nodes">Nodes on it.</param>
 /// <param name="Weight">What they weigh, in units of 8 bytes.</param>
