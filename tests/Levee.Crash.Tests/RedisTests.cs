@@ -31,6 +31,7 @@ public sealed class RedisTests(ITestOutputHelper output)
             Kills = kills,
             RandomOneIn = 2,
             MostPassed = 150,
+            TiersExpire = true,
             Kinds = below.Length == 0 ? ["redis"] : ["redis", "seal", "recover", "rotate"],
             Between = async (loop, number) =>
             {

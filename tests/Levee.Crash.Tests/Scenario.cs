@@ -26,6 +26,9 @@ internal sealed record Scenario
     /// <summary>Whether what notes the clock may be lost.</summary>
     public bool LosesClock { get; init; }
 
+    /// <summary>Whether a tier lets entries go by itself, by a clock of its own.</summary>
+    public bool TiersExpire { get; init; }
+
     /// <summary>One life in so many is not to end at a failpoint.</summary>
     public int RandomOneIn { get; init; } = 5;
 
@@ -43,7 +46,7 @@ internal sealed record Scenario
 
     public async Task RunAsync(ITestOutputHelper output)
     {
-        using var loop = new CrashLoop(Options, Seed(), LosesClock);
+        using var loop = new CrashLoop(Options, Seed(), LosesClock, TiersExpire);
         var chance = new Random(loop.Seed);
         var kills = int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var wanted) ? wanted : Kills;
         var most = 2 * kills;
@@ -69,6 +72,7 @@ internal sealed record Scenario
         loop.Report(output);
         Assert.True(loop.Checker.Violations.Count == 0, $"seed {loop.Seed}, after {loop.Kills} kills: {string.Join('\n', loop.Checker.Violations)}\n{loop.Errors()}");
         Assert.True(loop.Checker.Hits > loop.Kills * 10, $"only {loop.Checker.Hits} hits");
+        Assert.True(!Options.WritesThrough || loop.Checker.CompleteReads > loop.Checker.Reads / 4, $"only {loop.Checker.CompleteReads} of {loop.Checker.Reads} reads could show that something is lost");
         Assert.True(Kinds.Count == 0 || Fewest(loop).Count >= AtLeastPerKind, $"only {Fewest(loop)}");
     }
 

@@ -218,6 +218,7 @@ public sealed partial class RedisTier
         tombstones.Restart(state.Generation);
         removals.Restart(state.Generation);
         isListing = false;
+        replacing.Clear();
         KeepOnlyBuffered();
         groups.Clear();
         if (currentReplies is { } replies)
