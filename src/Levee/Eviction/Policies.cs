@@ -9,8 +9,14 @@ internal static class Policies
     /// <summary><see cref="LruPolicy"/>.</summary>
     public const string Lru = "lru";
 
+    /// <summary><see cref="S3FifoPolicy"/>.</summary>
+    public const string S3Fifo = "s3-fifo";
+
+    /// <summary><see cref="TinyLfuPolicy"/>.</summary>
+    public const string TinyLfu = "w-tinylfu";
+
     /// <summary>All names, the default first.</summary>
-    public static IReadOnlyList<string> Names { get; } = [Arc, Lru];
+    public static IReadOnlyList<string> Names { get; } = [Arc, Lru, S3Fifo, TinyLfu];
 
     /// <summary>A policy with nothing in it.</summary>
     /// <param name="name">One of <see cref="Names"/>, in any case.</param>
@@ -28,6 +34,8 @@ internal static class Policies
         {
             Arc => new ArcPolicy(nodes, capacity, side),
             Lru => new LruPolicy(nodes, capacity, side),
+            S3Fifo => new S3FifoPolicy(nodes, capacity, side),
+            TinyLfu => new TinyLfuPolicy(nodes, capacity, side),
             _ => throw new ArgumentException($"There is no policy '{name}'; allowed are {string.Join(", ", Names)}.", nameof(name)),
         };
     }
