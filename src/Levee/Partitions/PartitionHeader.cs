@@ -1,4 +1,5 @@
 using System.Text;
+using Levee.Eviction;
 
 namespace Levee.Partitions;
 
@@ -12,8 +13,6 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
-    private const int MostLists = 16;
-
     /// <summary>The epoch of the owner that wrote it.</summary>
     public required long Epoch { get; init; }
 
@@ -105,7 +104,7 @@ internal sealed class PartitionHeader
         var payload = reader.Count();
         var policy = Encoding.Latin1.GetString(reader.Take(reader.Byte()));
         var lists = new HeaderList[reader.Byte()];
-        if (lists.Length > MostLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
+        if (lists.Length > EvictionPolicy.MaxLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
         {
             throw new FormatException($"A partition's header makes no sense: {lists.Length} lists, target {target}, clock {clockMs}, cleared up to {clearedVersion} of {lastVersion}.");
         }
