@@ -27,6 +27,7 @@ public sealed partial class Partition : IEvictionListener
     private const int RetiredPagesPerCall = 64;
     private const int SweepNodesPerSlice = 1024;
     private const int PaybackPerSlice = 512;
+    private const int SwitchedPerSlice = 512;
     private const int PagesLookedAtPerSlice = 1024;
     private const long ExpiryPassMs = 1000;
 
@@ -122,6 +123,24 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>Takes over default TTL, its jitter and the longest value; what was written keeps what it has.</summary>
     internal void Configure(long defaultTtlMs, long defaultTtlJitterMs, int maxValueBytes) =>
         options = options with { DefaultTtlMs = defaultTtlMs, DefaultTtlJitterMs = defaultTtlJitterMs, MaxValueBytes = maxValueBytes };
+
+    /// <summary>The number of the last <see cref="SwitchPolicy"/>; 0: there was none.</summary>
+    internal long PolicyNumber { get; private set; }
+
+    /// <summary>Hands the entries over to another eviction policy, in maintenance slices. What has been cleared begins with it at once.</summary>
+    /// <param name="switched">Numbers rise: a call with one that is not above the last is late and changes nothing.</param>
+    /// <param name="name">One of <see cref="Policies.Names"/>.</param>
+    /// <param name="cost">What a miss costs, for policies that ask.</param>
+    internal void SwitchPolicy(long switched, string name, MissCost? cost = null)
+    {
+        if (switched <= PolicyNumber)
+        {
+            return;
+        }
+
+        PolicyNumber = switched;
+        options = options with { Policy = name, Cost = cost ?? options.Cost };
+    }
 
     /// <summary>Hands over the effects and forgets them.</summary>
     public Effect[] TakeEffects()
@@ -761,7 +780,7 @@ public sealed partial class Partition : IEvictionListener
         return new Answer(Outcome.OutOfMemory);
     }
 
-    private EntryStore NewStore() => new(share, options.Policy, hash, lower is null ? null : this);
+    private EntryStore NewStore() => new(share, options.Policy, hash, lower is null ? null : this, options.Cost);
 
     private byte[] Scratch() => scratch ??= GC.AllocateUninitializedArray<byte>(SizeClass.LargestBytes + Limits.MaxInlineBytes);
 
