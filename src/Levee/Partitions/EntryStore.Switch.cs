@@ -12,13 +12,13 @@ internal sealed partial class EntryStore
     /// <summary>Moving a page's records takes as long as so many evictions.</summary>
     private const int NodesPerCompaction = 64;
 
-    private EvictionPolicy? successor;
+    private (string Name, MissCost? Cost)? awaited;
 
     /// <summary>Whether entries are still to be handed over.</summary>
-    public bool IsSwitching => successor is not null || policy is PolicyHandOver;
+    public bool IsSwitching => awaited is not null || policy is PolicyHandOver;
 
     /// <summary>The policy that is in force, or will be when the hand-over has ended.</summary>
-    public string PolicyName => (successor ?? policy).Name;
+    public string PolicyName => awaited?.Name ?? policy.Name;
 
     /// <summary>Begins to hand over to another policy; <see cref="ContinueSwitch"/> goes on with it.</summary>
     /// <returns>False where that is under way already, or where it is the policy in force; then nothing was done.</returns>
@@ -29,7 +29,7 @@ internal sealed partial class EntryStore
             return false;
         }
 
-        successor = Policies.Create(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost);
+        awaited = (name, cost);
         return true;
     }
 
@@ -38,9 +38,9 @@ internal sealed partial class EntryStore
     /// <returns>False where nothing could be done.</returns>
     public bool ContinueSwitch(int maxNodes)
     {
-        if (successor is { } next)
+        if (awaited is var (name, cost))
         {
-            while (next.NeedsExtras && !nodes.TryExtend())
+            while (Policies.NeedsExtras(name) && !nodes.TryExtend())
             {
                 if (maxNodes <= 0)
                 {
@@ -54,9 +54,8 @@ internal sealed partial class EntryStore
                 }
             }
 
-            next.SetCapacity(policy.Capacity);
-            policy = new PolicyHandOver(nodes, policy, next);
-            successor = null;
+            policy = new PolicyHandOver(nodes, policy, Policies.Create(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost));
+            awaited = null;
         }
 
         if (policy is not PolicyHandOver handOver)

@@ -58,10 +58,6 @@ internal sealed partial class EntryStore
         slab = new Slab(share);
         larges = new LargeTable(share);
         policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes, cost: cost);
-        if (policy.NeedsExtras)
-        {
-            nodes.TryExtend(); // There are no nodes yet.
-        }
     }
 
     /// <summary>Entries that are resident.</summary>

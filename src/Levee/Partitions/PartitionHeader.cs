@@ -106,7 +106,7 @@ internal sealed class PartitionHeader
         var payload = reader.Count();
         var policy = Encoding.Latin1.GetString(reader.Take(reader.Byte()));
         var lists = new HeaderList[reader.Byte()];
-        if (lists.Length > MostLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
+        if (lists.Length > EvictionPolicy.MaxLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
         {
             throw new FormatException($"A partition's header makes no sense: {lists.Length} lists, target {target}, clock {clockMs}, cleared up to {clearedVersion} of {lastVersion}.");
         }
