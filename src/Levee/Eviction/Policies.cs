@@ -24,6 +24,9 @@ internal static class Policies
     /// <summary>All names, the default first.</summary>
     public static IReadOnlyList<string> Names { get; } = [Arc, Lru, S3Fifo, TinyLfu, Lirs, Gdsf];
 
+    /// <summary>Whether a policy must know more of a node than fits it: then <see cref="NodeTable.TryExtend"/> comes before it.</summary>
+    public static bool NeedsExtras(string name) => name is Lirs or Gdsf;
+
     /// <summary>A policy with nothing in it. Extends the nodes where it needs that, which succeeds while there are none yet.</summary>
     /// <param name="name">One of <see cref="Names"/>, in any case.</param>
     /// <param name="nodes">The nodes that it will order.</param>

@@ -20,7 +20,7 @@ namespace Levee.Partitions;
 /// Invariants: every resident is in the index and has a slot whose record names it; every ghost is in the index without a slot.
 /// One owner, one call at a time.
 /// </summary>
-internal sealed class EntryStore
+internal sealed partial class EntryStore
 {
     /// <summary>Weights are counted in these, so that they fit a node: a weight of 24 bits reaches 128 MiB.</summary>
     public const int WeightUnitBytes = 8;
@@ -39,7 +39,7 @@ internal sealed class EntryStore
     private readonly EntryIndex index;
     private readonly Slab slab;
     private readonly LargeTable larges;
-    private readonly EvictionPolicy policy;
+    private EvictionPolicy policy;
     private readonly IEvictionListener? listener;
     private int pinned = NodeTable.None;
 
@@ -47,7 +47,8 @@ internal sealed class EntryStore
     /// <param name="policyName">The eviction policy's name.</param>
     /// <param name="hash">The index' secret hash.</param>
     /// <param name="listener">Who is told of entries before they are evicted; null: nobody.</param>
-    public EntryStore(PageShare share, string policyName, IndexHash hash, IEvictionListener? listener = null)
+    /// <param name="cost">What a miss costs, for policies that ask; null: each the same.</param>
+    public EntryStore(PageShare share, string policyName, IndexHash hash, IEvictionListener? listener = null, MissCost? cost = null)
     {
         this.listener = listener;
         this.share = share;
@@ -56,7 +57,7 @@ internal sealed class EntryStore
         index = new EntryIndex(share, nodes);
         slab = new Slab(share);
         larges = new LargeTable(share);
-        policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes);
+        policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes, cost: cost);
     }
 
     /// <summary>Entries that are resident.</summary>
@@ -259,53 +260,6 @@ internal sealed class EntryStore
         }
 
         return true;
-    }
-
-    /// <summary>Writes a record that comes from the same policy elsewhere, at the cold end of the list that it was on there. Evicts nothing for it.</summary>
-    /// <returns>The node, or <see cref="NodeTable.None"/> where there is no room; then nothing changed.</returns>
-    public int TryImport(scoped ref RecordParts parts, uint tag, byte home)
-    {
-        var sizeClass = SizeClass.Of(parts.Length);
-        var weight = Weight(sizeClass, parts.Large);
-        if (home - 1u >= (uint)policy.NodeLists.Count || policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight) || share.HeldBytes + (parts.Large?.ChargedBytes ?? 0) > share.CapacityBytes)
-        {
-            return NodeTable.None;
-        }
-
-        var node = TryAddNodeAsIs(tag);
-        if (node == NodeTable.None)
-        {
-            return NodeTable.None;
-        }
-
-        var slot = slab.TryAllocate(sizeClass);
-        if (slot == Slab.None)
-        {
-            Drop(node);
-            return NodeTable.None;
-        }
-
-        if (parts.Large is not null)
-        {
-            parts.LargeNumber = larges.Add(parts.Large);
-        }
-
-        Place(node, slot, ref parts);
-        policy.TryImport(node, home, weight);
-        Count++;
-        return node;
-    }
-
-    /// <summary>Takes in a ghost from the same policy elsewhere, at the cold end of its list, where there is room.</summary>
-    public bool TryImportGhost(uint tag, byte home, int weight)
-    {
-        if (home - 1u >= (uint)policy.NodeLists.Count || !policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight))
-        {
-            return false;
-        }
-
-        var node = TryAddNodeAsIs(tag);
-        return node != NodeTable.None && policy.TryImport(node, home, weight);
     }
 
     /// <summary>Takes one slice of the way towards the capacity that the share has now: at once where that is more. The policy's bounds hold after each slice.</summary>

@@ -10,6 +10,7 @@ namespace Levee.Partitions;
 public sealed partial class Partition
 {
     private ArrivingKeys? arriving;
+    private string arrivingFrom = "";
 
     /// <summary>How the arrival ended, or that there is none or it is not over.</summary>
     internal ArrivalEnd Arrival { get; private set; }
@@ -41,7 +42,7 @@ public sealed partial class Partition
     /// <summary>The memory, for an export.</summary>
     internal EntryStore Store => store;
 
-    /// <summary>Takes in one entry of what is to come. It takes its place at the cold end of the list that it was on; nothing is evicted for it.</summary>
+    /// <summary>Takes in one entry of what is to come. It takes its place at the cold end of the list that it was on, or of its kind where the policies differ; nothing is evicted for it.</summary>
     /// <param name="item">The entry; the partition takes over the caller's reference to a large value where it is stored.</param>
     /// <param name="now">Unix milliseconds.</param>
     internal ImportOutcome Import(scoped in MoveItem item, long now)
@@ -59,7 +60,7 @@ public sealed partial class Partition
         }
 
         var parts = RecordParts.Of(item.Entry);
-        var node = store.TryImport(ref parts, tag, item.Home);
+        var node = store.TryImport(ref parts, tag, item.Home, arrivingFrom);
         if (node == NodeTable.None)
         {
             return ImportOutcome.NoRoom;
@@ -80,7 +81,7 @@ public sealed partial class Partition
     }
 
     /// <summary>Takes in one ghost of what is to come.</summary>
-    internal bool ImportGhost(uint tag, byte home, int weight) => arriving is not null && store.TryImportGhost(tag, home, weight);
+    internal bool ImportGhost(uint tag, byte home, int weight) => arriving is not null && store.TryImportGhost(tag, home, weight, arrivingFrom);
 
     /// <summary>Whether there is room for a large value within the share. It is charged when it is taken in.</summary>
     internal bool HasRoomForLarge(int length) => share.HeldBytes + length <= share.CapacityBytes;
@@ -159,6 +160,7 @@ public sealed partial class Partition
         }
 
         arriving = new ArrivingKeys(mostVoided);
+        arrivingFrom = header.Policy;
         Arrival = ArrivalEnd.None;
     }
 
@@ -177,7 +179,7 @@ public sealed partial class Partition
         var parts = RecordParts.Of(result.Entry);
         parts.Key = key;
         var tag = store.TagOf(key);
-        return Fits(ref parts) && (store.TryImport(ref parts, tag, result.Home) != NodeTable.None || Place(NodeTable.None, ref parts, tag) != NodeTable.None);
+        return Fits(ref parts) && (store.TryImport(ref parts, tag, result.Home, arrivingFrom) != NodeTable.None || Place(NodeTable.None, ref parts, tag) != NodeTable.None);
     }
 }
 

@@ -13,6 +13,8 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
+    private const int MostLists = 2 * EvictionPolicy.MaxLists;
+
     /// <summary>The epoch of the owner that wrote it.</summary>
     public required long Epoch { get; init; }
 
@@ -150,7 +152,7 @@ internal sealed class PartitionHeader
 }
 
 /// <summary>One list of a policy, as a header counts it.</summary>
-/// <param name="Home">Its place among the policy's lists, counted from 1.</param>
+/// <param name="Home">Its place among its policy's lists, counted from 1; in the middle of a hand-over there are two policies.</param>
 /// <param name="IsGhost">Whether it remembers evicted entries.</param>
 /// <param name="Nodes">Nodes on it.</param>
 /// <param name="Weight">What they weigh, in units of 8 bytes.</param>
