@@ -140,11 +140,15 @@ internal sealed class ClusterRig : IAsyncDisposable
     /// <summary>Moves a partition to a silo; the balancer may move it back afterwards.</summary>
     public async Task MoveAsync(int partition, InProcessSiloHandle target)
     {
-        await Grain(partition).MoveTo(target.SiloAddress);
         RequestContext.Set(IPlacementDirector.PlacementHintKey, target.SiloAddress);
         try
         {
-            await Grain(partition).Ensure();
+            // The call may come before the deactivation.
+            do
+            {
+                await Grain(partition).MoveTo(target.SiloAddress);
+            }
+            while (!target.SiloAddress.Equals(await Grain(partition).Ensure()));
         }
         finally
         {
