@@ -57,10 +57,12 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>Memory held, in bytes.</summary>
     public long HeldBytes => (long)pageCount * PageArena.PageBytes;
 
-    /// <summary>Says how many entries there are: sets the pace of ageing, and adds a page where more are needed and the share has one. Cheap enough for every arrival.</summary>
-    public void Serve(long entries)
+    /// <summary>Sets the pace of ageing, and adds a page where more are needed and the share has one. Cheap enough for every arrival.</summary>
+    /// <param name="entries">Entries whose tags are asked for now.</param>
+    /// <param name="mostEntries">Entries that there will be in the long run.</param>
+    public void Serve(long entries, long mostEntries)
     {
-        period = CountsPerEntry * entries;
+        period = CountsPerEntry * mostEntries;
         if (nextHalved == NotHalving)
         {
             halvesAt = period;

@@ -36,6 +36,12 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     private const int MostMoves = 8;
     private const int MostVictims = 16;
 
+    /// <summary>An estimate from which on a candidate that has lost is let in now and then.</summary>
+    private const int Warm = 6;
+
+    /// <summary>One in so many.</summary>
+    private const uint NowAndThen = 128;
+
     private readonly NodeList[] lists;
     private readonly FrequencySketch sketch;
     private readonly HillClimber climber = new();
@@ -44,7 +50,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     private long protectedWeight;
     private long granted;
     private long growth;
-    private bool isFull;
+    private uint chance = 1;
     private int resized = NodeTable.None;
     private NodeList lastEvictedFrom;
 
@@ -125,15 +131,11 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     {
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
         Debug.Assert(Nodes[node].Home == 0, "Residents do not arrive.");
-        var residents = Residents;
-        sketch.Serve(residents + 1);
+        var entries = EntriesAtCapacity(weight);
+        sketch.Serve(Residents + 1, entries);
         sketch.Count(Nodes[node].Tag);
         climber.Miss();
-        if (!isFull)
-        {
-            climber.Restart();
-        }
-        else if (climber.IsReady(residents))
+        if (climber.IsReady(entries))
         {
             Climb();
         }
@@ -154,31 +156,25 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override int Evict()
     {
-        isFull = true;
-        while (granted <= 0 && Window.Weight + ArrivingWeight > windowWeight && Oldest(Window) is var candidate and not NodeTable.None)
+        var candidate = granted <= 0 && Window.Weight + ArrivingWeight > windowWeight ? Oldest(Window) : NodeTable.None;
+        if (candidate != NodeTable.None)
         {
-            if (!Beats(candidate))
+            Window.Remove(candidate);
+            if (!IsLetIn(candidate))
             {
-                Window.Remove(candidate);
                 lastEvictedFrom = Window;
                 return candidate;
             }
 
-            Window.Remove(candidate);
-            Probation.Append(candidate);
             granted = Nodes[candidate].Weight;
         }
 
-        var list = Oldest(Probation) != NodeTable.None ? Probation : Oldest(Protected) != NodeTable.None ? Protected : Window;
-        var victim = Oldest(list);
-        if (victim == NodeTable.None)
+        var victim = EvictOldest();
+        if (candidate != NodeTable.None)
         {
-            return EvictLast();
+            Probation.Append(candidate);
         }
 
-        list.Remove(victim);
-        lastEvictedFrom = list;
-        granted -= Nodes[victim].Weight;
         return victim;
     }
 
@@ -189,7 +185,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override void Admit(int node)
     {
         Debug.Assert(ArrivingWeight > 0, "Only what has arrived can be admitted.");
-        while (Window.Count > 0 && Window.Weight + ArrivingWeight > windowWeight)
+        for (var moves = 0; moves < MostMoves && growth >= 0 && Window.Count > 0 && Window.Weight + ArrivingWeight > windowWeight; moves++)
         {
             Probation.Append(Window.TakeLeastRecent());
         }
@@ -236,7 +232,6 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override void SetCapacity(long changed)
     {
         var part = window / Capacity;
-        isFull &= changed <= Capacity;
         base.SetCapacity(changed);
         SetWindow(part * changed);
     }
@@ -261,7 +256,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         Probation.CheckInvariants();
         Protected.CheckInvariants();
         Invariant.Holds(ResidentWeight <= Capacity, $"W-TinyLFU: {ResidentWeight} exceeds c = {Capacity}");
-        Invariant.Holds(window >= 0 && window <= MostWindowAt(Capacity), $"W-TinyLFU: the window's target {window} is outside 0 to {MostWindowAt(Capacity)}");
+        Invariant.Holds(window >= 1 && window <= MostWindowAt(Capacity), $"W-TinyLFU: the window's target {window} is outside 1 to {MostWindowAt(Capacity)}");
     }
 
     private static double FirstWindowAt(long capacity) => capacity - (long)((1 - WindowPart) * capacity);
@@ -270,9 +265,9 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
 
     private void SetWindow(double wanted)
     {
-        window = Math.Clamp(wanted, 0, MostWindowAt(Capacity));
-        windowWeight = Math.Max(1, (long)window);
-        protectedWeight = (long)MostWindowAt(Capacity) - (long)window;
+        window = Math.Clamp(wanted, 1, MostWindowAt(Capacity));
+        windowWeight = (long)window;
+        protectedWeight = (long)MostWindowAt(Capacity) - windowWeight;
     }
 
     private void Climb()
@@ -318,40 +313,80 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         }
     }
 
-    /// <summary>Whether a candidate was used more often lately than all those together whose room it would take.</summary>
-    private bool Beats(int candidate)
+    /// <summary>
+    /// Whether a candidate, which has left the window, may stay. A warm one that has lost is let in now and then: else a main space full of entries that were popular once could not
+    /// change until ageing has worn them down.
+    /// </summary>
+    private bool IsLetIn(int candidate)
     {
-        var own = sketch.Estimate(Nodes[candidate].Tag);
-        var room = (long)Nodes[candidate].Weight;
-        var theirs = 0;
+        if (Probation.Count + Protected.Count == 0)
+        {
+            return false;
+        }
+
+        var uses = sketch.Estimate(Nodes[candidate].Tag);
+        return sketch.Capacity == 0 || Beats(uses, Nodes[candidate].Weight) || (uses >= Warm && IsLucky());
+    }
+
+    /// <summary>Whether it was used more often lately than all those together whose room it would take. A heavy one would take that of many: those looked at then speak for the others.</summary>
+    private bool Beats(int uses, int weight)
+    {
+        var theirUses = 0;
+        var theirWeight = 0L;
         var list = Probation;
         var victim = list.LeastRecent;
-        for (var i = 0; i < MostVictims && room > 0; i++)
+        for (var seen = 0; seen < MostVictims && theirWeight < weight; seen++)
         {
-            if (victim == NodeTable.None)
+            if (victim == NodeTable.None && list == Probation)
             {
-                if (list == Protected)
-                {
-                    return true;
-                }
-
                 list = Protected;
                 victim = list.LeastRecent;
-                continue;
             }
 
-            theirs += sketch.Estimate(Nodes[victim].Tag);
-            if (theirs >= own)
+            if (victim == NodeTable.None)
+            {
+                break;
+            }
+
+            theirUses += sketch.Estimate(Nodes[victim].Tag);
+            if (theirUses >= uses)
             {
                 return false;
             }
 
-            room -= Nodes[victim].Weight;
+            theirWeight += Nodes[victim].Weight;
             victim = Nodes[victim].Next;
         }
 
-        return true;
+        return theirWeight >= weight || (double)theirUses / theirWeight * weight < uses;
     }
+
+    private bool IsLucky()
+    {
+        chance ^= chance << 13;
+        chance ^= chance >> 17;
+        chance ^= chance << 5;
+        return chance % NowAndThen == 0;
+    }
+
+    /// <summary>Takes the least recently used of the main space off its list, or of the window where there is no other.</summary>
+    private int EvictOldest()
+    {
+        var list = Oldest(Probation) != NodeTable.None ? Probation : Oldest(Protected) != NodeTable.None ? Protected : Window;
+        var victim = Oldest(list);
+        if (victim == NodeTable.None)
+        {
+            return EvictLast();
+        }
+
+        list.Remove(victim);
+        lastEvictedFrom = list;
+        granted -= Nodes[victim].Weight;
+        return victim;
+    }
+
+    /// <summary>How many entries the capacity can hold, going by those that are there and the one that comes.</summary>
+    private long EntriesAtCapacity(int arriving) => (long)((double)Capacity * (Residents + 1) / (ResidentWeight + arriving));
 
     /// <summary>The least recently used of a list, the entry that is to be spared passed over.</summary>
     private int Oldest(NodeList list)
