@@ -26,11 +26,11 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>The highest estimate.</summary>
     public const int MaxCount = 15;
 
-    /// <summary>Entries for which a page is enough: one word each.</summary>
-    public const int EntriesPerPage = PageArena.PageBytes / sizeof(ulong);
+    /// <summary>Entries for which a page is enough: a word and a third each. Page numbers that are not yet all in use let some pages serve twice as many tags as others.</summary>
+    public const int EntriesPerPage = PageArena.PageBytes / sizeof(ulong) * 3 / 4;
 
     private const int WordsPerBlock = 8;
-    private const int BlocksPerPage = EntriesPerPage / WordsPerBlock;
+    private const int BlocksPerPage = PageArena.PageBytes / sizeof(ulong) / WordsPerBlock;
     private const int BlockBits = 10;
     private const int BlocksPerSlice = 32;
 

@@ -15,25 +15,34 @@ namespace Levee.Eviction;
 /// where none does. LRU and MRU are the ends of a list.
 /// </para>
 /// <code>
-///  Hit(x)      count x.  x in W or T: x to MRU of its list.  x in P: x to MRU of T; then Demote.
-///  Demote      while |T| > t: LRU of T to MRU of P.                                              at most a few at a time
-///  Arrive(x,w) count x; Climb; Balance. x is for W.
-///  Evict       if |W| + w > max(u, 1), W is not empty and no room is granted: x = LRU of W.
-///                  x beats those whose room it takes: x to MRU of P, its weight is granted; and so with the next one, as long as there is nothing to evict.
-///                  else: x leaves.
-///              else: LRU of P leaves (of T where P is empty, of W where both are); what it weighs is taken from the room granted.
-///  beats       V = the first of P and then T, from LRU on, that weigh as much as x together: f(x) > the sum of all f(v), v in V.
-///  Admit(x)    x to MRU of W; while |W| > max(u, 1), without x: LRU of W to MRU of P: there was room.
+///  Hit(x)      count x.  x in W or T: x to MRU of its list.  x in P: x to MRU of T, then Demote.
+///  Demote      while |T| > t: LRU of T to MRU of P.                                                                       at most 64
+///  Arrive(x,w) count x, then Climb, then Balance. x is for W.
+///  Evict       |W| + w > u, W is not empty, and no room is granted: x = LRU of W is a candidate and leaves W.
+///                  x is let in: its weight is granted; LRU of P leaves (of T where P is empty, of W where both are); x to MRU of P.
+///                  else:        x leaves.
+///              else: LRU of P leaves (of T where P is empty, of W where both are). Room granted is less by its weight.
+///  let in      V = the first of P and then T, from LRU on, that weigh as much as x together: f(x) > the sum of f(v) of all v in V.
+///              Where V has more than 16, its first 16 and their weight stand for all. Where it has none x is not let in.
+///              f(x) >= 6 and one time in 128: x is let in all the same. Popular entries of yesterday must be able to leave.
+///  Admit(x)    while |W| + w > u: LRU of W to MRU of P, as there was room; then x to MRU of W. No room is granted any more. at most 64
 ///  Resize(x,w) x keeps its place and weighs w; then Demote, then Evict while all weigh more than c.
-///  Climb       after each sample of 10 requests for each resident: u changes as <see cref="HillClimber"/> says, from 0 to u0 + 0.8 (c - u0).
-///  Balance     the lists follow u a few entries at a time. u has grown: Demote, then LRU of P to MRU of W. It has shrunk: LRU of W to LRU of P.
+///  Climb       at the end of each sample of 10 requests for each entry that c can hold: u = u + d c within 1 and u0 + 0.8 (c - u0), d from <see cref="HillClimber"/>.
+///  Balance     until as much has been moved as u has changed. u has grown: Demote, then LRU of P to MRU of W. It has shrunk: LRU of W to LRU of P.
+///                                                                                                               at most 64 for each arrival
 /// </code>
+/// <para>
+/// Where the weights make a difference. Periods are counted in entries; how many c can hold is told from the average weight of those that are there. The arrival is admitted
+/// whatever it weighs, be it more than u: it is a candidate when the next one comes. Where the sketch has no memory every candidate is let in, which leaves a segmented LRU. An
+/// entry that changes its weight is passed over as a victim until another arrives or changes, as long as there is another.
+/// </para>
+/// <para>Invariants between two operations of the owner: |W| + |P| + |T| &lt;= c, 1 &lt;= u &lt;= u0 + 0.8 (c - u0), and all weights at least 1.</para>
 /// </summary>
 internal sealed class TinyLfuPolicy : EvictionPolicy
 {
     private const double WindowPart = 0.01;
     private const double ProtectedPart = 0.8;
-    private const int MostMoves = 8;
+    private const int MostMoves = 64;
     private const int MostVictims = 16;
 
     /// <summary>An estimate from which on a candidate that has lost is let in now and then.</summary>
@@ -143,7 +152,6 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         Balance();
         Nodes[node].Weight = weight;
         ArrivingWeight = weight;
-        granted = 0;
         resized = NodeTable.None;
     }
 
@@ -191,8 +199,11 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         }
 
         Window.Append(node);
-        ArrivingWeight = 0;
+        EndArrival();
     }
+
+    /// <inheritdoc/>
+    public override void Abandon() => EndArrival();
 
     /// <inheritdoc/>
     public override void Remove(int node)
@@ -263,6 +274,12 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
 
     private static double MostWindowAt(long capacity) => FirstWindowAt(capacity) + (long)(ProtectedPart * (capacity - FirstWindowAt(capacity)));
 
+    private void EndArrival()
+    {
+        ArrivingWeight = 0;
+        granted = 0;
+    }
+
     private void SetWindow(double wanted)
     {
         window = Math.Clamp(wanted, 1, MostWindowAt(Capacity));
@@ -319,7 +336,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// </summary>
     private bool IsLetIn(int candidate)
     {
-        if (Probation.Count + Protected.Count == 0)
+        if (Oldest(Probation) == NodeTable.None && Oldest(Protected) == NodeTable.None)
         {
             return false;
         }
