@@ -94,6 +94,9 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override long HeldBytes => sketch.HeldBytes;
 
     /// <inheritdoc/>
+    public override bool NeedsPage => sketch.Capacity <= Residents;
+
+    /// <inheritdoc/>
     public override long Target => windowWeight;
 
     /// <inheritdoc/>

@@ -85,30 +85,44 @@ public sealed class FrequencySketchTests : IDisposable
     [Fact]
     public void All_counters_are_halved_after_ten_counts_for_each_entry()
     {
-        const int Entries = 3 * FrequencySketch.EntriesPerPage;
-        var sketch = Grown(Entries);
-        for (uint tag = 0; tag < 1024; tag++)
+        const int Entries = 900;
+        var sketch = New();
+        sketch.Serve(1, Entries);
+        uint[] tags = [.. Enumerable.Range(0, 1024).Select(tag => (uint)tag)];
+        for (var i = 0; i < (10 * Entries) - 1; i++)
         {
-            for (var i = 0; i < 9; i++)
-            {
-                sketch.Count(tag);
-            }
-        }
-
-        var counted = 1024 * 9;
-        for (var other = 0u; counted < (10 * Entries) - 1; counted++)
-        {
-            sketch.Count((5000 + (other++ % 40_000)) << 10);
+            sketch.Count(tags[i % tags.Length]);
         }
 
         Assert.Equal(9, sketch.Estimate(500));
-        for (var i = 0; i < 200; i++)
+        Assert.Equal(8, sketch.Estimate(900));
+        for (var slice = 0; slice < 32; slice++)
         {
-            sketch.Count(77);
+            sketch.Count(tags[^1]);
         }
 
-        // 9 halved is 4; what collided may be a little higher.
-        Assert.All(Enumerable.Range(100, 900), tag => Assert.Equal(4, sketch.Estimate((uint)tag)));
+        Assert.All(tags[..^1], tag => Assert.Equal(4, sketch.Estimate(tag)));
+    }
+
+    [Fact]
+    public void Pages_that_are_not_needed_any_more_are_given_back_and_what_stays_is_known()
+    {
+        var sketch = Grown(11 * FrequencySketch.EntriesPerPage);
+        var kept = 5u;
+        var dropped = (9u << 10) | 6;
+        sketch.Count(kept);
+        sketch.Count(dropped);
+        sketch.Serve(3 * FrequencySketch.EntriesPerPage, 100_000);
+        Assert.Equal(11L * PageArena.PageBytes, sketch.HeldBytes);
+        for (var i = 0; i < 20; i++)
+        {
+            sketch.Serve(2 * FrequencySketch.EntriesPerPage, 100_000);
+        }
+
+        Assert.Equal(8L * PageArena.PageBytes, sketch.HeldBytes);
+        Assert.Equal(1, sketch.Estimate(kept));
+        sketch.Count(dropped);
+        Assert.InRange(sketch.Estimate(dropped), 1, 2);
     }
 
     [Fact]

@@ -84,7 +84,7 @@ public sealed class TinyLfuPolicyTests
         ];
         foreach (var what in cases)
         {
-            Assert.True(reached.GetValueOrDefault(what) >= 3, $"The generator reached '{what}' {reached.GetValueOrDefault(what)} times.");
+            Assert.True(reached.GetValueOrDefault(what) >= 1, $"The generator reached '{what}' {reached.GetValueOrDefault(what)} times.");
         }
     }
 
