@@ -9,6 +9,12 @@ internal static class Policies
     /// <summary><see cref="LruPolicy"/>.</summary>
     public const string Lru = "lru";
 
+    /// <summary><see cref="S3FifoPolicy"/>.</summary>
+    public const string S3Fifo = "s3-fifo";
+
+    /// <summary><see cref="TinyLfuPolicy"/>.</summary>
+    public const string TinyLfu = "w-tinylfu";
+
     /// <summary><see cref="LirsPolicy"/>.</summary>
     public const string Lirs = "lirs";
 
@@ -16,7 +22,7 @@ internal static class Policies
     public const string Gdsf = "gdsf";
 
     /// <summary>All names, the default first.</summary>
-    public static IReadOnlyList<string> Names { get; } = [Arc, Lru, Lirs, Gdsf];
+    public static IReadOnlyList<string> Names { get; } = [Arc, Lru, S3Fifo, TinyLfu, Lirs, Gdsf];
 
     /// <summary>A policy with nothing in it. Extends the nodes where it needs that, which succeeds while there are none yet.</summary>
     /// <param name="name">One of <see cref="Names"/>, in any case.</param>
@@ -35,6 +41,8 @@ internal static class Policies
         {
             Arc => new ArcPolicy(nodes, capacity, side),
             Lru => new LruPolicy(nodes, capacity, side),
+            S3Fifo => new S3FifoPolicy(nodes, capacity, side),
+            TinyLfu => new TinyLfuPolicy(nodes, capacity, side),
             Lirs => new LirsPolicy(nodes, capacity, side),
             Gdsf => new GdsfPolicy(nodes, capacity, side, cost ?? MissCost.Objects),
             _ => throw new ArgumentException($"There is no policy '{name}'; allowed are {string.Join(", ", Names)}.", nameof(name)),
