@@ -120,7 +120,7 @@ public sealed partial class Partition
         Target = store.Policy.ExactTarget,
         PayloadBytes = store.PayloadBytes,
         Policy = store.Policy.Name,
-        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home & EvictionPolicy.MaxLists), list.IsGhost, list.Count, list.Weight))],
+        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home % EvictionPolicy.OtherSide), list.IsGhost, list.Count, list.Weight))],
         Tags = [.. tags.All],
     };
 
