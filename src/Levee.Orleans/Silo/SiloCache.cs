@@ -2,6 +2,7 @@ using System.Numerics;
 using Levee.Caching;
 using Levee.Clustering;
 using Levee.Hosting;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Orleans.Grains;
@@ -90,7 +91,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         }
         else if (isWouldBeMiss)
         {
-            Feeds.Accesses?.Report(operation.Key, operation.Hash);
+            Feeds.Accesses?.Report(operation.Key, operation.Hash, AccessKind.Miss);
         }
     }
 
@@ -113,7 +114,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             {
                 if (key.IsWouldBeMiss)
                 {
-                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash);
+                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, AccessKind.Miss);
                 }
             }
         }
