@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Operations;
 
 namespace Levee.Partitions;
@@ -66,12 +67,14 @@ public sealed partial class Partition
         }
 
         // Whoever waits for the key has it now; what the load brings is not needed any more.
-        if (loads.Current(item.Entry.Key) is { } load)
+        if (loads.Current(item.Entry.Key, item.Entry.Hash) is { } load)
         {
             loads.End(load.Ticket);
             var key = load.Key;
+            Answer(load, PrefetchOutcome.Resident);
             foreach (var waiter in load.Waiters)
             {
+                LastAccess = waiter.Access;
                 ExecuteResolved(waiter.Operation, tag, FindLive(key, tag), waiter.Sink, waiter.Ticket);
             }
         }
@@ -100,10 +103,11 @@ public sealed partial class Partition
     {
         foreach (var load in loads.EndAll())
         {
+            Answer(load, PrefetchOutcome.Failed);
             foreach (var waiter in load.Waiters)
             {
                 var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
-                waiter.Sink.Answer(waiter.Ticket, new Answer(isRead ? Outcome.Miss : Outcome.Unavailable));
+                waiter.Sink.Answer(waiter.Ticket, new Answer(isRead ? Outcome.Miss : Outcome.Unavailable) { Access = waiter.Access });
             }
         }
     }
@@ -120,9 +124,17 @@ public sealed partial class Partition
         Target = store.Policy.ExactTarget,
         PayloadBytes = store.PayloadBytes,
         Policy = store.Policy.Name,
-        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home % EvictionPolicy.OtherSide), list.IsGhost, list.Count, list.Weight))],
+        Lists = [.. store.Policy.NodeLists.Select(HeaderOf)],
         Tags = [.. tags.All],
     };
+
+    /// <summary>What was prefetched and not used goes along as the coldest of the list where residents begin.</summary>
+    private HeaderList HeaderOf(NodeList list)
+    {
+        var place = (byte)(list.Home % EvictionPolicy.OtherSide);
+        var (count, weight) = place == store.FirstPlace ? (store.Area.Count, store.Area.Weight) : (0, 0);
+        return new HeaderList(place, list.IsGhost, list.Count + count, list.Weight + weight);
+    }
 
     /// <summary>Whether a record is expired or invalidated.</summary>
     internal bool IsGone(ReadOnlySpan<byte> record) => IsDead(record);
