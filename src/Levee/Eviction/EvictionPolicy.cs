@@ -55,7 +55,7 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side
     public int ArrivingWeight { get; protected set; }
 
     /// <summary>What others than the residents take of the capacity: entries that were prefetched and not used yet. Ghosts are bounded as if it were 0.</summary>
-    public long Reserved { get; set; }
+    public virtual long Reserved { get; set; }
 
     /// <summary>Whether the residents, the arrival and what is reserved weigh more than the capacity.</summary>
     public bool IsOver => ResidentWeight + ArrivingWeight + Reserved > Capacity;
@@ -70,7 +70,7 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side
     public abstract bool IsResident(int node);
 
     /// <summary>The place in <see cref="NodeLists"/>, counted from 1, of the list that a node is on: what <see cref="TryImport"/> takes elsewhere.</summary>
-    public byte PlaceOf(int node) => (byte)(Nodes[node].Home - Side);
+    public virtual byte PlaceOf(int node) => (byte)(Nodes[node].Home - Side);
 
     /// <summary>A resident has been used. The hot path.</summary>
     public abstract void Hit(int node);

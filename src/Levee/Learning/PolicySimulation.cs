@@ -160,6 +160,15 @@ public sealed class PolicySimulation : IDisposable
         }
     }
 
+    /// <summary>What stands for the hash of a key that a partition has: every bit of the key moves every bit of it with even chances (the finalizer of SplitMix64).</summary>
+    internal static uint TagOf(ulong key)
+    {
+        key += 0x9E3779B97F4A7C15;
+        key = (key ^ (key >> 30)) * 0xBF58476D1CE4E5B9;
+        key = (key ^ (key >> 27)) * 0x94D049BB133111EB;
+        return (uint)((key ^ (key >> 31)) >> 32);
+    }
+
     private int Allocate(ulong key)
     {
         var node = nodes.TryAllocate();
@@ -169,6 +178,7 @@ public sealed class PolicySimulation : IDisposable
             Array.Resize(ref keyOfNode, Math.Max(node + 1, keyOfNode.Length * 2));
         }
 
+        nodes[node].Tag = TagOf(key);
         keyOfNode[node] = key;
         nodeOfKey.Add(key, node);
         return node;

@@ -87,7 +87,7 @@ public sealed record PartitionStatistics
     /// <summary>Misses of what was evicted for the sake of prefetched entries, as far as is known.</summary>
     public long PollutedMisses { get; init; }
 
-    /// <summary>Adds two sets of counters; the lists are added by position.</summary>
+    /// <summary>Adds two sets of counters; the lists are added by name.</summary>
     public static PartitionStatistics operator +(PartitionStatistics left, PartitionStatistics right) => new()
     {
         Entries = left.Entries + right.Entries,
@@ -115,10 +115,16 @@ public sealed record PartitionStatistics
         PollutedMisses = left.PollutedMisses + right.PollutedMisses,
         Policy = left.Policy.Length == 0 ? right.Policy : left.Policy,
         TargetBytes = left.TargetBytes + right.TargetBytes,
-        Lists = left.Lists.Count == 0 ? right.Lists
-            : right.Lists.Count == 0 ? left.Lists
-            : [.. left.Lists.Zip(right.Lists, (a, b) => a + b)],
+        Lists = Merge(left.Lists, right.Lists),
     };
+
+    /// <summary>In the middle of a change of policy partitions have different lists.</summary>
+    private static IReadOnlyList<ListStatistics> Merge(IReadOnlyList<ListStatistics> left, IReadOnlyList<ListStatistics> right) =>
+        left.Count == 0 ? right : right.Count == 0 ? left :
+        [
+            .. left.Select(list => right.Where(other => other.Name == list.Name).Aggregate(list, static (a, b) => a + b)),
+            .. right.Where(list => left.All(other => other.Name != list.Name)),
+        ];
 
     /// <summary>Adds two sets of counters.</summary>
     public static PartitionStatistics Add(PartitionStatistics left, PartitionStatistics right) => left + right;

@@ -15,24 +15,6 @@ internal sealed partial class EntryStore
     /// <summary>Whether a resident was prefetched and not used yet.</summary>
     public bool IsPrefetched(int node) => area.Count != 0 && area.Holds(node);
 
-    /// <summary>The place of the policy's first list of residents, where what is prefetched counts as when the partition is handed over.</summary>
-    public byte FirstPlace
-    {
-        get
-        {
-            byte place = 1;
-            while (policy.NodeLists[place - 1].IsGhost)
-            {
-                place++;
-            }
-
-            return place;
-        }
-    }
-
-    /// <summary>The place of the list that a node is on, see <see cref="EvictionPolicy.PlaceOf"/>.</summary>
-    public byte PlaceOf(int node) => IsPrefetched(node) ? FirstPlace : policy.PlaceOf(node);
-
     /// <summary>Writes a record that was prefetched, for a key that has no resident. What came first makes room for it.</summary>
     /// <returns>The node, or <see cref="NodeTable.None"/> where the area is too small for it or no memory could be had.</returns>
     public int AddPrefetched(scoped ref RecordParts parts, uint tag)

@@ -41,7 +41,7 @@ internal sealed partial class EntryStore
     private readonly EntryIndex index;
     private readonly Slab slab;
     private readonly LargeTable larges;
-    private readonly EvictionPolicy policy;
+    private EvictionPolicy policy;
     private readonly IEvictionListener? listener;
     private int pinned = NodeTable.None;
 
@@ -49,7 +49,8 @@ internal sealed partial class EntryStore
     /// <param name="policyName">The eviction policy's name.</param>
     /// <param name="hash">The index' secret hash.</param>
     /// <param name="listener">Who is told of entries before they are evicted; null: nobody.</param>
-    public EntryStore(PageShare share, string policyName, IndexHash hash, IEvictionListener? listener = null)
+    /// <param name="cost">What a miss costs, for policies that ask; null: each the same.</param>
+    public EntryStore(PageShare share, string policyName, IndexHash hash, IEvictionListener? listener = null, MissCost? cost = null)
     {
         this.listener = listener;
         this.share = share;
@@ -58,7 +59,7 @@ internal sealed partial class EntryStore
         index = new EntryIndex(share, nodes);
         slab = new Slab(share);
         larges = new LargeTable(share);
-        policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes);
+        policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes, cost: cost);
         area = new PrefetchArea(nodes);
     }
 
@@ -274,53 +275,6 @@ internal sealed partial class EntryStore
         }
 
         return true;
-    }
-
-    /// <summary>Writes a record that comes from the same policy elsewhere, at the cold end of the list that it was on there. Evicts nothing for it.</summary>
-    /// <returns>The node, or <see cref="NodeTable.None"/> where there is no room; then nothing changed.</returns>
-    public int TryImport(scoped ref RecordParts parts, uint tag, byte home)
-    {
-        var sizeClass = SizeClass.Of(parts.Length);
-        var weight = Weight(sizeClass, parts.Large);
-        if (home - 1u >= (uint)policy.NodeLists.Count || policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight) || policy.ResidentWeight + policy.Reserved + weight > policy.Capacity || share.HeldBytes + (parts.Large?.ChargedBytes ?? 0) > share.CapacityBytes)
-        {
-            return NodeTable.None;
-        }
-
-        var node = TryAddNodeAsIs(tag);
-        if (node == NodeTable.None)
-        {
-            return NodeTable.None;
-        }
-
-        var slot = slab.TryAllocate(sizeClass);
-        if (slot == Slab.None)
-        {
-            Drop(node);
-            return NodeTable.None;
-        }
-
-        if (parts.Large is not null)
-        {
-            parts.LargeNumber = larges.Add(parts.Large);
-        }
-
-        Place(node, slot, ref parts);
-        policy.TryImport(node, home, weight);
-        Count++;
-        return node;
-    }
-
-    /// <summary>Takes in a ghost from the same policy elsewhere, at the cold end of its list, where there is room.</summary>
-    public bool TryImportGhost(uint tag, byte home, int weight)
-    {
-        if (home - 1u >= (uint)policy.NodeLists.Count || !policy.NodeLists[home - 1].IsGhost || !policy.HasRoomFor(home, weight))
-        {
-            return false;
-        }
-
-        var node = TryAddNodeAsIs(tag);
-        return node != NodeTable.None && policy.TryImport(node, home, weight);
     }
 
     /// <summary>Takes one slice of the way towards the capacity that the share has now: at once where that is more. The policy's bounds hold after each slice.</summary>

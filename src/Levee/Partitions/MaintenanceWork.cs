@@ -17,4 +17,7 @@ public enum MaintenanceWork
 
     /// <summary>Reclaimed expired entries.</summary>
     Expiry,
+
+    /// <summary>Handed entries over from one eviction policy to another.</summary>
+    Switch,
 }

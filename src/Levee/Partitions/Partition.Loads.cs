@@ -39,7 +39,7 @@ public sealed partial class Partition
         }
 
         // A load by hash alone may bring what has been here all the time.
-        var isResident = isFound && load.IsByHash && FindLive(load.Key, store.TagOf(load.Key)) != NodeTable.None;
+        var isResident = isFound && load.IsByHash && !load.IsDetached && FindLive(load.Key, store.TagOf(load.Key)) != NodeTable.None;
         var isPromoted = isFound && !isResident && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry, load.IsAhead));
         foreach (var waiter in load.Waiters)
         {

@@ -7,7 +7,7 @@ namespace Levee.Partitions;
 public sealed partial class Partition
 {
     /// <summary>
-    /// Does one slice of background work, well under a millisecond: gives back retired memory, pays back overdrawn memory, sweeps invalidated entries, reclaims expired ones.
+    /// Does one slice of background work, well under a millisecond: gives back retired memory, pays back overdrawn memory, hands entries over to another policy, sweeps invalidated entries, reclaims expired ones.
     /// </summary>
     /// <returns>What was done; <see cref="MaintenanceWork.None"/> when there is nothing to do for now.</returns>
     public MaintenanceWork Maintain(long now)
@@ -29,6 +29,11 @@ public sealed partial class Partition
         {
             store.PayBack(PaybackPerSlice);
             return store.IsOverdrawn && store.Count == 0 ? MaintenanceWork.None : MaintenanceWork.Payback;
+        }
+
+        if ((store.IsSwitching || store.TryBeginSwitch(options.Policy, options.Cost)) && store.ContinueSwitch(SwitchedPerSlice))
+        {
+            return MaintenanceWork.Switch;
         }
 
         if (tags.SweepPosition != NodeTable.None)

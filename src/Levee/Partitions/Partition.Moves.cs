@@ -11,6 +11,7 @@ namespace Levee.Partitions;
 public sealed partial class Partition
 {
     private ArrivingKeys? arriving;
+    private string arrivingFrom = "";
 
     /// <summary>How the arrival ended, or that there is none or it is not over.</summary>
     internal ArrivalEnd Arrival { get; private set; }
@@ -42,7 +43,7 @@ public sealed partial class Partition
     /// <summary>The memory, for an export.</summary>
     internal EntryStore Store => store;
 
-    /// <summary>Takes in one entry of what is to come. It takes its place at the cold end of the list that it was on; nothing is evicted for it.</summary>
+    /// <summary>Takes in one entry of what is to come. It takes its place at the cold end of the list that it was on, or of its kind where the policies differ; nothing is evicted for it.</summary>
     /// <param name="item">The entry; the partition takes over the caller's reference to a large value where it is stored.</param>
     /// <param name="now">Unix milliseconds.</param>
     internal ImportOutcome Import(scoped in MoveItem item, long now)
@@ -60,7 +61,7 @@ public sealed partial class Partition
         }
 
         var parts = RecordParts.Of(item.Entry);
-        var node = store.TryImport(ref parts, tag, item.Home);
+        var node = store.TryImport(ref parts, tag, item.Home, arrivingFrom);
         if (node == NodeTable.None)
         {
             return ImportOutcome.NoRoom;
@@ -83,7 +84,7 @@ public sealed partial class Partition
     }
 
     /// <summary>Takes in one ghost of what is to come.</summary>
-    internal bool ImportGhost(uint tag, byte home, int weight) => arriving is not null && store.TryImportGhost(tag, home, weight);
+    internal bool ImportGhost(uint tag, byte home, int weight) => arriving is not null && store.TryImportGhost(tag, home, weight, arrivingFrom);
 
     /// <summary>Whether there is room for a large value within the share. It is charged when it is taken in.</summary>
     internal bool HasRoomForLarge(int length) => share.HeldBytes + length <= share.CapacityBytes;
@@ -128,14 +129,6 @@ public sealed partial class Partition
         Tags = [.. tags.All],
     };
 
-    /// <summary>What was prefetched and not used goes along as the coldest of the list where residents begin.</summary>
-    private HeaderList HeaderOf(NodeList list)
-    {
-        var place = (byte)(list.Home % EvictionPolicy.OtherSide);
-        var (count, weight) = place == store.FirstPlace ? (store.Area.Count, store.Area.Weight) : (0, 0);
-        return new HeaderList(place, list.IsGhost, list.Count + count, list.Weight + weight);
-    }
-
     /// <summary>Whether a record is expired or invalidated.</summary>
     internal bool IsGone(ReadOnlySpan<byte> record) => IsDead(record);
 
@@ -171,6 +164,7 @@ public sealed partial class Partition
         }
 
         arriving = new ArrivingKeys(mostVoided);
+        arrivingFrom = header.Policy;
         Arrival = ArrivalEnd.None;
     }
 
@@ -189,7 +183,7 @@ public sealed partial class Partition
         var parts = RecordParts.Of(result.Entry);
         parts.Key = key;
         var tag = store.TagOf(key);
-        return Fits(ref parts) && (store.TryImport(ref parts, tag, result.Home) != NodeTable.None || Place(NodeTable.None, ref parts, tag) != NodeTable.None);
+        return Fits(ref parts) && (store.TryImport(ref parts, tag, result.Home, arrivingFrom) != NodeTable.None || Place(NodeTable.None, ref parts, tag) != NodeTable.None);
     }
 }
 

@@ -5,7 +5,7 @@ using Levee.Memory;
 namespace Levee.Partitions;
 
 /// <summary>
-/// Reads a frozen partition out in chunks: residents hottest first, from each of the policy's lists in proportion to its weight, then ghosts in the same way. A chunk is the same each time
+/// Reads a frozen partition out in chunks: residents hottest first, from each of the policy's lists in proportion to its weight, then what was prefetched and not used yet, then ghosts. A chunk is the same each time
 /// that it is read. The owner serialises calls; each takes well under a millisecond.
 /// </summary>
 internal sealed class PartitionExport
@@ -34,7 +34,7 @@ internal sealed class PartitionExport
         store = partition.Store;
         residents = [.. store.Policy.NodeLists.Where(static list => !list.IsGhost)];
         ghosts = [.. store.Policy.NodeLists.Where(static list => list.IsGhost)];
-        cursors = [Cursor.At(residents, isGhosts: false)];
+        cursors = [Cursor.At(residents, Stage.Residents)];
     }
 
     /// <summary>The chunk at a position.</summary>
@@ -58,24 +58,38 @@ internal sealed class PartitionExport
     public byte[]? ReadKey(ReadOnlySpan<byte> key, int offset)
     {
         var node = store.Find(key, store.TagOf(key));
-        return node == NodeTable.None || partition.IsGone(store.Record(node)) ? null : MoveKey.Write(store.Policy.PlaceOf(node), EntryOf(node), offset);
+        return node == NodeTable.None || partition.IsGone(store.Record(node)) ? null : MoveKey.Write(store.PlaceOf(node), EntryOf(node), offset);
     }
 
     private byte[] Write(int position)
     {
-        var cursor = cursors[position];
+        var cursor = cursors[position].Copy();
         var writer = new MoveWriter(buffer.AsSpan(MoveChunk.HeadBytes));
         var count = 0;
         for (var visited = 0; visited < MaxNodesPerChunk && !cursor.IsAtEnd; visited++)
         {
             if (cursor.IsAtListsEnd)
             {
-                cursor = cursor.IsGhosts ? cursor with { IsAtEnd = true } : Cursor.At(ghosts, isGhosts: true);
+                if (cursor.Stage == Stage.Residents)
+                {
+                    cursor = Cursor.At([store.Area.List], Stage.Prefetched);
+                    continue;
+                }
+
+                if (cursor.Stage == Stage.Ghosts)
+                {
+                    cursor.IsAtEnd = true;
+                }
+                else
+                {
+                    cursor = Cursor.At(ghosts, Stage.Ghosts);
+                }
+
                 continue;
             }
 
             var before = writer.Length;
-            if (!TryWrite(ref writer, ref cursor))
+            if (!TryWrite(ref writer, cursor))
             {
                 break;
             }
@@ -94,24 +108,24 @@ internal sealed class PartitionExport
 
     /// <summary>Writes what the cursor is at, or passes it by, and moves the cursor on.</summary>
     /// <returns>False where the chunk has no room for it.</returns>
-    private bool TryWrite(ref MoveWriter writer, ref Cursor cursor)
+    private bool TryWrite(ref MoveWriter writer, Cursor cursor)
     {
         var node = cursor.Node;
-        if (cursor.IsGhosts)
+        if (cursor.Stage == Stage.Ghosts)
         {
             if (writer.Left < MoveChunk.GhostBytes)
             {
                 return false;
             }
 
-            MoveChunk.WriteGhost(ref writer, store.Policy.PlaceOf(node), store.Nodes[node].Tag, store.Nodes[node].Weight);
+            MoveChunk.WriteGhost(ref writer, store.PlaceOf(node), store.Nodes[node].Tag, store.Nodes[node].Weight);
         }
         else if (!partition.IsGone(store.Record(node)))
         {
             var entry = EntryOf(node);
             if (entry.Large is not null)
             {
-                return TryWritePiece(ref writer, ref cursor, entry, entry.Large);
+                return TryWritePiece(ref writer, cursor, entry, entry.Large);
             }
 
             if (writer.Left < MoveChunk.EntryBytes(entry))
@@ -119,14 +133,14 @@ internal sealed class PartitionExport
                 return false;
             }
 
-            MoveChunk.WriteEntry(ref writer, store.Policy.PlaceOf(node), entry);
+            MoveChunk.WriteEntry(ref writer, store.PlaceOf(node), entry);
         }
 
-        cursor = cursor.Passed(store.Nodes);
+        cursor.Pass(store.Nodes);
         return true;
     }
 
-    private bool TryWritePiece(ref MoveWriter writer, ref Cursor cursor, scoped in TierEntry entry, LargeValue large)
+    private bool TryWritePiece(ref MoveWriter writer, Cursor cursor, scoped in TierEntry entry, LargeValue large)
     {
         var valueless = MoveKey.WithoutValue(entry);
         var left = large.Length - cursor.LargeOffset;
@@ -139,14 +153,22 @@ internal sealed class PartitionExport
 
         if (cursor.LargeOffset == 0)
         {
-            MoveChunk.WriteLarge(ref writer, store.Policy.PlaceOf(cursor.Node), valueless, large, count);
+            MoveChunk.WriteLarge(ref writer, store.PlaceOf(cursor.Node), valueless, large, count);
         }
         else
         {
             MoveChunk.WritePiece(ref writer, large, cursor.LargeOffset, count);
         }
 
-        cursor = count == left ? cursor.Passed(store.Nodes) : cursor with { LargeOffset = cursor.LargeOffset + count };
+        if (count == left)
+        {
+            cursor.Pass(store.Nodes);
+        }
+        else
+        {
+            cursor.LargeOffset += count;
+        }
+
         return true;
     }
 
@@ -157,33 +179,66 @@ internal sealed class PartitionExport
         return Partition.EntryOf(parts, KeyHash.Of(parts.Key));
     }
 
-    /// <summary>Where a chunk begins: at the node that comes next of each of two lists, and what each has given so far.</summary>
-    private readonly record struct Cursor(int First, int Second, double FirstWeight, double SecondWeight, double FirstGiven, double SecondGiven, int LargeOffset, bool IsGhosts, bool IsAtEnd)
+    private enum Stage : byte
     {
-        public bool IsAtListsEnd => First == NodeTable.None && Second == NodeTable.None;
+        Residents,
+        Prefetched,
+        Ghosts,
+    }
 
-        /// <summary>The next node: of the list that has given the smaller part of what it weighs.</summary>
-        public int Node => IsFirst ? First : Second;
+    /// <summary>Where a chunk begins: at the node that comes next of each list, and what part each has given so far.</summary>
+    private sealed class Cursor
+    {
+        private readonly int[] next;
+        private readonly double[] given;
+        private readonly double[] weights;
+        private int current;
 
-        private bool IsFirst => Second == NodeTable.None || (First != NodeTable.None && FirstGiven * SecondWeight <= SecondGiven * FirstWeight);
+        private Cursor(int[] next, double[] given, double[] weights, Stage stage)
+        {
+            this.next = next;
+            this.given = given;
+            this.weights = weights;
+            Stage = stage;
+            Choose();
+        }
 
-        public static Cursor At(NodeList[] lists, bool isGhosts) => new(
-            lists.Length > 0 ? lists[0].MostRecent : NodeTable.None,
-            lists.Length > 1 ? lists[1].MostRecent : NodeTable.None,
-            lists.Length > 0 ? lists[0].Weight : 0,
-            lists.Length > 1 ? lists[1].Weight : 0,
-            0,
-            0,
-            0,
-            isGhosts,
-            IsAtEnd: false);
+        public Stage Stage { get; }
 
-        public Cursor Passed(NodeTable nodes)
+        public bool IsAtEnd { get; set; }
+
+        /// <summary>How much of the large value at the cursor has been read.</summary>
+        public int LargeOffset { get; set; }
+
+        public bool IsAtListsEnd => Node == NodeTable.None;
+
+        /// <summary>The next node: of the list that has given the smallest part of what it weighs, the first of several.</summary>
+        public int Node => current < 0 ? NodeTable.None : next[current];
+
+        public static Cursor At(NodeList[] lists, Stage stage) =>
+            new(Array.ConvertAll(lists, static list => list.MostRecent), new double[lists.Length], Array.ConvertAll(lists, static list => Math.Max(1.0, list.Weight)), stage);
+
+        public Cursor Copy() => new([.. next], [.. given], weights, Stage) { IsAtEnd = IsAtEnd, LargeOffset = LargeOffset };
+
+        public void Pass(NodeTable nodes)
         {
             ref var passed = ref nodes[Node];
-            return IsFirst
-                ? this with { First = passed.Prev, FirstGiven = FirstGiven + passed.Weight, LargeOffset = 0 }
-                : this with { Second = passed.Prev, SecondGiven = SecondGiven + passed.Weight, LargeOffset = 0 };
+            given[current] += passed.Weight / weights[current];
+            next[current] = passed.Prev;
+            LargeOffset = 0;
+            Choose();
+        }
+
+        private void Choose()
+        {
+            current = -1;
+            for (var i = 0; i < next.Length; i++)
+            {
+                if (next[i] != NodeTable.None && (current < 0 || given[i] < given[current]))
+                {
+                    current = i;
+                }
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Levee.Eviction;
 
 namespace Levee.Partitions;
 
@@ -12,7 +13,7 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
-    private const int MostLists = 16;
+    private const int MostLists = 2 * EvictionPolicy.MaxLists;
 
     /// <summary>The epoch of the owner that wrote it.</summary>
     public required long Epoch { get; init; }
@@ -105,7 +106,7 @@ internal sealed class PartitionHeader
         var payload = reader.Count();
         var policy = Encoding.Latin1.GetString(reader.Take(reader.Byte()));
         var lists = new HeaderList[reader.Byte()];
-        if (lists.Length > MostLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
+        if (lists.Length > EvictionPolicy.MaxLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
         {
             throw new FormatException($"A partition's header makes no sense: {lists.Length} lists, target {target}, clock {clockMs}, cleared up to {clearedVersion} of {lastVersion}.");
         }
@@ -151,7 +152,7 @@ internal sealed class PartitionHeader
 }
 
 /// <summary>One list of a policy, as a header counts it.</summary>
-/// <param name="Home">Its place among the policy's lists, counted from 1.</param>
+/// <param name="Home">Its place among its policy's lists, counted from 1; in the middle of a hand-over there are two policies.</param>
 /// <param name="IsGhost">Whether it remembers evicted entries.</param>
 /// <param name="Nodes">Nodes on it.</param>
 /// <param name="Weight">What they weigh, in units of 8 bytes.</param>

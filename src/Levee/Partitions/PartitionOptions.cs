@@ -1,3 +1,4 @@
+using Levee.Eviction;
 using Levee.Operations;
 
 namespace Levee.Partitions;
@@ -5,8 +6,11 @@ namespace Levee.Partitions;
 /// <summary>What a partition is told at its birth. Checked values: who reads options from outside has checked them.</summary>
 public sealed record PartitionOptions
 {
-    /// <summary>The eviction policy's name: "arc" (default) or "lru".</summary>
+    /// <summary>The eviction policy's name, one of <see cref="Policies.Names"/>; "arc" where nothing is said.</summary>
     public string Policy { get; init; } = "arc";
+
+    /// <summary>What a miss costs, for policies that ask; null: each the same.</summary>
+    internal MissCost? Cost { get; init; }
 
     /// <summary>TTL of entries that are written without one, in milliseconds; 0: none.</summary>
     public long DefaultTtlMs { get; init; }

@@ -80,7 +80,7 @@ internal sealed class PendingLoads
     {
         load.IsDetached = true;
         load.NewestShown = version;
-        currentByKey.Remove(load.Key);
+        Unlink(load);
     }
 
     /// <summary>Makes the results of all current loads void. The loads stay current: what waits for them, and what comes, keeps its order.</summary>
@@ -193,6 +193,12 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
 
     /// <summary>Whether a prefetch began it, and no tier has been told yet that somebody waits.</summary>
     public bool IsBehindOthers { get; set; }
+
+    /// <summary>Whether a prefetch began it.</summary>
+    public bool IsBegunAhead => Asker is not null;
+
+    /// <summary>Whether nobody wants what it brings yet: then it is kept apart.</summary>
+    public bool IsAhead => IsPrefetch && !HasGet && !HasWriter;
 
     /// <summary>Who asked for it ahead of a use, and is told how it ended; null: nobody.</summary>
     public IAnswerSink? Asker { get; init; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Levee.Eviction;
 using Levee.Hosting;
 using Levee.Memory;
 using Levee.Operations;
@@ -39,6 +40,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
     private readonly Queue<(int Partition, string Key, string What)> history = [];
     private readonly List<Task<ArrivalReport?>> arrivals = [];
     private long ticket;
+    private long switches;
     private int step;
 
     public MoveModel(int seed, bool loses, bool hasTiers)
@@ -99,6 +101,11 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             if (step % 10 == 0)
             {
                 hosts[random.Next(3)].MaintainOnce();
+            }
+
+            if (random.Next(60) == 0)
+            {
+                SwitchPolicy(random.Next(PartitionCount));
             }
 
             if (random.Next(120) == 0)
@@ -175,6 +182,19 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         {
             await host.DisposeAsync();
         }
+    }
+
+    /// <summary>Few nodes a slice, so that partitions are frozen and opened in the middle of it.</summary>
+    private void SwitchPolicy(int partition)
+    {
+        var name = Policies.Names[random.Next(Policies.Names.Count)];
+        hosts[owners[partition]].Hold(partition, (Number: ++switches, Name: name), static (held, to) =>
+        {
+            held.SwitchedPerSlice = 3;
+            held.SwitchPolicy(to.Number, to.Name);
+            return true;
+        });
+        Reach("policy switches");
     }
 
     private void Pump()

@@ -1,0 +1,298 @@
+using System.Diagnostics;
+using System.Numerics;
+using Levee.Operations;
+
+namespace Levee.Eviction;
+
+/// <summary>
+/// Greedy-dual-size-frequency: Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching Policy", HP Labs, 1998. The entry leaves that saves the least per unit of room:
+/// small ones, often used ones, those that are dear to miss stay. It is kept as CAMP keeps greedy-dual-size: Ghandeharizadeh, Irani, Lam and Yap, "CAMP: A Cost Adaptive Multi-queue
+/// Eviction Policy for Key-Value Stores", EuroSys '14: what an entry saves is rounded to one of few classes, each class is a list in order of use, and so in order of H.
+/// <para>
+/// Letters. f = uses of an entry since it came, at most 64; w = its weight; cost(w) = what its miss costs (<see cref="MissCost"/>); r = f * cost(w) / w, rounded down to the ratio of its class;
+/// L = the age of the cache; H = the priority of an entry.
+/// </para>
+/// <code>
+///  Hit(x)      f = min(64, f + 1); H = L + r; x to MRU of its class.
+///  Arrive(x,w) f = 1.
+///  Evict       the x with the least H of all LRU leaves, the lowest class first where they are equal; L = H(x). There are no ghosts.
+///  Admit(x)    H = L + r; x to MRU of its class.
+///  Resize(x,w) H = L + r; x to MRU of its class where that has changed; then Evict while all weigh more than c.
+/// </code>
+/// <para>
+/// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 64 times): at powers of two where misses cost the same, closer where cost grows
+/// with weight. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
+/// An entry that outgrows its weight is spared as a victim until another arrives or changes; L is its H then, if that is the least.
+/// </para>
+/// <para>Invariants: all lists together weigh at most the capacity; L &lt;= H &lt;= L + r of each entry; H rises from LRU to MRU of a class; each entry is in the class of its ratio.</para>
+/// </summary>
+internal sealed class GdsfPolicy : EvictionPolicy
+{
+    /// <summary>Uses are counted up to this.</summary>
+    internal const int MaxFrequency = 64;
+
+    private const int FrequencyBits = 16;
+
+    private const ulong PriorityMask = ulong.MaxValue >> FrequencyBits;
+
+    private const double UnitsOfLeast = 256;
+
+    // A ratio that is just that of a class must not fall below it for an error in the last place.
+    private const double Rounding = 1e-9;
+
+    private readonly NodeList[] classes = new NodeList[MaxLists];
+    private readonly ulong[] ratios = new ulong[MaxLists];
+    private readonly MissCost cost;
+    private readonly double leastRatio;
+    private readonly double classesPerOctave;
+    private uint filled;
+    private ulong age;
+    private long residentWeight;
+    private int resized = NodeTable.None;
+
+    /// <param name="nodes">The nodes to order, with extras.</param>
+    /// <param name="capacity">What all residents together may weigh.</param>
+    /// <param name="side">0 or <see cref="EvictionPolicy.OtherSide"/>.</param>
+    /// <param name="cost">What a miss costs.</param>
+    public GdsfPolicy(NodeTable nodes, long capacity, byte side, MissCost cost)
+        : base(nodes, capacity, side)
+    {
+        this.cost = cost;
+        leastRatio = cost.Of(Node.MaxWeight) / Node.MaxWeight;
+        classesPerOctave = (MaxLists - 1) / Math.Log2(MaxFrequency * cost.Of(1) / leastRatio);
+        for (var i = 0; i < MaxLists; i++)
+        {
+            classes[i] = new NodeList(nodes, (byte)(side + 1 + i), $"C{i}", isGhost: false);
+            ratios[i] = (ulong)Math.Round(UnitsOfLeast * Math.Pow(2, i / classesPerOctave));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string Name => Policies.Gdsf;
+
+    /// <inheritdoc/>
+    public override bool NeedsExtras => true;
+
+    /// <inheritdoc/>
+    public override long ResidentWeight => residentWeight;
+
+    /// <inheritdoc/>
+    public override long LowestCapacity => residentWeight;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<NodeList> NodeLists => classes;
+
+    /// <inheritdoc/>
+    public override bool IsResident(int node) => (uint)Nodes[node].Home - Side - 1u < MaxLists;
+
+    /// <inheritdoc/>
+    public override void Hit(int node)
+    {
+        var frequency = Math.Min(MaxFrequency, FrequencyOf(node) + 1);
+        Take(node);
+        Append(node, frequency);
+    }
+
+    /// <inheritdoc/>
+    public override void Arrive(int node, int weight)
+    {
+        Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
+        Debug.Assert(Nodes[node].Home == 0, "Residents do not arrive.");
+        Nodes[node].Weight = weight;
+        ArrivingWeight = weight;
+        resized = NodeTable.None;
+    }
+
+    /// <inheritdoc/>
+    public override int Forget() => NodeTable.None;
+
+    /// <inheritdoc/>
+    public override int ForgetAny() => NodeTable.None;
+
+    /// <inheritdoc/>
+    public override int Evict()
+    {
+        var least = Least(NodeTable.None);
+        if (least == NodeTable.None)
+        {
+            return NodeTable.None;
+        }
+
+        age = PriorityOf(least);
+        var victim = least == resized && Least(resized) is var other and not NodeTable.None ? other : least;
+        Remove(victim);
+        return victim;
+    }
+
+    /// <inheritdoc/>
+    public override int NextVictim => Least(NodeTable.None);
+
+    /// <inheritdoc/>
+    public override void Admit(int node)
+    {
+        Append(node, 1);
+        ArrivingWeight = 0;
+    }
+
+    /// <inheritdoc/>
+    public override void Remove(int node)
+    {
+        Take(node);
+        if (resized == node)
+        {
+            resized = NodeTable.None;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Resize(int node, int weight)
+    {
+        Debug.Assert(IsResident(node), "There are no ghosts.");
+        Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
+        var frequency = FrequencyOf(node);
+        if (ClassOf(frequency, weight) == ClassOf(node))
+        {
+            residentWeight += weight - Nodes[node].Weight;
+            classes[ClassOf(node)].Reweigh(node, weight);
+        }
+        else
+        {
+            Take(node);
+            Nodes[node].Weight = weight;
+            Append(node, frequency);
+        }
+
+        resized = node;
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ListStatistics> Lists(int unitBytes) => Array.ConvertAll(classes, list => list.Statistics(unitBytes));
+
+    /// <inheritdoc/>
+    public override string ListNameOf(int node) => Nodes[node].Home == 0 ? "" : classes[ClassOf(node)].Statistics(1).Name;
+
+    /// <inheritdoc/>
+    public override bool HasRoomFor(byte home, int weight) => home is > 0 and <= MaxLists && residentWeight + weight <= Capacity;
+
+    /// <summary>As the base says; how often the node was used is told from its class, the least that leads there.</summary>
+    public override bool TryImport(int node, byte home, int weight)
+    {
+        if (!HasRoomFor(home, weight))
+        {
+            return false;
+        }
+
+        Nodes[node].Weight = weight;
+        var frequency = 1;
+        while (frequency < MaxFrequency && ClassOf(frequency, weight) < home - 1)
+        {
+            frequency++;
+        }
+
+        Prepend(node, frequency);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool IsHot(int node) => FrequencyOf(node) > 1;
+
+    /// <inheritdoc/>
+    public override void Import(int node, bool isHot) => Prepend(node, isHot ? 2 : 1);
+
+    /// <inheritdoc/>
+    public override void CheckInvariants()
+    {
+        var weight = 0L;
+        for (var i = 0; i < MaxLists; i++)
+        {
+            classes[i].CheckInvariants();
+            weight += classes[i].Weight;
+            Invariant.Holds((filled >> i & 1) == (classes[i].Count > 0 ? 1u : 0u), $"GDSF: class {i} has {classes[i].Count} entries and is noted otherwise");
+            var earlier = 0UL;
+            foreach (var node in classes[i].ToArray())
+            {
+                var ahead = Ahead(node);
+                Invariant.Holds(ahead >= earlier && ahead <= ratios[i], $"GDSF: H of node {node} is L + {ahead}, behind L + {earlier}, in a class of {ratios[i]}");
+                Invariant.Holds(ClassOf(FrequencyOf(node), Nodes[node].Weight) == i, $"GDSF: node {node} with f = {FrequencyOf(node)} and w = {Nodes[node].Weight} is in class {i}");
+                earlier = ahead;
+            }
+        }
+
+        Invariant.Holds(weight == residentWeight, $"GDSF: the classes weigh {weight}, noted is {residentWeight}");
+        Invariant.Holds(residentWeight <= Capacity, $"GDSF: {residentWeight} exceeds the capacity {Capacity}");
+    }
+
+    /// <summary>The class of an entry that was used some times and has some weight, from 0.</summary>
+    internal int ClassOf(int frequency, int weight) =>
+        (int)Math.Clamp((Math.Log2(frequency * cost.Of(weight) / weight / leastRatio) + Rounding) * classesPerOctave, 0, MaxLists - 1);
+
+    /// <summary>How far H is above L, in 256ths of the least ratio.</summary>
+    internal ulong Ahead(int node) => (PriorityOf(node) - age) & PriorityMask;
+
+    /// <summary>f of a resident.</summary>
+    internal int FrequencyOf(int node) => (int)(Nodes.Extra(node) & ((1 << FrequencyBits) - 1));
+
+    private ulong PriorityOf(int node) => Nodes.Extra(node) >> FrequencyBits;
+
+    private int ClassOf(int node) => Nodes[node].Home - Side - 1;
+
+    private void Append(int node, int frequency)
+    {
+        var to = ClassOf(frequency, Nodes[node].Weight);
+        Note(node, age + ratios[to], frequency);
+        classes[to].Append(node);
+        Count(node, to);
+    }
+
+    private void Prepend(int node, int frequency)
+    {
+        var to = ClassOf(frequency, Nodes[node].Weight);
+        var above = classes[to].LeastRecent;
+        Note(node, above == NodeTable.None ? age + ratios[to] : PriorityOf(above), frequency);
+        classes[to].Prepend(node);
+        Count(node, to);
+    }
+
+    private void Note(int node, ulong priority, int frequency) => Nodes.Extra(node) = (priority << FrequencyBits) | (uint)frequency;
+
+    private void Count(int node, int to)
+    {
+        filled |= 1u << to;
+        residentWeight += Nodes[node].Weight;
+    }
+
+    private void Take(int node)
+    {
+        var from = ClassOf(node);
+        classes[from].Remove(node);
+        residentWeight -= Nodes[node].Weight;
+        if (classes[from].Count == 0)
+        {
+            filled &= ~(1u << from);
+        }
+    }
+
+    // The node with the least H among the LRU of all classes; where one is spared, the next of its class takes its place.
+    private int Least(int spared)
+    {
+        var least = NodeTable.None;
+        var leastAhead = ulong.MaxValue;
+        for (var left = filled; left != 0; left &= left - 1)
+        {
+            var head = classes[BitOperations.TrailingZeroCount(left)].LeastRecent;
+            if (head == spared && (head = Nodes[head].Next) == NodeTable.None)
+            {
+                continue;
+            }
+
+            var ahead = Ahead(head);
+            if (ahead < leastAhead)
+            {
+                least = head;
+                leastAhead = ahead;
+            }
+        }
+
+        return least;
+    }
+}
