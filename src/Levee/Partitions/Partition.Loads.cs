@@ -13,6 +13,20 @@ public sealed partial class Partition
 {
     private static readonly ulong EmptyKeyHash = KeyHash.Of([]);
 
+    /// <summary>Sets whether misses are told apart that prefetched entries have caused, and how many of those there may be at once.</summary>
+    internal void SetPrefetching(bool notesPollution, int maxEntries)
+    {
+        store.Area.NotesEvictions = notesPollution;
+        store.Area.MaxEntries = maxEntries;
+    }
+
+    /// <summary>Whether the entry of a key is here, without counting as a use.</summary>
+    internal bool IsResident(ReadOnlySpan<byte> key, long now)
+    {
+        Advance(now);
+        return FindLive(key, store.TagOf(key)) != NodeTable.None;
+    }
+
     /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
     /// <returns>Whether an entry was stored; false also where no load has this ticket.</returns>
     public bool Complete(long ticket, scoped in LoadResult result, long now)

@@ -125,7 +125,8 @@ public sealed partial class Partition
         Target = store.Policy.ExactTarget,
         PayloadBytes = store.PayloadBytes,
         Policy = store.Policy.Name,
-        Lists = [.. store.Policy.NodeLists.Select(HeaderOf)],
+        // What was prefetched and not used yet goes along as an entry of no list.
+        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home % EvictionPolicy.OtherSide), list.IsGhost, list.Count, list.Weight)), new HeaderList(0, false, store.Area.Count, store.Area.Weight)],
         Tags = [.. tags.All],
     };
 

@@ -1,0 +1,76 @@
+using Levee.Learning;
+using Levee.Partitions;
+
+namespace Levee.Hosting;
+
+/// <summary>What a prefetcher is told, and what it sets.</summary>
+public sealed partial class LockHost
+{
+    private readonly Lock prefetching = new();
+    private IAccessSink? accesses;
+    private bool notesPollution;
+    private long maxPrefetched = long.MaxValue;
+
+    /// <inheritdoc/>
+    public IAccessSink? Accesses
+    {
+        get => Volatile.Read(ref accesses);
+        set => Volatile.Write(ref accesses, value);
+    }
+
+    /// <inheritdoc/>
+    public bool NotesPollution
+    {
+        get => Volatile.Read(ref notesPollution);
+        set
+        {
+            lock (prefetching)
+            {
+                Volatile.Write(ref notesPollution, value);
+                TellPartitions();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public long MaxPrefetched
+    {
+        get => Volatile.Read(ref maxPrefetched);
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            lock (prefetching)
+            {
+                Volatile.Write(ref maxPrefetched, value);
+                TellPartitions();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool IsResident(ReadOnlySpan<byte> key, ulong hash)
+    {
+        var slot = slots[PartitionOf(hash)];
+        lock (slot.Gate)
+        {
+            return slot.Serving is { } partition && partition.IsResident(key, Clock.Now);
+        }
+    }
+
+    private void TellPartitions()
+    {
+        foreach (var slot in slots)
+        {
+            lock (slot.Gate)
+            {
+                if (slot.Partition is { } partition)
+                {
+                    Tell(partition);
+                }
+            }
+        }
+    }
+
+    private void Tell(Partition partition) =>
+        partition.SetPrefetching(NotesPollution, (int)Math.Clamp(MaxPrefetched / slots.Length, 1, int.MaxValue));
+}
