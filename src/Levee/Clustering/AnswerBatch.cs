@@ -31,14 +31,14 @@ internal readonly record struct EntryForm(bool WithKey, bool OwnValue, bool Skip
 /// <summary>
 /// Packs answers into a reply. Used again and again; the reply is an array of its own. Not for several threads.
 /// <code>
-///  0 version   1   2                     4 pending  2   operations that ran, or are waiting to, and are not fully answered in this reply
+///  0 version   1   1                     4 pending  2   operations that ran, or are waiting to, and are not fully answered in this reply
 ///  1 flags     1   ReplyFlags            6 owner    1   length of who answers, UTF-8, which follows
 ///  2 executed  2   operations taken on   then the answers, as <see cref="PackedAnswer"/> says
 /// </code>
 /// </summary>
 internal sealed class AnswerBatchWriter : IDisposable
 {
-    public const byte Version = 2;
+    public const byte Version = 1;
     public const int HeadBytes = 7;
     private const int FirstBytes = 4096;
 

@@ -47,13 +47,22 @@ public sealed partial class LockHost
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Whether the entry of a key lies in memory. It does not wait for a partition that is busy: then it says no, as where only the hash is known.</summary>
     public bool IsResident(ReadOnlySpan<byte> key, ulong hash)
     {
         var slot = slots[PartitionOf(hash)];
-        lock (slot.Gate)
+        if (!slot.Gate.TryEnter())
         {
-            return slot.Serving is { } partition && partition.IsResident(key, Clock.Now);
+            return false;
+        }
+
+        try
+        {
+            return slot.Serving is { } partition && partition.IsResident(key, hash, Clock.Now);
+        }
+        finally
+        {
+            slot.Gate.Exit();
         }
     }
 

@@ -1,5 +1,4 @@
 using Levee.Eviction;
-using Levee.Keys;
 using Levee.Memory;
 
 namespace Levee.Partitions;
@@ -80,7 +79,7 @@ internal sealed partial class EntryStore
     /// <returns>False where there is none.</returns>
     public bool DropPrefetched()
     {
-        var node = area.First;
+        var node = area.First == pinned && pinned != NodeTable.None ? nodes[pinned].Next : area.First;
         if (node == NodeTable.None)
         {
             return false;
@@ -114,17 +113,25 @@ internal sealed partial class EntryStore
     /// <summary>Several times as many as come in the time of a would-be miss.</summary>
     private const int MaxDroppedPerMiss = 16;
 
-    /// <summary>A resident is written over; counts as its use by the policy.</summary>
-    private void Touch(int node)
+    /// <summary>A prefetched entry has been written over, or is now: what was loaded was of no use, and the policy takes it as a fresh one.</summary>
+    private void Overwritten(int node)
     {
-        if (area.Count != 0 && area.Holds(node))
-        {
-            area.Wasted++;
-            Settle(node);
-            return;
-        }
+        area.Wasted++;
+        Settle(node);
+    }
 
-        policy.Hit(node);
+    /// <summary>An entry that is rewritten changes its weight, on whatever list it is.</summary>
+    private void Resize(int node, int weight)
+    {
+        if (IsPrefetched(node))
+        {
+            area.Resize(node, weight);
+            policy.Reserved = area.Weight;
+        }
+        else
+        {
+            policy.Resize(node, weight);
+        }
     }
 
     private void Settle(int node)

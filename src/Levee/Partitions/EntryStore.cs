@@ -79,7 +79,7 @@ internal sealed partial class EntryStore
     public bool IsOverdrawn => share.Overdraft > 0;
 
     /// <summary>Whether the policy's capacity is not yet what the share's is.</summary>
-    public bool IsResizing => policy.Capacity != Math.Max(1, share.CapacityBytes / WeightUnitBytes);
+    public bool IsResizing => policy.Capacity != Math.Max(1, share.CapacityBytes / WeightUnitBytes) || area.IsOver(policy.Capacity, 0, 0);
 
     public NodeTable Nodes => nodes;
 
@@ -238,13 +238,23 @@ internal sealed partial class EntryStore
             return true;
         }
 
-        Touch(node);
-        policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
+        var isPrefetched = IsPrefetched(node);
+        if (!isPrefetched)
+        {
+            policy.Hit(node);
+            policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
+        }
+
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
         PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
+        if (isPrefetched && replaced)
+        {
+            Overwritten(node);
+        }
+
         return replaced;
     }
 
@@ -266,7 +276,15 @@ internal sealed partial class EntryStore
             return false;
         }
 
-        Touch(node);
+        if (IsPrefetched(node))
+        {
+            Overwritten(node);
+        }
+        else
+        {
+            policy.Hit(node);
+        }
+
         PayloadBytes += length - before;
         parts.Write(record, node);
         if (parts.Expiry.At != Limits.Never)
@@ -484,7 +502,7 @@ internal sealed partial class EntryStore
 
         Forsake(node, parts.KeepsLarge, freesSlot: slot != nodes[node].Slot);
         Place(node, slot, ref parts);
-        policy.Resize(node, Weight(sizeClass, parts.Large));
+        Resize(node, Weight(sizeClass, parts.Large));
         while (policy.IsOver && EvictOne())
         {
         }
@@ -554,7 +572,7 @@ internal sealed partial class EntryStore
     /// <returns>False where there is none.</returns>
     public bool EvictOne()
     {
-        if (pinned != NodeTable.None && Count - area.Count == 1)
+        if (pinned != NodeTable.None && Count - area.Count == 1 && !area.Holds(pinned))
         {
             return DropPrefetched(); // Of the policy's only the entry that is being rewritten is left.
         }

@@ -21,10 +21,10 @@ public sealed partial class Partition
     }
 
     /// <summary>Whether the entry of a key is here, without counting as a use.</summary>
-    internal bool IsResident(ReadOnlySpan<byte> key, long now)
+    internal bool IsResident(ReadOnlySpan<byte> key, ulong routingHash, long now)
     {
         Advance(now);
-        return FindLive(key, store.TagOf(key)) != NodeTable.None;
+        return !(key.IsEmpty && routingHash != EmptyKeyHash) && FindLive(key, store.TagOf(key)) != NodeTable.None;
     }
 
     /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
@@ -87,11 +87,6 @@ public sealed partial class Partition
             }
         }
 
-        if (load.IsDetached && isFound && load.Waiters.Count > 0)
-        {
-            listener?.Changed(load.Hash); // They were shown what a write had replaced, after that was told.
-        }
-
         Answer(load, result.Outcome switch
         {
             _ when isPromoted => PrefetchOutcome.Promoted,
@@ -101,6 +96,11 @@ public sealed partial class Partition
             _ when isFound => PrefetchOutcome.Failed, // There was no room for it.
             _ => PrefetchOutcome.Absent,
         });
+        if (load.IsDetached && isFound && load.Waiters.Count > 0)
+        {
+            listener?.Changed(load.Hash); // They were shown what a write had replaced, after that was told.
+        }
+
         return isPromoted;
     }
 
@@ -239,7 +239,7 @@ public sealed partial class Partition
     }
 
     /// <summary>Whether what a load brought is of the key that it is for; a load that is for none yet takes the record's.</summary>
-    private bool IsOfKey(PendingLoad load, scoped in LoadResult result)
+    private static bool IsOfKey(PendingLoad load, scoped in LoadResult result)
     {
         if (!load.IsByHash || result.Outcome != LoadOutcome.Found)
         {

@@ -31,7 +31,7 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
 
     private readonly NodeList list = new(nodes, Home, "prefetched", isGhost: false);
     private int generation;
-    private int missesLeft = ShortestLife;
+    private int missesLeft = ShortestLife * 2 / 5;
     private uint evictions;
     private ulong* evicted;
 
@@ -65,7 +65,7 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
     /// <summary>Memory of the table of evictions, in bytes.</summary>
     public long HeldBytes => evicted == null ? 0 : PageArena.PageBytes;
 
-    /// <summary>Whether evictions are noted, as far as the share has a page for it.</summary>
+    /// <summary>Whether evictions are noted, from the first one on: there is a page for it then, which is paid back if need be.</summary>
     public bool NotesEvictions
     {
         get;
@@ -103,6 +103,9 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
         list.Remove(node);
         nodes[node].Mark = 0;
     }
+
+    /// <summary>Gives a node another weight.</summary>
+    public void Resize(int node, int weight) => list.Reweigh(node, weight);
 
     /// <summary>A would-be miss has been seen: time passes.</summary>
     public void Tick()
@@ -185,7 +188,7 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
 
     private bool TryRent()
     {
-        evicted = (ulong*)nodes.Share.TryRent();
+        evicted = (ulong*)nodes.Share.TryRent(overdraws: true);
         if (evicted == null)
         {
             return false;
