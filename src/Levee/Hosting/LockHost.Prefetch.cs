@@ -1,4 +1,5 @@
 using Levee.Learning;
+using Levee.Operations;
 using Levee.Partitions;
 
 namespace Levee.Hosting;
@@ -10,6 +11,9 @@ public sealed partial class LockHost
     private IAccessSink? accesses;
     private bool notesPollution;
     private long maxPrefetched = long.MaxValue;
+
+    /// <summary>The cache's prefetcher as front doors see it; set by whoever starts it, before front doors open.</summary>
+    public IPrefetchControl? Prefetching { get; set; }
 
     /// <inheritdoc/>
     public IAccessSink? Accesses

@@ -1,4 +1,5 @@
 using Levee.Caching;
+using Levee.Keys;
 using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
@@ -19,7 +20,7 @@ public sealed partial class PrefetchRunner
     private int capacityAnswers;
     private int capacityEntries;
     private long capacityAskedAt = long.MinValue;
-    private long originLoads;
+    private long fromOrigin;
     private long originFailures;
     private long originSkips;
 
@@ -27,7 +28,7 @@ public sealed partial class PrefetchRunner
     /// <returns>False where there is nobody to ask, or too many are being asked for.</returns>
     private bool TryAskOrigin(int place, in PrefetchItem item)
     {
-        if (options.Origin is null || item.Key.IsEmpty || !IsOn)
+        if (options.Origin is null || stopping.IsCancellationRequested || IsHashOnly(item))
         {
             return false;
         }
@@ -38,7 +39,6 @@ public sealed partial class PrefetchRunner
             return false;
         }
 
-        Interlocked.Increment(ref originLoads);
         var wanted = item.Key;
         var load = Task.Run(() => LoadOriginAsync(options.Origin, place, wanted));
         origins.Add(load);
@@ -56,6 +56,8 @@ public sealed partial class PrefetchRunner
         return true;
     }
 
+    private static bool IsHashOnly(in PrefetchItem item) => item.Key.IsEmpty && item.Hash != KeyHash.Of([]);
+
     private async Task LoadOriginAsync(OriginLoader origin, int place, ReadOnlyMemory<byte> wanted)
     {
         var outcome = PrefetchOutcome.Failed;
@@ -70,6 +72,7 @@ public sealed partial class PrefetchRunner
             Interlocked.Increment(ref originFailures);
         }
 
+        Interlocked.Add(ref fromOrigin, outcome == PrefetchOutcome.Promoted ? 1 : 0);
         answered.Enqueue((place, outcome, IsFinal: true));
         Wake();
     }
@@ -145,7 +148,7 @@ public sealed partial class PrefetchRunner
     private void FollowCapacity()
     {
         var now = Now;
-        if (prefetcher is null || !IsOn || (capacityAskedAt != long.MinValue && now - capacityAskedAt < (long)options.CapacityPeriod.TotalMicroseconds))
+        if (prefetcher is null || !IsLearning || (capacityAskedAt != long.MinValue && now - capacityAskedAt < (long)options.CapacityPeriod.TotalMicroseconds))
         {
             return;
         }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using Levee.Keys;
 using Levee.Learning;
 using Levee.Operations;
 
@@ -14,7 +13,7 @@ namespace Levee.Hosting;
 /// for the prefetcher. Safe for threads.
 /// </para>
 /// </summary>
-public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDisposable
+public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAnswerSink, IAsyncDisposable
 {
     /// <summary>Batches from other front doors that wait at the most.</summary>
     private const int MostBatches = 64;
@@ -44,11 +43,10 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
     private readonly Task loop;
     private readonly long[] outcomes = new long[Enum.GetValues<PrefetchOutcome>().Length];
     private int isAsleep;
-    private int isOn;
+    private bool isLearning;
     private bool isDisposed;
     private long reportedSeen;
     private long hints;
-    private long predictions;
     private long asked;
     private long droppedBatches;
     private double loadMicroseconds;
@@ -57,7 +55,7 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
     /// <param name="prefetcher">Who predicts; null: nobody, there are only hints.</param>
     /// <param name="options">How it runs; checked here.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="target">What reports accesses here while the runner is switched on, and whose prefetch area it sets; null: others report.</param>
+    /// <param name="target">What reports accesses here while the runner is switched on, and whose prefetch area it sets, as long as it learns; null: others report.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public PrefetchRunner(ICacheHost host, IPrefetcher? prefetcher, PrefetchRunnerOptions options, TimeProvider time, IPrefetchTarget? target = null)
     {
@@ -80,23 +78,19 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
         running = new Running[options.MaxConcurrency];
         freePlaces = new Stack<int>(Enumerable.Range(0, options.MaxConcurrency).Reverse());
         loop = Task.Run(RunAsync);
-        IsOn = true;
+        IsLearning = true;
     }
 
-    /// <summary>Whether it prefetches. Switched off it asks for nothing, learns nothing, and has nothing reported; what waits is dropped, and hints are.</summary>
-    public bool IsOn
+    /// <summary>Whether it learns and predicts. If not, nothing is reported to it, and what was predicted is given up; hints are followed all the same. False for good where there is no prefetcher.</summary>
+    public bool IsLearning
     {
-        get => Volatile.Read(ref isOn) != 0;
+        get => Volatile.Read(ref isLearning);
         set
         {
             lock (gate)
             {
-                if (isDisposed && value)
-                {
-                    return;
-                }
-
-                Volatile.Write(ref isOn, value ? 1 : 0);
+                value &= prefetcher is not null && !isDisposed;
+                Volatile.Write(ref isLearning, value);
                 if (target is not null && prefetcher is not null)
                 {
                     target.Accesses = value ? this : null;
@@ -105,43 +99,11 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
 
                 while (!value && queue.TryClear(out var cleared))
                 {
-                    Forget(cleared);
+                    Forget(cleared, PrefetchOutcome.Dropped);
                 }
             }
 
             Wake();
-        }
-    }
-
-    /// <summary>What it does and did.</summary>
-    public PrefetchRunnerStatistics Statistics
-    {
-        get
-        {
-            lock (gate)
-            {
-                return new PrefetchRunnerStatistics
-                {
-                    IsOn = IsOn,
-                    Waiting = queue.Count,
-                    WaitingHints = queue.Hints,
-                    Running = queue.Running,
-                    Hints = hints,
-                    Predictions = predictions,
-                    Asked = asked,
-                    Outcomes = [.. outcomes],
-                    Drops = [.. Enum.GetValues<PrefetchDrop>().Select(queue.Dropped)],
-                    OriginLoads = Interlocked.Read(ref originLoads),
-                    OriginFailures = Interlocked.Read(ref originFailures),
-                    OriginSkips = originSkips,
-                    Accesses = stream.Reported,
-                    DroppedAccesses = stream.Dropped,
-                    DroppedBatches = Interlocked.Read(ref droppedBatches),
-                    LoadMicroseconds = loadMicroseconds,
-                    Prefetcher = prefetcher?.Statistics,
-                    FrontDoors = journal.Counts,
-                };
-            }
         }
     }
 
@@ -168,48 +130,57 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
         Wake();
     }
 
-    /// <summary>Says that a key will be wanted soon.</summary>
-    /// <param name="wanted">The key.</param>
-    /// <param name="priority">0 to <see cref="PrefetchQueue.HighestPriority"/>: the higher the earlier.</param>
-    /// <param name="source">Who says so, for people.</param>
-    /// <param name="asker">Who is told how it ended, once; null: nobody.</param>
-    /// <param name="id">What the asker knows it by.</param>
-    /// <returns>Whether it was queued. Where not, the asker has been told.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The priority, or the key's length, is out of range.</exception>
-    public bool Hint(ReadOnlySpan<byte> wanted, int priority, string source, IPrefetchAsker? asker = null, ulong id = 0)
+    /// <inheritdoc/>
+    public bool TryHint(ReadOnlySpan<byte> key, ulong hash, int priority)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(wanted.Length, Limits.MaxKeyBytes, nameof(wanted));
-        ArgumentOutOfRangeException.ThrowIfNegative(priority);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(priority, PrefetchQueue.HighestPriority);
-        ArgumentNullException.ThrowIfNull(source);
-        var item = new PrefetchItem(wanted.ToArray(), KeyHash.Of(wanted), priority, source, Now, id, asker);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, Limits.MaxKeyBytes, nameof(key));
+        ArgumentOutOfRangeException.ThrowIfLessThan(priority, IPrefetchControl.LowestPriority);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(priority, IPrefetchControl.HighestPriority);
+        var item = new PrefetchItem(key.ToArray(), hash, priority, Now, 0);
         bool isQueued;
         lock (gate)
         {
-            hints++;
-            isQueued = IsOn && Enqueue(item);
-            if (!IsOn)
-            {
-                Forget(item);
-            }
+            isQueued = !isDisposed && Enqueue(item);
+            hints += isQueued ? 1 : 0;
         }
 
         Wake();
         return isQueued;
     }
 
-    /// <summary>The keys that wait, in the order in which they will be loaded.</summary>
-    /// <param name="count">How many of them at the most.</param>
-    public IReadOnlyList<PrefetchItem> Queued(int count)
+    /// <inheritdoc/>
+    public ValueTask<PrefetchReport> ReportAsync(int maxQueued, CancellationToken cancellation)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(maxQueued);
         lock (gate)
         {
-            return queue.First(count);
+            var now = Now;
+            var counts = journal.Counts;
+            var lost = counts.Sum(static door => door.Lost);
+            return new(new PrefetchReport
+            {
+                IsLearning = IsLearning,
+                Learnt = prefetcher?.Statistics,
+                Reported = lost + counts.Sum(static door => door.Received),
+                Lost = lost + Interlocked.Read(ref droppedBatches),
+                Hints = hints,
+                Dropped = queue.Dropped(PrefetchDrop.Full) + queue.Dropped(PrefetchDrop.Displaced),
+                Stale = queue.Dropped(PrefetchDrop.Stale) + queue.Dropped(PrefetchDrop.Cleared),
+                Duplicates = queue.Dropped(PrefetchDrop.Duplicate),
+                Asked = asked,
+                Promoted = outcomes[(int)PrefetchOutcome.Promoted],
+                FromOrigin = Interlocked.Read(ref fromOrigin),
+                OriginFailures = Interlocked.Read(ref originFailures),
+                OriginSkips = originSkips,
+                Failed = outcomes[(int)PrefetchOutcome.Failed],
+                InFlight = queue.Running,
+                MaxInFlight = queue.MaxConcurrency,
+                Waiting = queue.Count,
+                MeanLoad = TimeSpan.FromMicroseconds(loadMicroseconds),
+                Queue = [.. queue.First(maxQueued).Select(item => new QueuedKey(item.Key, item.Hash, item.Priority, TimeSpan.FromMicroseconds(Math.Max(0, now - item.QueuedAt))))],
+            });
         }
     }
-
-    /// <summary>How long ago a queued key came.</summary>
-    public TimeSpan AgeOf(in PrefetchItem item) => TimeSpan.FromMicroseconds(Math.Max(0, Now - item.QueuedAt));
 
     /// <inheritdoc/>
     void IAnswerSink.Answer(long ticket, in Answer answer)
@@ -225,7 +196,7 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
         Wake();
     }
 
-    /// <summary>Stops: what waits is dropped, loads of the origin are ended, and whoever hinted is told. Loads of tiers that are under way end on their own.</summary>
+    /// <summary>Stops: what waits is dropped, loads of the origin are ended. Loads of tiers that are under way end on their own.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (gate)
@@ -238,23 +209,10 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
             isDisposed = true;
         }
 
-        IsOn = false;
+        IsLearning = false;
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
         await EndOriginLoadsAsync().ConfigureAwait(false);
-        lock (gate)
-        {
-            foreach (ref var load in running.AsSpan())
-            {
-                if (load.IsUnderWay && load.Item.IsHint)
-                {
-                    Forget(load.Item);
-                }
-
-                load = default;
-            }
-        }
-
         stopping.Dispose();
         wakeUp.Dispose();
     }
@@ -372,7 +330,7 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
         while (stream.TryTake(out var batch))
         {
             learnt = true;
-            if (IsOn)
+            if (IsLearning)
             {
                 journal.Take(batch.Bytes, Now);
             }
@@ -383,7 +341,7 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
             learnt = true;
             try
             {
-                if (IsOn)
+                if (IsLearning)
                 {
                     journal.Take(packed, Now);
                 }
@@ -399,10 +357,9 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
 
     private void Predict()
     {
-        while (prefetcher is not null && IsOn && prefetcher.TryPredict(key, out var prediction))
+        while (prefetcher is not null && IsLearning && prefetcher.TryPredict(key, out var prediction))
         {
-            predictions++;
-            Enqueue(new PrefetchItem(key.AsSpan(0, prediction.KeyLength).ToArray(), prediction.Hash, PrefetchQueue.Predicted, "predicted", Now, prediction.Id));
+            Enqueue(new PrefetchItem(key.AsSpan(0, prediction.KeyLength).ToArray(), prediction.Hash, PrefetchQueue.Predicted, Now, prediction.Id));
         }
     }
 
@@ -414,17 +371,13 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
         }
 
         Forget(displaced, reason == PrefetchDrop.Duplicate ? PrefetchOutcome.Resident : PrefetchOutcome.Dropped);
-        return !(displaced.Id == item.Id && displaced.Priority == item.Priority && displaced.Key.Equals(item.Key));
+        return displaced != item;
     }
 
-    /// <summary>Tells whoever wanted a key that it is not loaded.</summary>
-    private void Forget(in PrefetchItem item, PrefetchOutcome outcome = PrefetchOutcome.Dropped)
+    /// <summary>Tells the prefetcher what became of a prediction that was not loaded.</summary>
+    private void Forget(in PrefetchItem item, PrefetchOutcome outcome)
     {
-        if (item.IsHint)
-        {
-            item.Asker?.Ended(item.Id, outcome);
-        }
-        else
+        if (!item.IsHint)
         {
             prefetcher?.Ended(item.Id, outcome, 0);
         }
@@ -439,12 +392,12 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
             {
                 if (isStale)
                 {
-                    Forget(item);
+                    Forget(item, PrefetchOutcome.Dropped);
                     continue;
                 }
 
                 place = freePlaces.Pop();
-                running[place] = new Running(item, Now, IsUnderWay: true);
+                running[place] = new Running(item, Now);
                 asked++;
                 return true;
             }
@@ -483,16 +436,12 @@ public sealed partial class PrefetchRunner : IAccessSink, IAnswerSink, IAsyncDis
             loadMicroseconds = loadMicroseconds == 0 ? latency : loadMicroseconds + (Smoothing * (latency - loadMicroseconds));
         }
 
-        if (load.Item.IsHint)
-        {
-            load.Item.Asker?.Ended(load.Item.Id, outcome);
-        }
-        else
+        if (!load.Item.IsHint)
         {
             prefetcher?.Ended(load.Item.Id, outcome, latency);
         }
     }
 
     /// <summary>A load under way.</summary>
-    private readonly record struct Running(PrefetchItem Item, long BeganAt, bool IsUnderWay);
+    private readonly record struct Running(PrefetchItem Item, long BeganAt);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Levee.Operations;
 
 namespace Levee.Learning;
 
@@ -17,7 +18,7 @@ public enum PrefetchDrop
     /// <summary>It waited so long that it came too late for whoever it was meant for.</summary>
     Stale,
 
-    /// <summary>The queue was emptied: prefetching was switched off, or ended.</summary>
+    /// <summary>Predictions were given up: nobody predicts any more.</summary>
     Cleared,
 }
 
@@ -25,23 +26,12 @@ public enum PrefetchDrop
 /// <param name="Key">The key; empty where only its hash is known.</param>
 /// <param name="Hash">The key's routing hash (<see cref="Keys.KeyHash"/>).</param>
 /// <param name="Priority">0 to <see cref="PrefetchQueue.HighestPriority"/> of a hint; <see cref="PrefetchQueue.Predicted"/> of a prediction.</param>
-/// <param name="Source">Who asked, for people: a front door's or client's name, or the prefetcher.</param>
 /// <param name="QueuedAt">When it came, in the unit of the queue's time.</param>
-/// <param name="Id">The prediction's <see cref="Prediction.Id"/>; of a hint whatever its caller knows it by.</param>
-/// <param name="Asker">Who is told how a hint ended; null: nobody, or it is a prediction.</param>
-public readonly record struct PrefetchItem(ReadOnlyMemory<byte> Key, ulong Hash, int Priority, string Source, long QueuedAt, ulong Id, IPrefetchAsker? Asker = null)
+/// <param name="Id">The prediction's <see cref="Prediction.Id"/>; 0 of a hint.</param>
+public readonly record struct PrefetchItem(ReadOnlyMemory<byte> Key, ulong Hash, int Priority, long QueuedAt, ulong Id)
 {
     /// <summary>Whether it is a hint, and not a prediction.</summary>
     public bool IsHint => Priority >= 0;
-}
-
-/// <summary>Is told how a hint ended. Called from any thread, while the queue is held or by whoever loads: an implementation returns at once.</summary>
-public interface IPrefetchAsker
-{
-    /// <summary>A hint has ended.</summary>
-    /// <param name="id">What the caller gave it.</param>
-    /// <param name="outcome">How.</param>
-    void Ended(ulong id, PrefetchOutcome outcome);
 }
 
 /// <summary>
@@ -52,7 +42,7 @@ public interface IPrefetchAsker
 public sealed class PrefetchQueue
 {
     /// <summary>The priority of a hint that is loaded before all others.</summary>
-    public const int HighestPriority = 9;
+    public const int HighestPriority = IPrefetchControl.HighestPriority;
 
     /// <summary>The priority of a hint that does not say any.</summary>
     public const int DefaultPriority = 5;
@@ -187,17 +177,16 @@ public sealed class PrefetchQueue
     /// <summary>A load that was taken has ended.</summary>
     public void Ended() => Running--;
 
-    /// <summary>Empties the queue, one key after the other.</summary>
+    /// <summary>Takes predictions out, the latest first.</summary>
     /// <returns>Whether there was any.</returns>
     public bool TryClear(out PrefetchItem item)
     {
-        if (Count == 0)
+        item = default;
+        if (lanes[0].Last is not { } last)
         {
-            item = default;
             return false;
         }
 
-        var last = Last();
         item = last.Value;
         Remove(last);
         drops[(int)PrefetchDrop.Cleared]++;
