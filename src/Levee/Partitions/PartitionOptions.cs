@@ -5,7 +5,7 @@ namespace Levee.Partitions;
 /// <summary>What a partition is told at its birth. Checked values: who reads options from outside has checked them.</summary>
 public sealed record PartitionOptions
 {
-    /// <summary>The eviction policy's name: "arc" (default) or "lru".</summary>
+    /// <summary>The eviction policy's name: "arc" (default), "lru", "s3-fifo", "w-tinylfu", "lirs" or "gdsf".</summary>
     public string Policy { get; init; } = "arc";
 
     /// <summary>TTL of entries that are written without one, in milliseconds; 0: none.</summary>

@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Memory;
 using Xunit;
 
@@ -79,19 +80,6 @@ internal sealed class PolicyOwner : IDisposable
         Drop(node);
     }
 
-    /// <summary>Takes in a key that is not known, as from the same policy elsewhere.</summary>
-    public bool TryImport(ulong key, byte home, int weight)
-    {
-        var node = Allocate(key);
-        if (Policy.TryImport(node, home, weight))
-        {
-            return true;
-        }
-
-        Drop(node);
-        return false;
-    }
-
     /// <summary>Changes the capacity as a partition does: it evicts and forgets what a smaller one has no room for.</summary>
     public void ChangeCapacity(long wanted)
     {
@@ -135,6 +123,50 @@ internal sealed class PolicyOwner : IDisposable
         }
     }
 
+    public bool IsHot(ulong key) => Policy.IsHot(nodeOfKey[key]);
+
+    /// <summary>A node that comes from the same policy elsewhere.</summary>
+    public bool TryImport(ulong key, byte place, int weight)
+    {
+        var node = NewNode(key);
+        var taken = Policy.TryImport(node, place, weight);
+        Assert.Equal(taken ? Policy.Side + place : 0, nodes[node].Home);
+        if (!taken)
+        {
+            Drop(node);
+        }
+
+        return taken;
+    }
+
+    /// <summary>A resident that another policy hands over.</summary>
+    public void Import(ulong key, int weight, bool isHot)
+    {
+        var node = NewNode(key);
+        nodes[node].Weight = weight;
+        nodes[node].Mark = 3;
+        Policy.Import(node, isHot);
+        Assert.True(Policy.IsResident(node));
+    }
+
+    /// <summary>Another capacity, in one go.</summary>
+    public void ChangeCapacity(long changed)
+    {
+        while (Policy.ResidentWeight > changed)
+        {
+            Evict();
+        }
+
+        for (var ghost = Policy.ForgetBeyond(changed); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(changed))
+        {
+            Forgotten.Add(keyOfNode[ghost]);
+            Drop(ghost);
+        }
+
+        Assert.InRange(Policy.LowestCapacity, 0, changed);
+        Policy.SetCapacity(changed);
+    }
+
     public void CheckInvariants()
     {
         Policy.CheckInvariants();
@@ -148,7 +180,7 @@ internal sealed class PolicyOwner : IDisposable
     {
         if (!nodeOfKey.TryGetValue(key, out var node))
         {
-            node = Allocate(key);
+            node = NewNode(key);
         }
 
         Policy.Arrive(node, weight);
@@ -162,9 +194,10 @@ internal sealed class PolicyOwner : IDisposable
         return node;
     }
 
-    private int Allocate(ulong key)
+    private int NewNode(ulong key)
     {
         var node = nodes.TryAllocate();
+        nodes[node].Tag = PolicySimulation.TagOf(key);
         nodeOfKey.Add(key, node);
         keyOfNode.Add(node, key);
         return node;
