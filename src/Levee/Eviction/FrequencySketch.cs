@@ -71,6 +71,21 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
     }
 
+    /// <summary>Has all pages that so many entries need, before any was counted.</summary>
+    /// <returns>False where the share has no page left.</returns>
+    public bool TryReserve(long entries)
+    {
+        while (entries > Capacity)
+        {
+            if (!TryGrow())
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Counts a tag once more.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Count(uint tag)
@@ -153,12 +168,12 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         return (ulong*)pages[page] + ((tag & (BlocksPerPage - 1)) * WordsPerBlock);
     }
 
-    private void TryGrow()
+    private bool TryGrow()
     {
         var page = share.TryRent();
         if (page == null)
         {
-            return;
+            return false;
         }
 
         if (pageCount == pages.Length)
@@ -178,6 +193,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
 
         pages[pageCount++] = (nint)page;
+        return true;
     }
 
     /// <summary>Halves the next slice of blocks, from the first one on where none is under way.</summary>

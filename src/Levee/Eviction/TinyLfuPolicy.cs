@@ -96,6 +96,9 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     private int Residents => Window.Count + Probation.Count + Protected.Count;
 
     /// <inheritdoc/>
+    public override bool TryPrepare(int residents) => sketch.TryReserve(residents);
+
+    /// <inheritdoc/>
     public override bool IsResident(int node) => (uint)Nodes[node].Home - Window.Home < 3u;
 
     /// <inheritdoc/>

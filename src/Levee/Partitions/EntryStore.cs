@@ -327,6 +327,7 @@ internal sealed partial class EntryStore
 
         index.Release();
         policy.Release();
+        successor?.Release();
         nodes.Release();
         return false;
     }
