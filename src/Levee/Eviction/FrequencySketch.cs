@@ -83,6 +83,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
             }
         }
 
+        Serve(entries);
         return true;
     }
 

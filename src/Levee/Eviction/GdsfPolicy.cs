@@ -9,18 +9,18 @@ namespace Levee.Eviction;
 /// small ones, often used ones, those that are dear to miss stay. It is kept as CAMP keeps greedy-dual-size: Ghandeharizadeh, Irani, Lam and Yap, "CAMP: A Cost Adaptive Multi-queue
 /// Eviction Policy for Key-Value Stores", EuroSys '14: what an entry saves is rounded to one of few classes, each class is a list in order of use, and so in order of H.
 /// <para>
-/// Letters. f = uses of an entry since it came, at most 64; w = its weight; cost(w) = what its miss costs (<see cref="MissCost"/>); r = f * cost(w) / w, rounded down to the ratio of its class;
-/// L = the age of the cache; H = the priority of an entry.
+/// Letters. f = uses of an entry since it came, at most 16; w = its weight; cost(w) = what its miss costs (<see cref="MissCost"/>); r = f * cost(w) / w, rounded down to the ratio of its class;
+/// L = the age of the cache; H = the priority of an entry. Ours is that a first use counts for a quarter only, f = 1/4: most entries are never used again, and those that are soon make up for it.
 /// </para>
 /// <code>
-///  Hit(x)      f = min(64, f + 1); H = L + r; x to MRU of its class.
-///  Arrive(x,w) f = 1.
+///  Hit(x)      f = the count of its uses; H = L + r; x to MRU of its class.
+///  Arrive(x,w) f = 1/4.
 ///  Evict       the x with the least H of all LRU leaves, the lowest class first where they are equal; L = H(x). There are no ghosts.
 ///  Admit(x)    H = L + r; x to MRU of its class.
 ///  Resize(x,w) H = L + r; x to MRU of its class where that has changed; then Evict while all weigh more than c.
 /// </code>
 /// <para>
-/// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 64 times): at powers of two where misses cost the same, closer where cost grows
+/// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 16 times): at powers of two where misses cost the same, closer where cost grows
 /// with weight. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
 /// An entry that outgrows its weight is spared as a victim until another arrives or changes; L is its H then, if that is the least.
 /// </para>
@@ -29,7 +29,11 @@ namespace Levee.Eviction;
 internal sealed class GdsfPolicy : EvictionPolicy
 {
     /// <summary>Uses are counted up to this.</summary>
-    internal const int MaxFrequency = 64;
+    internal const int MaxFrequency = 16;
+
+    private const double WorthOfFirstUse = 0.25;
+
+    private const int Heaviest = Node.MaxWeight + 1;
 
     private const int FrequencyBits = 16;
 
@@ -58,7 +62,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
         : base(nodes, capacity, side)
     {
         this.cost = cost;
-        leastRatio = cost.Of(Node.MaxWeight) / Node.MaxWeight;
+        leastRatio = WorthOfFirstUse * cost.Of(Heaviest) / Heaviest;
         classesPerOctave = (MaxLists - 1) / Math.Log2(MaxFrequency * cost.Of(1) / leastRatio);
         for (var i = 0; i < MaxLists; i++)
         {
@@ -89,8 +93,17 @@ internal sealed class GdsfPolicy : EvictionPolicy
     public override void Hit(int node)
     {
         var frequency = Math.Min(MaxFrequency, FrequencyOf(node) + 1);
-        Take(node);
-        Append(node, frequency);
+        var to = ClassOf(frequency, Nodes[node].Weight);
+        if (to == ClassOf(node))
+        {
+            classes[to].Refresh(node);
+            Note(node, age + ratios[to], frequency);
+        }
+        else
+        {
+            Take(node);
+            Append(node, frequency, to);
+        }
     }
 
     /// <inheritdoc/>
@@ -130,7 +143,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override void Admit(int node)
     {
-        Append(node, 1);
+        Append(node, 1, ClassOf(1, Nodes[node].Weight));
         ArrivingWeight = 0;
     }
 
@@ -150,16 +163,17 @@ internal sealed class GdsfPolicy : EvictionPolicy
         Debug.Assert(IsResident(node), "There are no ghosts.");
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
         var frequency = FrequencyOf(node);
-        if (ClassOf(frequency, weight) == ClassOf(node))
+        var to = ClassOf(frequency, weight);
+        if (to == ClassOf(node))
         {
             residentWeight += weight - Nodes[node].Weight;
-            classes[ClassOf(node)].Reweigh(node, weight);
+            classes[to].Reweigh(node, weight);
         }
         else
         {
             Take(node);
             Nodes[node].Weight = weight;
-            Append(node, frequency);
+            Append(node, frequency, to);
         }
 
         resized = node;
@@ -223,8 +237,11 @@ internal sealed class GdsfPolicy : EvictionPolicy
     }
 
     /// <summary>The class of an entry that was used some times and has some weight, from 0.</summary>
-    internal int ClassOf(int frequency, int weight) =>
-        (int)Math.Clamp((Math.Log2(frequency * cost.Of(weight) / weight / leastRatio) + Rounding) * classesPerOctave, 0, MaxLists - 1);
+    internal int ClassOf(int frequency, int weight)
+    {
+        var ratio = (frequency == 1 ? WorthOfFirstUse : frequency) * cost.Of(weight) / weight;
+        return (int)Math.Clamp((Math.Log2(ratio / leastRatio) + Rounding) * classesPerOctave, 0, MaxLists - 1);
+    }
 
     /// <summary>How far H is above L, in 256ths of the least ratio.</summary>
     internal ulong Ahead(int node) => (PriorityOf(node) - age) & PriorityMask;
@@ -236,9 +253,8 @@ internal sealed class GdsfPolicy : EvictionPolicy
 
     private int ClassOf(int node) => Nodes[node].Home - Side - 1;
 
-    private void Append(int node, int frequency)
+    private void Append(int node, int frequency, int to)
     {
-        var to = ClassOf(frequency, Nodes[node].Weight);
         Note(node, age + ratios[to], frequency);
         classes[to].Append(node);
         Count(node, to);

@@ -250,9 +250,17 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Protected.Home;
 
-    /// <inheritdoc/>
-    public override void Import(int node, bool isHot) =>
+    /// <summary>Counts as one use, or two of what is hot: to a sketch that knows of nobody whatever is new would seem better than all that are here.</summary>
+    public override void Import(int node, bool isHot)
+    {
+        sketch.Count(Nodes[node].Tag);
+        if (isHot)
+        {
+            sketch.Count(Nodes[node].Tag);
+        }
+
         (isHot && Protected.Weight + Nodes[node].Weight <= protectedWeight ? Protected : Probation).Prepend(node);
+    }
 
     /// <inheritdoc/>
     public override void Release() => sketch.Release();

@@ -20,6 +20,8 @@ public sealed class PolicyDecider
     /// <summary>Decisions after a switch that change nothing.</summary>
     public const int Cooldown = 4;
 
+    static double E(string n, double d) => double.TryParse(Environment.GetEnvironmentVariable(n), CultureInfo.InvariantCulture, out var v) ? v : d;
+    static readonly double XDecay = E("XDECAY", .9), XMargin = E("XMARGIN", .01), XCaution = E("XCAUTION", 0.7), XLooks = E("XLOOKS", 8), XCool = E("XCOOL", 4);
     private readonly Dictionary<string, double> hits = new(StringComparer.Ordinal);
     private readonly Dictionary<ulong, double> progress = [];
     private double worth;
@@ -57,7 +59,7 @@ public sealed class PolicyDecider
         worth += report.Worth;
         reads += report.Reads;
         progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerDecision));
-        return progress.Values.Sum() >= progress.Count && Decide();
+        return progress.Values.Sum() * XLooks >= progress.Count && Decide();
     }
 
     private bool Decide()
@@ -65,14 +67,14 @@ public sealed class PolicyDecider
         Decisions++;
         progress.Clear();
         var changed = cooling == 0 && TryChoose();
-        cooling = changed ? Cooldown : Math.Max(0, cooling - 1);
+        cooling = changed ? (int)(XCool*XLooks) : Math.Max(0, cooling - 1);
         foreach (var policy in hits.Keys.ToArray())
         {
-            hits[policy] *= Decay;
+            hits[policy] *= Math.Pow(XDecay, 1/XLooks);
         }
 
-        worth *= Decay;
-        reads *= Decay;
+        worth *= Math.Pow(XDecay, 1/XLooks);
+        reads *= Math.Pow(XDecay, 1/XLooks);
         return changed;
     }
 
@@ -84,7 +86,7 @@ public sealed class PolicyDecider
         }
 
         var best = hits.MaxBy(known => (known.Value, known.Key == InForce.Policy));
-        if (best.Value - present < Margin * worth)
+        if (best.Value - present < Math.Max(XMargin, XCaution / Math.Sqrt(reads)) * worth)
         {
             return false;
         }

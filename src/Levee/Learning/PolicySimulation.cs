@@ -60,6 +60,17 @@ public sealed class PolicySimulation : IDisposable
         }
     }
 
+    /// <summary>As the other one.</summary>
+    /// <param name="policy">One of <see cref="PolicyNames"/>.</param>
+    /// <param name="capacity">Entries or bytes, at least 1.</param>
+    /// <param name="unit">Which of both the capacity counts.</param>
+    /// <param name="largestBytes">The size of the largest entry that will come; only with <see cref="CapacityUnit.Bytes"/>.</param>
+    /// <param name="cost">What a miss costs, by bytes, or by entries where these are counted.</param>
+    internal PolicySimulation(string policy, long capacity, CapacityUnit unit, int largestBytes, MissCost cost)
+        : this(policy, capacity, unit, largestBytes, 1, new PolicyObjective("", cost.Fixed, cost.PerUnit))
+    {
+    }
+
     /// <summary>The policies that can be simulated, the default first.</summary>
     public static IReadOnlyList<string> PolicyNames { get; } = [.. Policies.Names, Auto];
 

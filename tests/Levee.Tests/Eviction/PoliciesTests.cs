@@ -9,6 +9,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("LRU")]
+    [InlineData("lirs")]
+    [InlineData("GDSF")]
     public void A_known_name_in_any_case_gives_its_policy(string name)
     {
         using var owner = new PolicyOwner(name, 10);
@@ -37,6 +39,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void Hits_arrivals_and_evictions_allocate_nothing(string name)
     {
         using var arena = new PageArena(1 << 20);

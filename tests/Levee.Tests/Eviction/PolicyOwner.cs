@@ -12,10 +12,10 @@ internal sealed class PolicyOwner : IDisposable
     private readonly Dictionary<ulong, int> nodeOfKey = [];
     private readonly Dictionary<int, ulong> keyOfNode = [];
 
-    public PolicyOwner(string policy, long capacity)
+    public PolicyOwner(string policy, long capacity, MissCost? cost = null)
     {
         nodes = new NodeTable(new PageShare(arena, 64L << 20));
-        Policy = Policies.Create(policy, nodes, capacity);
+        Policy = Policies.Create(policy, nodes, capacity, cost: cost);
     }
 
     public EvictionPolicy Policy { get; }
@@ -28,6 +28,8 @@ internal sealed class PolicyOwner : IDisposable
     public ulong[] KeysOf(NodeList list) => Array.ConvertAll(list.ToArray(), node => keyOfNode[node]);
 
     public int WeightOf(ulong key) => nodes[nodeOfKey[key]].Weight;
+
+    public int NodeOf(ulong key) => nodeOfKey[key];
 
     public bool IsResident(ulong key) => nodeOfKey.TryGetValue(key, out var node) && Policy.IsResident(node);
 
@@ -77,6 +79,36 @@ internal sealed class PolicyOwner : IDisposable
         Drop(node);
     }
 
+    /// <summary>Takes in a key that is not known, as from the same policy elsewhere.</summary>
+    public bool TryImport(ulong key, byte home, int weight)
+    {
+        var node = Allocate(key);
+        if (Policy.TryImport(node, home, weight))
+        {
+            return true;
+        }
+
+        Drop(node);
+        return false;
+    }
+
+    /// <summary>Changes the capacity as a partition does: it evicts and forgets what a smaller one has no room for.</summary>
+    public void ChangeCapacity(long wanted)
+    {
+        while (Policy.ResidentWeight > wanted)
+        {
+            Evict();
+        }
+
+        for (var ghost = Policy.ForgetBeyond(wanted); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(wanted))
+        {
+            Drop(ghost);
+        }
+
+        Assert.InRange(Policy.LowestCapacity, 0, wanted);
+        Policy.SetCapacity(wanted);
+    }
+
     public int Evict()
     {
         var victim = Policy.Evict();
@@ -116,9 +148,7 @@ internal sealed class PolicyOwner : IDisposable
     {
         if (!nodeOfKey.TryGetValue(key, out var node))
         {
-            node = nodes.TryAllocate();
-            nodeOfKey.Add(key, node);
-            keyOfNode.Add(node, key);
+            node = Allocate(key);
         }
 
         Policy.Arrive(node, weight);
@@ -129,6 +159,14 @@ internal sealed class PolicyOwner : IDisposable
             Evict();
         }
 
+        return node;
+    }
+
+    private int Allocate(ulong key)
+    {
+        var node = nodes.TryAllocate();
+        nodeOfKey.Add(key, node);
+        keyOfNode.Add(node, key);
         return node;
     }
 
