@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Numerics;
 using System.Security.Cryptography;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
@@ -66,6 +67,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
         slots = new Slot[options.EffectivePartitions];
         shift = 64 - BitOperations.Log2((uint)slots.Length);
         this.listener = listener;
+        policySwitch = new PolicySwitch(0, FirstPolicyOf(options), "");
         secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         for (var i = 0; i < slots.Length; i++)
         {
@@ -76,6 +78,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             }
         }
 
+        StartLearning();
         tiers?.Attach(this);
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
     }
@@ -351,8 +354,10 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     {
         reservation.TryRenew();
         var worked = MaintainMoves();
-        foreach (var slot in slots)
+        for (var i = 0; i < slots.Length; i++)
         {
+            var slot = slots[i];
+            var samples = 0;
             lock (slot.Gate)
             {
                 if (slot.Serving is not { } partition)
@@ -361,6 +366,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 }
 
                 reservation.Reach(partition.LastVersionMs);
+                samples = Visit(partition);
                 var began = Stopwatch.GetTimestamp();
                 var work = partition.Maintain(Clock.Now);
                 if (work != MaintenanceWork.None)
@@ -369,8 +375,11 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                     Pauses.Note(work, Stopwatch.GetElapsedTime(began));
                 }
             }
+
+            Learn(i, samples);
         }
 
+        EndVisits();
         return worked;
     }
 
@@ -442,6 +451,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             }
         }
 
+        StopLearning();
         pulls.Dispose();
         stopping.Dispose();
         owed.Dispose();

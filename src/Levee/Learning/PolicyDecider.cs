@@ -1,27 +1,31 @@
 using System.Globalization;
-using Levee.Eviction;
 
 namespace Levee.Learning;
 
 /// <summary>
-/// One per cache: sums what the miniatures of all its hosts report and says which policy is in force. It changes that only where another candidate has been better by <see cref="Margin"/> of the requests' worth over
-/// the last decisions or so (<see cref="Decay"/>), and not again within <see cref="Cooldown"/> decisions. Candidates are compared with each other on the same sample, never with the live cache: a sample's absolute hit ratio
-/// hangs on the few hot keys that are in it.
+/// One per cache: sums what the miniatures of all its hosts report and says which policy is in force. It looks <see cref="LooksPerPeriod"/> times in a period, the time in which all hosts have had as many requests as they
+/// have entries. It changes the policy only where another candidate has been better lately by <see cref="Margin"/> of the requests' worth, and by more where little has been seen (<see cref="Caution"/>); and not again
+/// for <see cref="Cooldown"/> periods. Candidates are compared with each other on the same sample, never with the live cache: a sample's absolute hit ratio hangs on the few hot keys that are in it.
 /// <para>Pure: no clock, no chance. One owner, one call at a time.</para>
 /// </summary>
 public sealed class PolicyDecider
 {
-    /// <summary>What each decision leaves of what was seen before it.</summary>
+    /// <summary>What a period leaves of what was seen before it.</summary>
     public const double Decay = 0.9;
 
     /// <summary>By how much of the requests' worth another policy must be better.</summary>
     public const double Margin = 0.01;
 
-    /// <summary>Decisions after a switch that change nothing.</summary>
+    /// <summary>Divided by the root of the number of reads, it is the margin where that is more: about three standard errors where the candidates differ on one read in twenty.</summary>
+    public const double Caution = 0.7;
+
+    /// <summary>Periods after a switch in which nothing is changed.</summary>
     public const int Cooldown = 4;
 
-    static double E(string n, double d) => double.TryParse(Environment.GetEnvironmentVariable(n), CultureInfo.InvariantCulture, out var v) ? v : d;
-    static readonly double XDecay = E("XDECAY", .9), XMargin = E("XMARGIN", .01), XCaution = E("XCAUTION", 0.7), XLooks = E("XLOOKS", 8), XCool = E("XCOOL", 4);
+    private const int LooksPerPeriod = 8;
+
+    private static readonly double DecayPerLook = Math.Pow(Decay, 1.0 / LooksPerPeriod);
+
     private readonly Dictionary<string, double> hits = new(StringComparer.Ordinal);
     private readonly Dictionary<ulong, double> progress = [];
     private double worth;
@@ -29,13 +33,16 @@ public sealed class PolicyDecider
     private int cooling;
 
     /// <param name="policy">The policy that is in force at the start.</param>
-    public PolicyDecider(string policy = Policies.Arc) => InForce = new PolicySwitch(0, policy, "");
+    public PolicyDecider(string policy = PolicyCandidates.First) => InForce = new PolicySwitch(0, policy, "");
+
+    /// <param name="inForce">The last switch of those before it.</param>
+    public PolicyDecider(PolicySwitch inForce) => InForce = inForce;
 
     /// <summary>The last switch.</summary>
     public PolicySwitch InForce { get; private set; }
 
-    /// <summary>How many decisions were taken, those that changed nothing included.</summary>
-    public long Decisions { get; private set; }
+    /// <summary>How often it looked.</summary>
+    public long Looks { get; private set; }
 
     /// <summary>The part of the requests' worth that each candidate would have saved lately, from 0 to 1.</summary>
     public IReadOnlyList<PolicyHits> Ratios => [.. hits.Select(known => new PolicyHits(known.Key, worth > 0 ? known.Value / worth : 0)).OrderByDescending(known => known.Worth)];
@@ -48,7 +55,7 @@ public sealed class PolicyDecider
         if (report.InForce.Number > InForce.Number)
         {
             InForce = report.InForce; // A decider before this one got further.
-            cooling = Cooldown;
+            cooling = Cooldown * LooksPerPeriod;
         }
 
         foreach (var (policy, saved) in report.Hits)
@@ -58,23 +65,23 @@ public sealed class PolicyDecider
 
         worth += report.Worth;
         reads += report.Reads;
-        progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerDecision));
-        return progress.Values.Sum() * XLooks >= progress.Count && Decide();
+        progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerPeriod));
+        return progress.Values.Sum() * LooksPerPeriod >= progress.Count && Look();
     }
 
-    private bool Decide()
+    private bool Look()
     {
-        Decisions++;
+        Looks++;
         progress.Clear();
         var changed = cooling == 0 && TryChoose();
-        cooling = changed ? (int)(XCool*XLooks) : Math.Max(0, cooling - 1);
+        cooling = changed ? Cooldown * LooksPerPeriod : Math.Max(0, cooling - 1);
         foreach (var policy in hits.Keys.ToArray())
         {
-            hits[policy] *= Math.Pow(XDecay, 1/XLooks);
+            hits[policy] *= DecayPerLook;
         }
 
-        worth *= Math.Pow(XDecay, 1/XLooks);
-        reads *= Math.Pow(XDecay, 1/XLooks);
+        worth *= DecayPerLook;
+        reads *= DecayPerLook;
         return changed;
     }
 
@@ -86,7 +93,7 @@ public sealed class PolicyDecider
         }
 
         var best = hits.MaxBy(known => (known.Value, known.Key == InForce.Policy));
-        if (best.Value - present < Math.Max(XMargin, XCaution / Math.Sqrt(reads)) * worth)
+        if (best.Value - present < Math.Max(Margin, Caution / Math.Sqrt(reads)) * worth)
         {
             return false;
         }

@@ -26,7 +26,7 @@ internal sealed class PolicyMiniatures : IDisposable
     private const int MostEntries = 4096;
     private const int MostRate = 64;
     private const int WhatIfRate = 8;
-    private const long LeastReadsPerDecision = 500;
+    private const long LeastReadsPerPeriod = 500;
 
     /// <summary>A burst is as long as it takes to fill a cache a few times.</summary>
     private const int FillsPerBurst = 24;
@@ -90,8 +90,8 @@ internal sealed class PolicyMiniatures : IDisposable
     /// <summary>Policy operations so far.</summary>
     public long Operations => caches.Sum(static cache => cache.Operations) + sizes.Sum(static cache => cache.Operations) + retiredOperations;
 
-    /// <summary>After so many sampled reads a decision may be taken: after as many requests as there are entries, and at the least <see cref="LeastReadsPerDecision"/>.</summary>
-    public long ReadsPerDecision => Math.Max((long)(entries / Rate), LeastReadsPerDecision);
+    /// <summary>Sampled reads in a period: in the time of as many requests as there are entries, and at the least <see cref="LeastReadsPerPeriod"/>.</summary>
+    public long ReadsPerPeriod => Math.Max((long)(entries / Rate), LeastReadsPerPeriod);
 
     /// <summary>What other sizes would save, lately; empty while nothing is known.</summary>
     public IReadOnlyList<WhatIf> WhatIfs => sizeWorth <= 0 ? [] : [.. Factors.Select((factor, i) => new WhatIf(factor, sizeHits[i] / sizeWorth))];
@@ -155,7 +155,7 @@ internal sealed class PolicyMiniatures : IDisposable
             return null;
         }
 
-        var report = new PolicyReport(host, reads, ReadsPerDecision, worth * Rate, [.. candidates.Select((name, i) => new PolicyHits(name, hits[i] * Rate))], known);
+        var report = new PolicyReport(host, reads, ReadsPerPeriod, worth * Rate, [.. candidates.Select((name, i) => new PolicyHits(name, hits[i] * Rate))], known);
         reads = 0;
         worth = 0;
         Array.Clear(hits);
@@ -199,7 +199,7 @@ internal sealed class PolicyMiniatures : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => arena.Dispose();
 
-    private long OperationsPerBurst => (long)(FillsPerBurst * Math.Max(entries, LeastReadsPerDecision) / Rate * (caches.Length + 1));
+    private long OperationsPerBurst => (long)(FillsPerBurst * Math.Max(entries, LeastReadsPerPeriod) / Rate * (caches.Length + 1));
 
     private static uint BelowAt(double rate) => (uint)Math.Min(uint.MaxValue, (uint.MaxValue + 1.0) / rate);
 
@@ -268,8 +268,8 @@ internal sealed class PolicyMiniatures : IDisposable
             return;
         }
 
-        // What was seen lately counts: half of it is forgotten over a few decisions.
-        var decay = 1 - (1.0 / (4 * ReadsPerDecision));
+        // What was seen lately counts: half of it is forgotten over a few periods.
+        var decay = 1 - (1.0 / (4 * ReadsPerPeriod));
         var value = cost.Of(weight);
         sizeWorth = (sizeWorth * decay) + value;
         for (var i = 0; i < sizes.Length; i++)

@@ -28,6 +28,12 @@ public sealed record PolicyObjective(string Name, double PerMiss, double PerByte
 /// <summary>Which policies are compared.</summary>
 internal static class PolicyCandidates
 {
+    /// <summary>
+    /// With which "auto" begins: the one whose mistake is the cheapest to correct. Who begins with a policy that keeps what came last finds a loop at its second round, and has by then lost what LIRS would have kept;
+    /// who begins with LIRS where recency is all that counts has lost little once a cache's fill has gone by.
+    /// </summary>
+    public const string First = Policies.Lirs;
+
     /// <summary>The candidates: one that knows of cost and size is among them where these differ and the objective is not bytes alone, for which every byte of room is worth the same.</summary>
     public static IReadOnlyList<string> For(MissCost cost, bool hasWeights) =>
         hasWeights && cost.Fixed > 0 ? [Policies.Arc, Policies.S3Fifo, Policies.TinyLfu, Policies.Lirs, Policies.Gdsf] : [Policies.Arc, Policies.S3Fifo, Policies.TinyLfu, Policies.Lirs];

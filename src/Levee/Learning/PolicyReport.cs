@@ -9,11 +9,11 @@ public readonly record struct PolicySwitch(long Number, string Policy, string Re
 /// <summary>What a host's miniatures saw since its last report.</summary>
 /// <param name="Host">Whose they are: the same number each time.</param>
 /// <param name="Reads">Sampled reads.</param>
-/// <param name="ReadsPerDecision">After so many sampled reads this host has seen enough for a decision.</param>
+/// <param name="ReadsPerPeriod">After so many sampled reads it has had as many requests as it has entries.</param>
 /// <param name="Worth">What all requests that they stand for would have cost as misses, in the unit of the objective.</param>
 /// <param name="Hits">The part of it that each candidate would have saved.</param>
 /// <param name="InForce">The last switch that the host knows of.</param>
-public sealed record PolicyReport(ulong Host, long Reads, long ReadsPerDecision, double Worth, IReadOnlyList<PolicyHits> Hits, PolicySwitch InForce);
+public sealed record PolicyReport(ulong Host, long Reads, long ReadsPerPeriod, double Worth, IReadOnlyList<PolicyHits> Hits, PolicySwitch InForce);
 
 /// <summary>What one candidate would have saved.</summary>
 /// <param name="Policy">Its name.</param>

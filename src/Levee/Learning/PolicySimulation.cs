@@ -10,14 +10,14 @@ namespace Levee.Learning;
 /// A node carries a weight of 24 bits. With byte capacities, weights are therefore in units of the least power of two that lets the largest entry fit, and
 /// every size is rounded up to whole units; up to 16 MiB the unit is one byte and nothing is rounded.
 /// </para>
-/// <para>"auto" begins with ARC, runs miniatures of its candidates beside it and hands over to another where that is better, as a host does.</para>
+/// <para>"auto" begins with LIRS, runs miniatures of its candidates beside it and hands over to another where that is better, as a host does.</para>
 /// </summary>
 public sealed class PolicySimulation : IDisposable
 {
     /// <summary>The policy that chooses itself.</summary>
     public const string Auto = "auto";
 
-    private const int RequestsPerReport = 256;
+    private const int RequestsPerReport = 64;
     private const int NodesPerRequest = 64;
 
     private readonly PageArena arena = new(long.MaxValue);
@@ -52,11 +52,11 @@ public sealed class PolicySimulation : IDisposable
 
         var units = Math.Max(1, capacity >> unitShift);
         var cost = (objective ?? PolicyObjective.Objects).CostOf(UnitBytes);
-        cache = new SimulatedCache(arena, policy == Auto ? Policies.Arc : policy, units, cost);
+        cache = new SimulatedCache(arena, policy == Auto ? PolicyCandidates.First : policy, units, cost);
         if (policy == Auto)
         {
-            decider = new PolicyDecider();
-            miniatures = new PolicyMiniatures(cost, PolicyCandidates.For(cost, hasWeights: unit == CapacityUnit.Bytes), units, unit == CapacityUnit.Bytes ? capacity / meanBytes : capacity, Policies.Arc);
+            decider = new PolicyDecider(PolicyCandidates.First);
+            miniatures = new PolicyMiniatures(cost, PolicyCandidates.For(cost, hasWeights: unit == CapacityUnit.Bytes), units, unit == CapacityUnit.Bytes ? capacity / meanBytes : capacity, PolicyCandidates.First);
         }
     }
 

@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Operations;
 
 namespace Levee.Partitions;
@@ -29,6 +30,11 @@ public sealed partial class Partition
             var node = FindLive(key, tag);
             if (node != NodeTable.None)
             {
+                if ((uint)hint.Hash < sampleBelow)
+                {
+                    Sample(PolicySampleKind.Read, hint.Hash, node);
+                }
+
                 Hit(node, sink, ticket + i);
                 continue;
             }

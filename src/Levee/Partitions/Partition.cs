@@ -1,5 +1,6 @@
 using Levee.Eviction;
 using Levee.Keys;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 
@@ -123,27 +124,6 @@ public sealed partial class Partition : IEvictionListener
     internal void Configure(long defaultTtlMs, long defaultTtlJitterMs, int maxValueBytes) =>
         options = options with { DefaultTtlMs = defaultTtlMs, DefaultTtlJitterMs = defaultTtlJitterMs, MaxValueBytes = maxValueBytes };
 
-    /// <summary>The number of the last <see cref="SwitchPolicy"/>; 0: there was none.</summary>
-    internal long PolicyNumber { get; private set; }
-
-    /// <summary>How many nodes a slice of a hand-over touches: about 0.2 ms.</summary>
-    internal int SwitchedPerSlice { get; set; } = 512;
-
-    /// <summary>Hands the entries over to another eviction policy, in maintenance slices. What has been cleared begins with it at once.</summary>
-    /// <param name="switched">Numbers rise: a call with one that is not above the last is late and changes nothing.</param>
-    /// <param name="name">One of <see cref="Policies.Names"/>.</param>
-    /// <param name="cost">What a miss costs, for policies that ask.</param>
-    internal void SwitchPolicy(long switched, string name, MissCost? cost = null)
-    {
-        if (switched <= PolicyNumber)
-        {
-            return;
-        }
-
-        PolicyNumber = switched;
-        options = options with { Policy = name, Cost = cost ?? options.Cost };
-    }
-
     /// <summary>Hands over the effects and forgets them.</summary>
     public Effect[] TakeEffects()
     {
@@ -215,11 +195,13 @@ public sealed partial class Partition : IEvictionListener
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
             if (isRead && isFound && !isPromoted)
             {
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 AnswerFrom(result.Entry, load.Key, waiter);
             }
             else if (isRead && (load.IsDetached || IsUnknown(load, result)))
             {
                 misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss));
             }
             else if (IsUnknown(load, result))
@@ -278,6 +260,7 @@ public sealed partial class Partition : IEvictionListener
         Policy = store.Policy.Name,
         Lists = store.Policy.Lists(EntryStore.WeightUnitBytes),
         TargetBytes = store.Policy.Target * EntryStore.WeightUnitBytes,
+        Learning = Learning,
     };
 
     private void Advance(long now) => clock = Math.Max(clock, now);
@@ -349,6 +332,11 @@ public sealed partial class Partition : IEvictionListener
         switch (operation.Kind)
         {
             case OperationKind.Get:
+                if ((uint)operation.Hash < sampleBelow)
+                {
+                    Sample(PolicySampleKind.Read, operation.Hash, node);
+                }
+
                 Get(node, sink, ticket);
                 return;
             case OperationKind.Peek:
@@ -454,6 +442,10 @@ public sealed partial class Partition : IEvictionListener
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
+        if ((uint)operation.Hash < sampleBelow)
+        {
+            Sample(PolicySampleKind.Remove, operation.Hash);
+        }
     }
 
     /// <summary>Answers a delete of an entry that must stay.</summary>
@@ -622,6 +614,7 @@ public sealed partial class Partition : IEvictionListener
     {
         var count = store.Count;
         removals += count;
+        SampleClear();
         retiredEvictions += store.Evictions;
         retired.Enqueue(store);
         store = NewStore();
@@ -665,6 +658,11 @@ public sealed partial class Partition : IEvictionListener
     private void Bury(int node)
     {
         ForgetBelow(store.Record(node));
+        if (sampleBelow != 0)
+        {
+            SampleBurial(store.Record(node));
+        }
+
         if (IsExpired(store.Record(node)))
         {
             expirations++;
@@ -745,6 +743,11 @@ public sealed partial class Partition : IEvictionListener
         }
 
         stores++;
+        if ((uint)routingHash < sampleBelow)
+        {
+            Sample(PolicySampleKind.Store, routingHash, placed);
+        }
+
         sink.Answer(ticket, new Answer(Outcome.Stored, store.View(placed), sum));
     }
 
