@@ -20,6 +20,9 @@ public sealed class CommandLineTests
     [InlineData("bench --pipeline 0", "--pipeline: '0' is not allowed; allowed is a whole number from 1 to 10000.")]
     [InlineData("bench --duration 0", "--duration: '0' is not allowed")]
     [InlineData("bench --op incr", "incr")]
+    [InlineData("bench --once", "--once: there is no trace; name one with --distribution trace:FILE.")]
+    [InlineData("bench --once --distribution trace:a.txt --threads 2", "--once: several threads do not keep the order of the trace; use --threads 1.")]
+    [InlineData("bench --once --distribution trace:a.txt --rate 10", "--once: cannot be combined with --rate.")]
     [InlineData("bench --threads 60", "--threads: 60 threads for 50 connections")]
     public async Task A_wrong_value_is_named_with_what_is_allowed(string line, string message)
     {

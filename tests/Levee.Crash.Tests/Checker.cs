@@ -16,6 +16,9 @@ internal sealed class Checker(int keys, bool writesThrough)
     /// <summary>With more increments than this of which nobody knows if they have happened, any higher sum is taken to be theirs: trying all their subsets would take for ever.</summary>
     private const int MostGuessed = 6;
 
+    /// <summary>The steps of the cache's clock, at the most.</summary>
+    private const int CoarseMs = 20;
+
     private readonly KeyLog[] logs = [.. Enumerable.Range(0, keys).Select(_ => new KeyLog())];
     private readonly Dictionary<long, Deed> underWay = [];
 
@@ -23,12 +26,16 @@ internal sealed class Checker(int keys, bool writesThrough)
     private readonly Dictionary<short, List<Deed>> removals = [];
     private long place;
     private long excusedUntil;
+    private volatile bool isTierDown;
 
     public List<string> Violations { get; } = [];
 
     public long Reads { get; private set; }
 
     public long Hits { get; private set; }
+
+    /// <summary>Reads that would have been wrong had they missed what was acknowledged.</summary>
+    public long CompleteReads { get; private set; }
 
     public long Acknowledged { get; private set; }
 
@@ -41,6 +48,16 @@ internal sealed class Checker(int keys, bool writesThrough)
 
     /// <summary>Whether what notes the clock may be lost, and with it that versions rise.</summary>
     public bool LosesClock { get; init; }
+
+    /// <summary>Whether a tier does not answer, so that what it holds may be missing. Set by another thread than the one that takes frames.</summary>
+    public bool IsTierDown
+    {
+        get => isTierDown;
+        set => isTierDown = value;
+    }
+
+    /// <summary>Whether a tier lets entries go by itself, by a clock of its own.</summary>
+    public bool TiersExpire { get; init; }
 
     /// <summary>How far the cache's clock was ahead of the machine's, at the most.</summary>
     public long MostAheadMs { get; private set; }
@@ -112,6 +129,7 @@ internal sealed class Checker(int keys, bool writesThrough)
             ExpiresAt = frame.ExpiresAt,
             Value = frame.Value,
             AskedVersion = frame.Version,
+            BehindMs = frame.BehindMs,
         };
         underWay.Add(frame.Op, deed);
         if (!IsRemoval(frame.Act) && frame.Act != Act.Get)
@@ -207,6 +225,8 @@ internal sealed class Checker(int keys, bool writesThrough)
     private void Read(in Frame frame)
     {
         Reads++;
+        var isComplete = writesThrough && frame.IsComplete && !isTierDown;
+        CompleteReads += isComplete ? 1 : 0;
         underWay.Remove(frame.Op, out var asked);
         var log = logs[frame.Key];
         if (frame.Outcome == Outcome.Hit)
@@ -215,7 +235,7 @@ internal sealed class Checker(int keys, bool writesThrough)
             Check(frame.ExpiresAt > frame.Clock, $"key {frame.Key}: an entry that expired at {frame.ExpiresAt} was read at {frame.Clock}");
             Show(log, frame, asked!.Begin);
         }
-        else if (frame.Outcome == Outcome.Miss && writesThrough && frame.IsComplete)
+        else if (frame.Outcome == Outcome.Miss && isComplete)
         {
             CheckMiss(log, frame);
         }
@@ -300,11 +320,19 @@ internal sealed class Checker(int keys, bool writesThrough)
             return;
         }
 
-        var clock = frame.ClockAfter;
-        var isExplained = lost.ExpiresAt <= clock || MayBeRemoved(lost, -1) || (lost.Tag >= 0 && MayBeRemoved(lost, lost.Tag))
-            || log.Deeds.Skip(last + 1).Any(deed => !deed.LeavesEntry || deed.IsRefused || (deed.ExpiresAt <= clock && deed.Act != Act.Increment));
-        Check(isExplained, $"key {frame.Key}: missing at {place}; last acknowledged: {lost}; the key's log: {Tell(log)}");
+        var read = frame;
+        var isExplained = MayHaveExpired(lost, read) || MayBeRemoved(lost, -1) || (lost.Tag >= 0 && MayBeRemoved(lost, lost.Tag))
+            || log.Deeds.Skip(last + 1).Any(deed => !deed.LeavesEntry || deed.IsRefused || (deed.Act != Act.Increment && MayHaveExpired(deed, read)));
+        Check(isExplained, $"key {frame.Key}: missing at {place}, clock {frame.ClockAfter}, behind by {frame.BehindMs} ms; last acknowledged: {lost}; the key's log: {Tell(log)}");
     }
+
+    /// <summary>
+    /// Whether what a deed left had expired when a read was answered: by the cache's clock; or, where a tier is told how long an entry is to live and lets it go by itself, by what has passed since then
+    /// on the machine's, on which more passes than on the cache's where that stands still because the machine's was set back.
+    /// </summary>
+    private bool MayHaveExpired(Deed deed, in Frame read) =>
+        deed.ExpiresAt <= read.ClockAfter
+        || (TiersExpire && deed.ExpiresAt != Limits.Never && deed.ExpiresAt + deed.BehindMs - CoarseMs <= read.ClockAfter + read.BehindMs);
 
     private bool MayBeRemoved(Deed deed, short tag) =>
         (removals.GetValueOrDefault(tag)?.Exists(removal => removal.End > deed.Begin) ?? false)

@@ -16,13 +16,13 @@ internal sealed class CrashLoop : IDisposable
     private readonly DirectoryInfo folder;
     private readonly List<string> errors = [];
 
-    public CrashLoop(ChildOptions options, int seed, bool losesClock = false)
+    public CrashLoop(ChildOptions options, int seed, bool losesClock = false, bool tiersExpire = false)
     {
         folder = Directory.CreateTempSubdirectory("levee-crash-");
         this.options = options with { Folder = folder.FullName };
         Seed = seed;
         chance = new Random(seed);
-        Checker = new Checker(options.Keys, options.WritesThrough) { LosesClock = losesClock };
+        Checker = new Checker(options.Keys, options.WritesThrough) { LosesClock = losesClock, TiersExpire = tiersExpire };
     }
 
     public int Seed { get; }
@@ -120,7 +120,7 @@ internal sealed class CrashLoop : IDisposable
 
     public void Report(ITestOutputHelper output)
     {
-        output.WriteLine($"seed {Seed}: {Kills} kills; {Checker.Acknowledged} acknowledged, {Checker.Reads} reads, {Checker.Hits} hits, {Checker.UnknownShown} shown that nobody had acknowledged");
+        output.WriteLine($"seed {Seed}: {Kills} kills; {Checker.Acknowledged} acknowledged, {Checker.Reads} reads, {Checker.CompleteReads} of them complete, {Checker.Hits} hits, {Checker.UnknownShown} shown that nobody had acknowledged");
         output.WriteLine("kills at: " + string.Join(", ", KillsAt.Select(kind => $"{kind.Key} {kind.Value}")));
         output.WriteLine($"the cache's clock was at most {Checker.MostAheadMs} ms ahead");
         output.WriteLine($"entries counted: {string.Join(' ', Checker.Counts.TakeLast(12))}");

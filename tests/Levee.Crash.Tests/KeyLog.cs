@@ -34,6 +34,9 @@ internal sealed class Deed
 
     public long ExpiresAt { get; set; }
 
+    /// <summary>How far the cache's clock was behind the machine's when it was begun, at the least.</summary>
+    public int BehindMs { get; init; }
+
     /// <summary>The operation that wrote the value, or the counter's value.</summary>
     public long Value { get; set; }
 

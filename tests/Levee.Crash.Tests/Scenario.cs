@@ -26,6 +26,9 @@ internal sealed record Scenario
     /// <summary>Whether what notes the clock may be lost.</summary>
     public bool LosesClock { get; init; }
 
+    /// <summary>Whether a tier lets entries go by itself, by a clock of its own.</summary>
+    public bool TiersExpire { get; init; }
+
     /// <summary>One life in so many is not to end at a failpoint.</summary>
     public int RandomOneIn { get; init; } = 5;
 
@@ -36,14 +39,14 @@ internal sealed record Scenario
     public Func<CrashLoop, int, Task>? Between { get; init; }
 
     /// <summary>Happens while a child is under load, before it is killed.</summary>
-    public Func<int, Task>? During { get; init; }
+    public Func<CrashLoop, int, Task>? During { get; init; }
 
     public static int Seed() =>
         int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : Environment.TickCount;
 
     public async Task RunAsync(ITestOutputHelper output)
     {
-        using var loop = new CrashLoop(Options, Seed(), LosesClock);
+        using var loop = new CrashLoop(Options, Seed(), LosesClock, TiersExpire);
         var chance = new Random(loop.Seed);
         var kills = int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_KILLS"), CultureInfo.InvariantCulture, out var wanted) ? wanted : Kills;
         var most = 2 * kills;
@@ -62,13 +65,14 @@ internal sealed record Scenario
                 isArmed ? kind + ":" : "",
                 chance.Next(1, MostPassed + 1),
                 chance.Next(5) == 0 ? chance.Next(MostClockBackMs) : 0,
-                during is null ? null : () => during(number),
+                during is null ? null : () => during(loop, number),
                 TestContext.Current.CancellationToken);
         }
 
         loop.Report(output);
         Assert.True(loop.Checker.Violations.Count == 0, $"seed {loop.Seed}, after {loop.Kills} kills: {string.Join('\n', loop.Checker.Violations)}\n{loop.Errors()}");
         Assert.True(loop.Checker.Hits > loop.Kills * 10, $"only {loop.Checker.Hits} hits");
+        Assert.True(!Options.WritesThrough || loop.Checker.CompleteReads > loop.Checker.Reads / 4, $"only {loop.Checker.CompleteReads} of {loop.Checker.Reads} reads could show that something is lost");
         Assert.True(Kinds.Count == 0 || Fewest(loop).Count >= AtLeastPerKind, $"only {Fewest(loop)}");
     }
 

@@ -72,7 +72,9 @@ public record struct Frame
     public short Tag;
     public short TextLength;
     public int Key;
-    public int Reserved;
+
+    /// <summary>How far the clock was behind the machine's, in milliseconds: at the least where an operation begins, at the most where it has been answered. Below 0: it was ahead.</summary>
+    public int BehindMs;
 
     /// <summary>The operation's number: rises over all runs.</summary>
     public long Op;

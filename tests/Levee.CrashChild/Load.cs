@@ -47,22 +47,23 @@ internal sealed class Load
         throw new InvalidOperationException("A thread has ended.", running.FirstOrDefault(task => task.IsFaulted)?.Exception);
     }
 
+    /// <summary>A tier that is not connected yet has not even begun to recover; so nothing but health will do.</summary>
     private void AwaitRecovery()
     {
         using var never = new ManualResetEventSlim();
         var until = Environment.TickCount64 + RecoveryPatience.TotalMilliseconds;
-        while (chain.Tiers.Any(tier => tier.GetStatistics().Health == TierHealth.Recovering))
+        while (chain.Tiers.Any(tier => tier.GetStatistics().Health != TierHealth.Healthy))
         {
             if (Environment.TickCount64 > until)
             {
-                throw new TimeoutException($"The tiers have not recovered within {RecoveryPatience}.");
+                throw new TimeoutException($"The tiers have not recovered within {RecoveryPatience}: {string.Join(' ', chain.Tiers.Select(tier => tier.GetStatistics().Problem))}");
             }
 
             never.Wait(5);
         }
 
-        isComplete = chain.Tiers.All(tier => tier.GetStatistics().Health == TierHealth.Healthy);
-        frames.Write(new Frame { Kind = FrameKind.Recovered, IsComplete = isComplete });
+        isComplete = true;
+        frames.Write(new Frame { Kind = FrameKind.Recovered });
     }
 
     private sealed class Worker(Load load, int thread) : IDisposable
@@ -302,6 +303,8 @@ internal sealed class Load
         private Frame Begin(Act act, int key, int tag, long value, long expiresAt, long op = 0, ulong version = 0)
         {
             sink.Expect(key);
+            var machine = MachineMs();
+            var clock = host.Clock.Now;
             var frame = new Frame
             {
                 Kind = FrameKind.Begin,
@@ -312,7 +315,8 @@ internal sealed class Load
                 Value = value,
                 Version = version,
                 ExpiresAt = expiresAt,
-                Clock = host.Clock.Now,
+                Clock = clock,
+                BehindMs = (int)(machine - clock),
             };
             load.frames.Write(frame);
             return frame;
@@ -358,7 +362,11 @@ internal sealed class Load
             }
 
             frame.ClockAfter = host.Clock.Now;
+            frame.BehindMs = (int)(MachineMs() - frame.ClockAfter);
         }
+
+        /// <summary>The machine's clock, which is not what the cache is told where it is said to be set back.</summary>
+        private static long MachineMs() => TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds();
 
         private void Await()
         {

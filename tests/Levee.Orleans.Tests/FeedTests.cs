@@ -106,7 +106,7 @@ public sealed class FeedTests
         await provider.GetStream<byte[]>(StreamId.Create(IPrefetchGrain.StreamNamespace, "default")).SubscribeAsync((packed, _) =>
         {
             var batch = new AccessBatchReader(packed);
-            while (batch.TryRead(out var key, out var hash))
+            while (batch.TryRead(out var key, out var hash, out AccessKind _))
             {
                 Assert.Equal(KeyHash.Of(key), hash);
                 seen.Add(Encoding.UTF8.GetString(key));
@@ -183,9 +183,11 @@ public sealed class FeedTests
     {
         private bool isDue;
 
-        public void Observe(scoped AccessBatchReader batch)
+        public PrefetchStatistics Statistics => throw new NotSupportedException();
+
+        public void Observe(scoped AccessBatchReader batch, long now)
         {
-            while (batch.TryRead(out var key, out _))
+            while (batch.TryRead(out var key, out _, out _))
             {
                 var text = Encoding.UTF8.GetString(key);
                 learnt.Enqueue(text);
@@ -193,15 +195,17 @@ public sealed class FeedTests
             }
         }
 
-        public bool TryPredict(out byte[] keys)
+        public bool TryPredict(Span<byte> key, out Prediction prediction)
         {
-            var writer = new KeyListWriter();
-            writer.TryAdd(Encoding.UTF8.GetBytes(next), KeyHash.Of(Encoding.UTF8.GetBytes(next)));
-            keys = isDue ? writer.Take() : [];
+            var bytes = Encoding.UTF8.GetBytes(next);
+            bytes.CopyTo(key);
+            prediction = new Prediction(1, bytes.Length, KeyHash.Of(bytes), 0);
             var isPredicted = isDue;
             isDue = false;
             return isPredicted;
         }
+
+        public void Ended(ulong id, PrefetchOutcome outcome, long latency) => Assert.Equal(1UL, id);
     }
 
     /// <summary>Hangs first, then fails each other time.</summary>
@@ -211,7 +215,9 @@ public sealed class FeedTests
 
         public int Batches => Volatile.Read(ref batches);
 
-        public void Observe(scoped AccessBatchReader batch)
+        public PrefetchStatistics Statistics => throw new NotSupportedException();
+
+        public void Observe(scoped AccessBatchReader batch, long now)
         {
             stuck.Wait(TimeSpan.FromSeconds(30));
             if (Interlocked.Increment(ref batches) % 2 == 0)
@@ -220,10 +226,14 @@ public sealed class FeedTests
             }
         }
 
-        public bool TryPredict(out byte[] keys)
+        public bool TryPredict(Span<byte> key, out Prediction prediction)
         {
-            keys = [];
+            prediction = default;
             return false;
+        }
+
+        public void Ended(ulong id, PrefetchOutcome outcome, long latency)
+        {
         }
     }
 

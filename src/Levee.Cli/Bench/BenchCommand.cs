@@ -48,12 +48,14 @@ internal static class BenchCommand
         var duration = Time("--duration", "How long to measure.", TimeSpan.FromSeconds(10));
         var warmup = Time("--warmup", "How long to run before measuring; 0 for not at all.", TimeSpan.FromSeconds(2));
         var preload = new Option<bool>("--preload") { Description = "Write every key once before." };
+        var once = new Option<bool>("--once") { Description = "Walk the trace of --distribution once, in its order, instead of for --duration; with one thread and without --warmup." };
+        var blocks = TraceReader.BlocksOption();
         var fill = new Option<bool>("--fill") { Description = "Follow each read that misses with a write of its key, as an application fills its cache." };
         var seed = Whole("--seed", "Where chance starts; the same seed gives the same requests.", 1, 0, int.MaxValue);
         var json = new Option<bool>("--json") { Description = "Print a JSON object." };
         var command = new Command("bench", "Drive a RESP server, ours or any other, and print throughput, hit ratio and latencies.")
         {
-            operation, readShare, keys, distribution, valueSize, connections, pipeline, threads, rate, duration, warmup, preload, fill, seed, json,
+            operation, readShare, keys, distribution, valueSize, connections, pipeline, threads, rate, duration, warmup, once, blocks, preload, fill, seed, json,
         };
         var server = new ServerOptions(command);
         command.Validators.Add(result =>
@@ -64,6 +66,28 @@ internal static class BenchCommand
             if (isReadable && threadCount > connectionCount)
             {
                 result.AddError($"--threads: {threadCount} threads for {connectionCount} connections; allowed is at most one thread per connection.");
+            }
+        });
+        command.Validators.Add(result =>
+        {
+            if (!result.Children.All(static child => !child.Errors.Any()) || !result.GetValue(once))
+            {
+                return;
+            }
+
+            if (result.GetValue(distribution)?.TraceFile is null)
+            {
+                result.AddError("--once: there is no trace; name one with --distribution trace:FILE.");
+            }
+
+            if (Given(result, threads, StandardThreads) > 1)
+            {
+                result.AddError("--once: several threads do not keep the order of the trace; use --threads 1.");
+            }
+
+            if (result.GetResult(rate) is { Implicit: false })
+            {
+                result.AddError("--once: cannot be combined with --rate.");
             }
         });
         command.SetAction(async (parsed, cancellation) =>
@@ -78,7 +102,8 @@ internal static class BenchCommand
                 ReadShare = parsed.GetValue(operation) switch { "get" => 1, "set" => 0, _ => parsed.GetValue(readShare) },
                 Keys = parsed.GetValue(keys),
                 Distribution = shape,
-                TraceKeys = shape.TraceFile is { } file ? TraceReader.Read(file, null, cancellation).Keys : default,
+                TraceKeys = shape.TraceFile is { } file ? TraceReader.Read(file, null, parsed.GetValue(blocks), cancellation).Keys : default,
+                IsOnce = parsed.GetValue(once),
                 MinValueBytes = parsed.GetValue(valueSize).Min,
                 MaxValueBytes = parsed.GetValue(valueSize).Max,
                 Connections = parsed.GetValue(connections),

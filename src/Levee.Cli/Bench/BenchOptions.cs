@@ -24,6 +24,9 @@ internal sealed record BenchOptions
     /// <summary>The keys of a trace, in order; empty without one.</summary>
     public ReadOnlyMemory<ulong> TraceKeys { get; init; }
 
+    /// <summary>Whether the trace is walked once, in its order, however long that takes; instead of <see cref="Warmup"/> and <see cref="Duration"/>.</summary>
+    public bool IsOnce { get; init; }
+
     public required int MinValueBytes { get; init; }
 
     public required int MaxValueBytes { get; init; }

@@ -32,6 +32,13 @@ internal static class BenchRun
 
             // All threads start from the same moment, shortly from now.
             var start = BenchMeter.Now() + 10_000_000;
+            if (options.IsOnce)
+            {
+                var before = Environment.CpuUsage.TotalTime;
+                await RunAllAsync(workers, (worker, token) => worker.Run(start, token), "trace", progress, cancellation);
+                return Sum(workers, TimeSpan.FromMicroseconds((BenchMeter.Now() - start) / 1e3), Environment.CpuUsage.TotalTime - before);
+            }
+
             var cpu = MeasureCpuAsync(options.Warmup, options.Duration, cancellation);
             await RunAllAsync(workers, (worker, token) => worker.Run(start, token), "bench", progress, cancellation);
             return Sum(workers, options.Duration, await cpu);

@@ -24,12 +24,16 @@ internal sealed class BenchWorker
     private readonly ZipfGenerator? zipf;
     private readonly byte[] value;
     private readonly byte[] key;
+    private int keyLength;
     private readonly int index;
     private int nextConnection;
     private long tracePosition;
 
     // Keys that a preload still has to write; below zero when it is over.
     private long preloadNext;
+
+    // Where in the trace each of its keys stands first, during a preload.
+    private int[] firstPlaces = [];
 
     public BenchWorker(BenchOptions options, Socket[] sockets, int index)
     {
@@ -42,7 +46,8 @@ internal sealed class BenchWorker
         zipf = options.Distribution.ZipfExponent > 0 ? new ZipfGenerator(options.Keys, options.Distribution.ZipfExponent) : null;
         value = new byte[options.MaxValueBytes];
         random.NextBytes(value);
-        key = options.TraceKeys.IsEmpty ? "key:000000000000"u8.ToArray() : "trace:0000000000000000"u8.ToArray();
+        key = options.TraceKeys.IsEmpty ? "key:000000000000"u8.ToArray() : "trace:00000000000000000000"u8.ToArray();
+        keyLength = key.Length;
 
         // Threads walk the trace from evenly spaced places, together once per round.
         tracePosition = (long)options.TraceKeys.Length * index / options.Threads;
@@ -54,9 +59,11 @@ internal sealed class BenchWorker
     public void Preload(CancellationToken cancellation)
     {
         preloadNext = index;
-        var count = options.TraceKeys.IsEmpty ? options.Keys : options.TraceKeys.Length;
+        firstPlaces = options.TraceKeys.IsEmpty ? [] : FirstPlaces(options.TraceKeys.Span);
+        var count = options.TraceKeys.IsEmpty ? options.Keys : firstPlaces.Length;
         RunClosed(() => preloadNext < count, cancellation);
         preloadNext = -1;
+        firstPlaces = [];
     }
 
     /// <summary>Warms up and measures.</summary>
@@ -71,6 +78,12 @@ internal sealed class BenchWorker
         {
             RunPaced(start, end, cancellation);
         }
+        else if (options.IsOnce)
+        {
+            Meter.From = 0;
+            Meter.Until = long.MaxValue;
+            RunClosed(() => tracePosition < options.TraceKeys.Length, cancellation);
+        }
         else
         {
             RunClosed(() => BenchMeter.Now() < end, cancellation);
@@ -79,7 +92,8 @@ internal sealed class BenchWorker
 
     private void RunClosed(Func<bool> goesOn, CancellationToken cancellation)
     {
-        long grace = long.MaxValue;
+        var grace = long.MaxValue;
+        var isCounted = preloadNext >= 0 || options.IsOnce;
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -90,7 +104,7 @@ internal sealed class BenchWorker
                 if (connection.InFlight == 0 && !isOver)
                 {
                     var now = BenchMeter.Now();
-                    while (connection.HasRoom && goesOnWithPreload())
+                    while (connection.HasRoom && (!isCounted || goesOn()))
                     {
                         Add(connection, now);
                     }
@@ -124,7 +138,6 @@ internal sealed class BenchWorker
             WaitAndReceive(LongestWaitNanoseconds);
         }
 
-        bool goesOnWithPreload() => preloadNext < 0 || goesOn();
     }
 
     private void RunPaced(long start, long end, CancellationToken cancellation)
@@ -229,7 +242,7 @@ internal sealed class BenchWorker
         var number = isFill ? connection.Missed!.Dequeue() : NextKey();
         FormatKey(number);
         var length = options.MinValueBytes == options.MaxValueBytes ? options.MaxValueBytes : random.Next(options.MinValueBytes, options.MaxValueBytes + 1);
-        connection.Add(due, isRead, number, key, value.AsSpan(0, length));
+        connection.Add(due, isRead, number, key.AsSpan(0, keyLength), value.AsSpan(0, length));
     }
 
     /// <summary>The next key's number, or, with a trace, its place in it.</summary>
@@ -239,7 +252,7 @@ internal sealed class BenchWorker
         {
             var next = preloadNext;
             preloadNext += options.Threads;
-            return next;
+            return firstPlaces.Length == 0 ? next : firstPlaces[next];
         }
 
         return !options.TraceKeys.IsEmpty ? tracePosition++ % options.TraceKeys.Length : zipf is null ? random.Next(options.Keys) : zipf.Next(random);
@@ -249,7 +262,8 @@ internal sealed class BenchWorker
     {
         if (!options.TraceKeys.IsEmpty)
         {
-            Utf8Formatter.TryFormat(options.TraceKeys.Span[(int)number], key.AsSpan(6), out _, new System.Buffers.StandardFormat('x', 16));
+            Utf8Formatter.TryFormat(options.TraceKeys.Span[(int)number], key.AsSpan(6), out var digits);
+            keyLength = 6 + digits;
             return;
         }
 
@@ -258,5 +272,20 @@ internal sealed class BenchWorker
             (number, var rest) = Math.DivRem(number, 10);
             key[digit] = (byte)('0' + rest);
         }
+    }
+
+    private static int[] FirstPlaces(ReadOnlySpan<ulong> keys)
+    {
+        var seen = new HashSet<ulong>();
+        List<int> places = [];
+        for (var place = 0; place < keys.Length; place++)
+        {
+            if (seen.Add(keys[place]))
+            {
+                places.Add(place);
+            }
+        }
+
+        return [.. places];
     }
 }

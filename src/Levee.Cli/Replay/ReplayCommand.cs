@@ -37,11 +37,12 @@ internal static class ReplayCommand
             CustomParser = result => List<long>(result, TryParseBytes, $"{ByteSize.Allowed}, at least 1"),
             HelpName = "sizes",
         };
+        var blocks = TraceReader.BlocksOption();
         var json = new Option<bool>("--json") { Description = "Print a JSON array instead of tables." };
         var demo = new Option<bool>("--demo") { Description = "Replay a generated trace: a Zipf working set, scans and a loop." };
         var command = new Command("replay", "Replay traces through the eviction policies that the server runs, and print their hit ratios.")
         {
-            files, policies, entries, bytes, json, demo,
+            files, policies, entries, bytes, blocks, json, demo,
         };
         command.Validators.Add(result =>
         {
@@ -65,7 +66,7 @@ internal static class ReplayCommand
             {
                 var unit = parsed.GetResult(bytes) is null ? CapacityUnit.Entries : CapacityUnit.Bytes;
                 var run = new ReplayRun(parsed.GetValue(policies)!, parsed.GetValue(unit == CapacityUnit.Bytes ? bytes : entries)!, unit);
-                var results = WithProgress(bar => Replay(run, parsed.GetValue(files)!, parsed.GetValue(demo), unit, bar, cancellation));
+                var results = WithProgress(bar => Replay(run, parsed.GetValue(files)!, parsed.GetValue(blocks), parsed.GetValue(demo), unit, bar, cancellation));
                 var output = parsed.InvocationConfiguration.Output;
                 if (parsed.GetValue(json))
                 {
@@ -84,7 +85,7 @@ internal static class ReplayCommand
 
     private delegate bool Parser<T>(string text, out T value);
 
-    private static List<ReplayResult> Replay(ReplayRun run, string[] files, bool demo, CapacityUnit unit, ProgressContext? bar, CancellationToken cancellation)
+    private static List<ReplayResult> Replay(ReplayRun run, string[] files, BlockCount blocks, bool demo, CapacityUnit unit, ProgressContext? bar, CancellationToken cancellation)
     {
         List<ReplayResult> results = [];
         if (demo)
@@ -95,7 +96,7 @@ internal static class ReplayCommand
         foreach (var file in files)
         {
             var name = Path.GetFileName(file);
-            var trace = TraceReader.Read(file, Step(bar, $"reading {name}", 1), cancellation);
+            var trace = TraceReader.Read(file, Step(bar, $"reading {name}", 1), blocks, cancellation);
             if (unit == CapacityUnit.Bytes && !trace.HasSizes)
             {
                 throw new CommandException($"{file}: --bytes needs a trace with sizes, lines of 'key size'; use --entries");

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.CommandLine;
 using System.IO.Compression;
 using Levee.Keys;
 
@@ -26,8 +27,11 @@ internal sealed class TraceReader
     private long lineNumber;
     private Format format;
 
-    private TraceReader(string path, IProgress<double>? progress)
+    private readonly bool takesFirstBlocks;
+
+    private TraceReader(string path, IProgress<double>? progress, BlockCount blocks)
     {
+        takesFirstBlocks = blocks == BlockCount.First;
         this.path = path;
         this.progress = progress;
         var name = path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? path[..^3] : path;
@@ -44,17 +48,26 @@ internal sealed class TraceReader
         Blocks,
     }
 
+    /// <summary>The option that says which blocks of a line of a .lis trace count.</summary>
+    public static Option<BlockCount> BlocksOption() => new("--blocks")
+    {
+        Description = "Of a line 'start count x x' of a .lis trace: all its blocks count as requests, or the first only. Each line read as one request is what a prefetcher is to be judged by.",
+        HelpName = "all|first",
+        DefaultValueFactory = static _ => BlockCount.All,
+    };
+
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="progress">Hears which part of the file has been read, from 0 to 1.</param>
+    /// <param name="blocks">Which blocks of a line of a .lis trace count.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="CommandException">The file cannot be read, a line is not as it must be, or there is no request in it.</exception>
-    public static Trace Read(string path, IProgress<double>? progress = null, CancellationToken cancellation = default)
+    public static Trace Read(string path, IProgress<double>? progress = null, BlockCount blocks = BlockCount.All, CancellationToken cancellation = default)
     {
         try
         {
             using var file = File.OpenRead(path);
-            return new TraceReader(path, progress).Read(file, cancellation);
+            return new TraceReader(path, progress, blocks).Read(file, cancellation);
         }
         catch (InvalidDataException broken)
         {
@@ -204,7 +217,7 @@ internal sealed class TraceReader
             throw Bad(line, $"'start count x x', numbers with a count of 1 to {int.MaxValue}");
         }
 
-        for (ulong i = 0; i < blocks; i++)
+        for (ulong i = 0; i < (takesFirstBlocks ? 1 : blocks); i++)
         {
             Append(unchecked(start + i));
         }
@@ -251,4 +264,14 @@ internal sealed class TraceReader
 
         return new CommandException($"{path}, line {lineNumber}: expected {expected}; found '{new string(text)}{(line.Length > Shown ? "..." : "")}'");
     }
+}
+
+/// <summary>Which blocks of a line of a .lis trace count as requests.</summary>
+internal enum BlockCount
+{
+    /// <summary>Each of them, as in the ARC paper.</summary>
+    All,
+
+    /// <summary>The first only: a line is one request.</summary>
+    First,
 }

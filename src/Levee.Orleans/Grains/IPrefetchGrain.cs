@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Levee.Learning;
 using Levee.Operations;
 using Levee.Orleans.Silo;
@@ -69,7 +70,7 @@ internal sealed class PrefetchGrain(LeveeSilo silo, IOptions<LeveeSiloOptions> o
     {
         try
         {
-            journal.Take(batch.Value);
+            journal.Take(batch.Value, Stopwatch.GetTimestamp());
         }
         catch (FormatException)
         {
@@ -97,14 +98,28 @@ internal sealed class PrefetchGrain(LeveeSilo silo, IOptions<LeveeSiloOptions> o
 
     private void Ask()
     {
-        while (prefetcher is not null && prefetcher.TryPredict(out var packed))
+        if (prefetcher is null)
         {
-            var keys = new KeyListReader(packed);
-            while (keys.TryRead(out var key, out var hash))
+            return;
+        }
+
+        Span<byte> key = stackalloc byte[KeyList.MaxKeyBytes];
+        var isAny = false;
+        while (prefetcher.TryPredict(key, out var prediction))
+        {
+            var isKnown = prediction.KeyLength > 0;
+            if (isKnown)
             {
-                cache.Submit(new Operation { Kind = OperationKind.Prefetch, Key = key, Hash = hash }, this, ++asked);
+                cache.Submit(new Operation { Kind = OperationKind.Prefetch, Key = key[..prediction.KeyLength], Hash = prediction.Hash }, this, ++asked);
+                isAny = true;
             }
 
+            // Partitions answer before the load has ended, so how it ends is not known here.
+            prefetcher.Ended(prediction.Id, isKnown ? PrefetchOutcome.Promoted : PrefetchOutcome.Dropped, 0);
+        }
+
+        if (isAny)
+        {
             cache.Flush(this);
         }
     }

@@ -109,7 +109,7 @@ internal sealed class SiloFeeds : IInvalidationListener
         {
             if (answer.Outcome == Outcome.Miss)
             {
-                accesses.Report(key, hash);
+                accesses.Report(key, hash, AccessKind.Miss);
             }
 
             sink.Answer(ticket, answer);

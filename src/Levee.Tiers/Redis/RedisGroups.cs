@@ -42,6 +42,9 @@ internal sealed class RedisGroups
         return location;
     }
 
+    /// <summary>Says that Redis has, or may have, records that have no place: others are going to replace them, or tombstones to delete them.</summary>
+    public void Hold(long heldSinceMs) => Current.HoldsFromMs = Math.Min(Current.HoldsFromMs, heldSinceMs);
+
     /// <summary>Begins the next group.</summary>
     public void Open(long heldSinceMs)
     {
@@ -76,14 +79,18 @@ internal sealed class RedisGroups
         return older.Count == 0 || older.Peek().Sequence > reclaimedThrough ? 0 : reclaimedThrough;
     }
 
-    /// <summary>Says that nothing in the groups up to a number is live any more: they are gone when a tombstone has been answered.</summary>
-    public void EndReclaim(long through, long lastTombstone)
+    /// <summary>
+    /// Says that nothing in the groups up to a number is live any more: they are gone when a tombstone has been answered, and a record of the buffer, for what waits there may be going to
+    /// replace one of theirs.
+    /// </summary>
+    public void EndReclaim(long through, long lastTombstone, long lastTicket)
     {
         foreach (var group in older)
         {
             if (group.Sequence <= through)
             {
                 group.GoneWithTombstone = lastTombstone;
+                group.GoneWithTicket = lastTicket;
             }
         }
     }
@@ -92,9 +99,9 @@ internal sealed class RedisGroups
     public bool IsBeingReclaimed(SegmentLocation location) => !location.IsInBuffer && location.Sequence <= reclaimedThrough;
 
     /// <summary>A clock before which no record in Redis was taken in.</summary>
-    public long HoldsFrom(long answeredTombstone)
+    public long HoldsFrom(long answeredTombstone, long answeredTicket)
     {
-        while (older.TryPeek(out var oldest) && oldest.GoneWithTombstone <= answeredTombstone)
+        while (older.TryPeek(out var oldest) && oldest.GoneWithTombstone <= answeredTombstone && oldest.GoneWithTicket <= answeredTicket)
         {
             older.Dequeue();
         }
@@ -147,5 +154,8 @@ internal sealed class RedisGroups
 
         /// <summary>The tombstone with whose answer nothing of it is left in Redis; <see cref="long.MaxValue"/>: it has not been given up.</summary>
         public long GoneWithTombstone { get; set; } = long.MaxValue;
+
+        /// <summary>The last record that was in the buffer when it had been given up: it, or one before it, may replace one of the group's.</summary>
+        public long GoneWithTicket { get; set; } = long.MaxValue;
     }
 }

@@ -94,7 +94,7 @@ public sealed partial class RedisTier
 
             lock (gate)
             {
-                groups.EndReclaim(through, tombstones.Next - 1);
+                groups.EndReclaim(through, tombstones.Next - 1, lastTicket);
             }
 
             context.Failpoint?.Invoke("redis:reclaimed");

@@ -159,6 +159,11 @@ public sealed partial class RedisTier
         lock (gate)
         {
             sentSets.Clear();
+            if (reachedTicket > answeredTicket)
+            {
+                groups.Hold(heldSinceMs);
+            }
+
             sentTicket = answeredTicket;
             sentTombstone = tombstones.Answered;
             replies.IsCurrent = true;
@@ -218,6 +223,7 @@ public sealed partial class RedisTier
         tombstones.Restart(state.Generation);
         removals.Restart(state.Generation);
         isListing = false;
+        replacing.Clear();
         KeepOnlyBuffered();
         groups.Clear();
         if (currentReplies is { } replies)

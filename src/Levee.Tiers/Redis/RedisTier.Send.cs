@@ -22,6 +22,9 @@ public sealed partial class RedisTier
     private readonly Queue<long> throughTickets = new();
     private long sentTicket;
     private long answeredTicket;
+
+    // The highest that was ever sent: on a connection that was lost too, whose last records Redis may have.
+    private long reachedTicket;
     private long sentTombstone;
 
     // Every record that waits was taken in at heldSinceMs or later; what came up to markTicket was taken in before markMs.
@@ -95,20 +98,29 @@ public sealed partial class RedisTier
             }
 
             sentTicket = ticket;
-            if (!presence.TryFind(TierRecord.Hash(record.Record), out var entry) || !IsAt(entry, ticket) || !IsLive(entry))
+            reachedTicket = Math.Max(reachedTicket, ticket);
+            if (!IsToSend(TierRecord.Hash(record.Record), ticket, out var isReplacing))
             {
                 continue;
             }
 
             var expiresAt = TierRecord.ExpiresAt(record.Record);
-            if (expiresAt == Limits.Never || expiresAt > now)
+            if (expiresAt == Limits.Never || expiresAt > now || isReplacing)
             {
-                batch.AddRecord(record, ticket, expiresAt == Limits.Never ? 0 : expiresAt - now);
+                // One that has expired must take the other's place all the same.
+                batch.AddRecord(record, ticket, expiresAt == Limits.Never ? 0 : Math.Max(1, expiresAt - now));
             }
         }
 
         ReleaseSkipped();
         return true;
+    }
+
+    /// <summary>Whether a record is what the index points at, or has been superseded there by one that is not sent yet, with no tombstone in between.</summary>
+    private bool IsToSend(ulong hash, long ticket, out bool isReplacing)
+    {
+        isReplacing = replacing.TryGetValue(hash, out var first) && first <= ticket;
+        return presence.TryFind(hash, out var entry) && !IsVoid(entry) && entry.Location.IsInBuffer && !IsCleared(entry) && (isReplacing || IsAt(entry, ticket));
     }
 
     private bool SendBatch(RedisLink connected)
@@ -221,12 +233,17 @@ public sealed partial class RedisTier
         {
             if (isFound)
             {
+                replacing.Remove(set.Hash);
                 presence.Move(set.Hash, entry.Location, groups.Add(set.Length, entry.Location.Flags, heldSinceMs));
                 if (groups.IsExhausted)
                 {
                     GiveUpGeneration("its numbers are used up");
                     return;
                 }
+            }
+            else
+            {
+                groups.Hold(heldSinceMs);
             }
         }
         else if (isFound)

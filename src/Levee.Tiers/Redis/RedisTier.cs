@@ -10,12 +10,17 @@ namespace Levee.Tiers.Redis;
 /// <summary>
 /// A tier in Redis, Valkey or Garnet: one key per record, named by prefix, cache, generation and hash (docs/decisions/0008-the-hierarchy.md, "The Redis tier").
 /// <para>
-/// What must hold, always: a record of this generation that lies in Redis, or is under way there, is either what <see cref="RedisPresence"/> says is live, or it is covered by a tombstone
-/// whose UNLINK is not answered yet, by a clear or tag removal in the log, or by its own expiry. So whatever is dropped from the index where Redis may have it goes through
-/// <see cref="MakeVoid"/>, which logs; and a record that comes back counts only if the index says the same after the answer as it said before the question.
+/// What must hold, always: a record of this generation that lies in Redis, or is under way there, is either what <see cref="RedisPresence"/> says is live, or what a record in the buffer is
+/// to replace, or it is covered by a tombstone whose UNLINK is not answered yet, by a clear or tag removal in the log, or by its own expiry. So whatever is dropped from the index where Redis
+/// may have it goes through <see cref="MakeVoid"/>, which logs; and a record that comes back counts only if the index says the same after the answer as it said before the question.
 /// </para>
 /// <para>
-/// Order: one loop sends, and in each turn, under the lock, takes all tombstones first and then only those records that the index still points at. So an UNLINK never overtakes a SET
+/// A record that takes the place of a live one logs nothing: until its SET has happened the other one is what was acknowledged last, and must be there if this process dies. So such a
+/// record is always sent, even if it has expired by then, unless a tombstone or a clear takes it away; and so are those before it that it has superseded in the buffer, because a write
+/// through is acknowledged when the answers have passed it, and by then Redis must not hold what it replaced.
+/// </para>
+/// <para>
+/// Order: one loop sends, and in each turn, under the lock, takes all tombstones first and then the records, but for those that a tombstone or a clear has taken away. So an UNLINK never overtakes a SET
 /// that it is to void, nor falls behind one that came later. After the connection was lost the former one is killed at the server, and the loop begins again behind the last answer.
 /// </para>
 /// While Redis is being listed (after a start) a hash that the index does not know may be there; then no mark of a void hash is taken away.
@@ -40,6 +45,9 @@ public sealed partial class RedisTier : ITier
 
     // Per partition: up to which version, ticket and group everything is void.
     private ClearMark[] clears = [];
+
+    // Hashes whose record in the buffer takes the place of another, and the first ticket of those that followed on one another there without a tombstone in between.
+    private readonly Dictionary<ulong, long> replacing = [];
     private ITierHost host = null!;
     private TierState state = null!;
     private RedisNames names = null!;
@@ -197,7 +205,7 @@ public sealed partial class RedisTier : ITier
                 return;
             }
 
-            if (isKnown && !isListing && entry.Location.IsInBuffer && FullTicket(entry.Location) > sentTicket)
+            if (isKnown && !isListing && entry.Location.IsInBuffer && FullTicket(entry.Location) > reachedTicket && !replacing.ContainsKey(hash))
             {
                 presence.Remove(hash);
                 return;
@@ -378,9 +386,13 @@ public sealed partial class RedisTier : ITier
             return false;
         }
 
+        return !IsCleared(entry) && (entry.ExpiresAtSeconds == IndexEntry.NeverExpires || !entry.IsExpired(NowMs()));
+    }
+
+    private bool IsCleared(in IndexEntry entry)
+    {
         ref var clear = ref clears[PartitionOf(entry.Hash)];
-        var isCleared = entry.Location.IsInBuffer ? clear.Ticket > 0 && FullTicket(entry.Location) <= clear.Ticket : entry.Location.Sequence <= clear.Sequence;
-        return !isCleared && (entry.ExpiresAtSeconds == IndexEntry.NeverExpires || !entry.IsExpired(NowMs()));
+        return entry.Location.IsInBuffer ? clear.Ticket > 0 && FullTicket(entry.Location) <= clear.Ticket : entry.Location.Sequence <= clear.Sequence;
     }
 
     // A location keeps the lower bits of a ticket; the buffer is far smaller than what they can tell apart.
@@ -399,21 +411,35 @@ public sealed partial class RedisTier : ITier
         demotions++;
         var flags = entry.Tags.IsEmpty ? LocationFlags.None : LocationFlags.Tagged;
         var added = new IndexEntry(entry.Hash, SegmentLocation.InBuffer(ticket, flags), IndexEntry.Seconds(entry.ExpiresAt));
-
-        // Another record of the hash, which Redis may have: were the new one dropped before it is sent, nothing would name the other one any more.
-        if (presence.TryFind(entry.Hash, out var other) && !IsVoid(other) && (!other.Location.IsInBuffer || FullTicket(other.Location) <= sentTicket))
-        {
-            MakeVoid(entry.Hash, ulong.MaxValue);
-        }
-
+        NoteReplacing(entry.Hash, ticket);
         presence.Set(added, out _);
         work.Raise();
         return true;
     }
 
+    /// <summary>Notes of a new record if it takes the place of another: of one that Redis has or may have, or of one in the buffer that is to be sent before it.</summary>
+    private void NoteReplacing(ulong hash, long ticket)
+    {
+        var isKnown = presence.TryFind(hash, out var other);
+        if (isKnown ? IsVoid(other) : !isListing)
+        {
+            return;
+        }
+
+        if (isKnown && other.Location.IsInBuffer && FullTicket(other.Location) > reachedTicket)
+        {
+            replacing.TryAdd(hash, FullTicket(other.Location));
+        }
+        else
+        {
+            replacing[hash] = ticket;
+        }
+    }
+
     /// <summary>Logs a tombstone and marks the hash void until its UNLINK is answered.</summary>
     private void MakeVoid(ulong hash, ulong version)
     {
+        replacing.Remove(hash);
         if (!tombstones.TryAppend(hash, version, out var number))
         {
             GiveUpGeneration("too many tombstones wait for Redis");
@@ -434,7 +460,7 @@ public sealed partial class RedisTier : ITier
             return recoveredHoldsFromMs;
         }
 
-        return presence.Live == 0 && buffer.Count == 0 && tombstones.Unanswered == 0 ? long.MaxValue : Math.Min(groups.HoldsFrom(tombstones.Answered), HeldSince());
+        return presence.Live == 0 && buffer.Count == 0 && tombstones.Unanswered == 0 ? long.MaxValue : Math.Min(groups.HoldsFrom(tombstones.Answered, answeredTicket), HeldSince());
     }
 
     private struct ClearMark

@@ -70,6 +70,9 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side
     /// <returns>False where the share has no page left.</returns>
     public virtual bool TryPrepare(int residents) => true;
 
+    /// <summary>Whether the policy would rent one more page at the next <see cref="Arrive"/> and works worse without. Its owner may make room for it.</summary>
+    public virtual bool NeedsPage => false;
+
     /// <summary>Whether a node is resident, and not a ghost or on no list.</summary>
     public abstract bool IsResident(int node);
 

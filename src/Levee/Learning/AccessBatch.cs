@@ -7,7 +7,7 @@ namespace Levee.Learning;
 /// <param name="Bytes">The packed form, with all of the above; shorter than <see cref="KeyList.MessageBytes"/>. <see cref="AccessBatchReader"/> reads it.</param>
 public readonly record struct AccessBatch(ulong FrontDoor, long Sequence, int Count, byte[] Bytes)
 {
-    internal const byte Version = 1;
+    internal const byte Version = 2;
 
     /// <summary>Version (1 byte), front door (8), sequence (8), count (2); then a <see cref="KeyList"/>.</summary>
     internal const int HeadBytes = 19;

@@ -44,5 +44,5 @@ public ref struct AccessBatchReader
 
     /// <summary>Reads the next access.</summary>
     /// <returns>False at the end.</returns>
-    public bool TryRead(out ReadOnlySpan<byte> key, out ulong hash) => KeyList.TryRead(ref rest, out key, out hash);
+    public bool TryRead(out ReadOnlySpan<byte> key, out ulong hash, out AccessKind kind) => KeyList.TryRead(ref rest, out key, out hash, out kind);
 }

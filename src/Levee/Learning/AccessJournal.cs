@@ -20,8 +20,10 @@ public sealed class AccessJournal
     public IReadOnlyList<AccessCounts> Counts => [.. silentFirst.Select(static door => door.Counts)];
 
     /// <summary>Takes a packed <see cref="AccessBatch"/>.</summary>
+    /// <param name="packed">The batch.</param>
+    /// <param name="now">The time, as <see cref="IPrefetcher.Observe"/> has it.</param>
     /// <exception cref="FormatException">It is damaged; nothing was counted.</exception>
-    public void Take(ReadOnlySpan<byte> packed)
+    public void Take(ReadOnlySpan<byte> packed, long now = 0)
     {
         var batch = new AccessBatchReader(packed);
         var door = DoorOf(batch.FrontDoor, batch.Sequence);
@@ -34,7 +36,7 @@ public sealed class AccessJournal
 
         door.Counts = counts with { Lost = counts.Lost + batch.Sequence - door.Next };
         door.Next = batch.Sequence + batch.Count;
-        prefetcher?.Observe(batch);
+        prefetcher?.Observe(batch, now);
     }
 
     /// <summary>What was sent before a front door's first batch arrives here is not lost: there was nobody to send it to.</summary>

@@ -58,7 +58,7 @@ public sealed class AccessStream : IAccessSink
     public long Dropped => Interlocked.Read(ref dropped);
 
     /// <inheritdoc/>
-    public void Report(ReadOnlySpan<byte> key, ulong hash)
+    public void Report(ReadOnlySpan<byte> key, ulong hash, AccessKind kind)
     {
         if (key.Length > KeyList.MaxKeyBytes || !TryClaim(out var position))
         {
@@ -69,7 +69,7 @@ public sealed class AccessStream : IAccessSink
         var index = (int)position & (turns.Length - 1);
         var slot = slots.AsSpan(index * SlotBytes, SlotBytes);
         BinaryPrimitives.WriteInt64LittleEndian(slot, Interlocked.Read(ref dropped));
-        KeyList.Write(slot[DroppedBytes..], key, hash);
+        KeyList.Write(slot[DroppedBytes..], key, hash, kind);
         Volatile.Write(ref turns[index], position + 1);
     }
 
@@ -120,7 +120,7 @@ public sealed class AccessStream : IAccessSink
 
             ReadOnlySpan<byte> slot = slots.AsSpan(index * SlotBytes, SlotBytes);
             var lost = Math.Max(droppedBefore, BinaryPrimitives.ReadInt64LittleEndian(slot));
-            var entry = slot.Slice(DroppedBytes, KeyList.EntryHeadBytes + BinaryPrimitives.ReadUInt16LittleEndian(slot[(DroppedBytes + 8)..]));
+            var entry = slot.Slice(DroppedBytes, KeyList.EntryLength(slot[DroppedBytes..]));
             if (count > 0 && (lost != droppedBefore || entry.Length > batch.Length - length))
             {
                 break;

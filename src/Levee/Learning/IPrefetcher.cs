@@ -3,11 +3,23 @@ namespace Levee.Learning;
 /// <summary>Learns from the accesses of a cache's front doors what is asked for next. One thread at a time calls it.</summary>
 public interface IPrefetcher
 {
-    /// <summary>Learns from a batch. Those of one front door come in order; where one was lost, <see cref="AccessBatchReader.Sequence"/> leaps.</summary>
-    void Observe(scoped AccessBatchReader batch);
+    /// <summary>What it knows and did.</summary>
+    PrefetchStatistics Statistics { get; }
 
-    /// <summary>Takes what is worth having in memory before it is asked for, the most likely first, and forgets that it said so.</summary>
-    /// <param name="keys">The keys, packed by <see cref="KeyListWriter"/>.</param>
+    /// <summary>Learns from a batch. Those of one front door come in order; where one was lost, <see cref="AccessBatchReader.Sequence"/> leaps.</summary>
+    /// <param name="batch">The accesses.</param>
+    /// <param name="now">The time, in any unit, the same as that of <see cref="Ended"/>'s latency; it never falls.</param>
+    void Observe(scoped AccessBatchReader batch, long now);
+
+    /// <summary>Takes what is worth having in memory before it is asked for, the oldest prediction first. Whoever takes it says by <see cref="Ended"/> what became of it.</summary>
+    /// <param name="key">Where the key is written; room for <see cref="KeyList.MaxKeyBytes"/>.</param>
+    /// <param name="prediction">What to load.</param>
     /// <returns>Whether there is any.</returns>
-    bool TryPredict(out byte[] keys);
+    bool TryPredict(Span<byte> key, out Prediction prediction);
+
+    /// <summary>Says what became of a prediction that was taken.</summary>
+    /// <param name="id">The prediction's <see cref="Prediction.Id"/>.</param>
+    /// <param name="outcome">How it ended.</param>
+    /// <param name="latency">How long the load took, in the unit of the time; of meaning where <paramref name="outcome"/> is <see cref="PrefetchOutcome.Promoted"/>.</param>
+    void Ended(ulong id, PrefetchOutcome outcome, long latency);
 }

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Levee.Learning;
 
 /// <summary>
-/// Keys with their routing hashes, packed one behind the other: hash (8 bytes), length of the key (2 bytes, 0 to <see cref="MaxKeyBytes"/>), key. Little endian. What frames it says how many there are.
+/// Accesses, packed one behind the other: the key's routing hash (8 bytes), length of the key (0 to <see cref="MaxKeyBytes"/>) with the <see cref="AccessKind"/> in its upper four bits (2 bytes), key. Little endian.
+/// What frames the list says how many there are.
 /// </summary>
 public static class KeyList
 {
@@ -15,33 +16,40 @@ public static class KeyList
 
     internal const int EntryHeadBytes = 10;
 
-    internal static int Write(Span<byte> destination, ReadOnlySpan<byte> key, ulong hash)
+    private const int KindShift = 12;
+    private const int LengthMask = (1 << KindShift) - 1;
+
+    internal static void Write(Span<byte> destination, ReadOnlySpan<byte> key, ulong hash, AccessKind kind)
     {
         BinaryPrimitives.WriteUInt64LittleEndian(destination, hash);
-        BinaryPrimitives.WriteUInt16LittleEndian(destination[8..], (ushort)key.Length);
+        BinaryPrimitives.WriteUInt16LittleEndian(destination[8..], (ushort)(key.Length | ((int)kind << KindShift)));
         key.CopyTo(destination[EntryHeadBytes..]);
-        return EntryHeadBytes + key.Length;
     }
 
-    /// <summary>Takes the first key off a list that has been checked.</summary>
+    /// <summary>The bytes that the first access takes of a list that has been checked.</summary>
+    internal static int EntryLength(ReadOnlySpan<byte> list) => EntryHeadBytes + (BinaryPrimitives.ReadUInt16LittleEndian(list[8..]) & LengthMask);
+
+    /// <summary>Takes the first access off a list that has been checked.</summary>
     /// <returns>False at the end of the list.</returns>
-    internal static bool TryRead(scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> key, out ulong hash)
+    internal static bool TryRead(scoped ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> key, out ulong hash, out AccessKind kind)
     {
         if (list.IsEmpty)
         {
             key = default;
             hash = 0;
+            kind = default;
             return false;
         }
 
         hash = BinaryPrimitives.ReadUInt64LittleEndian(list);
-        var length = BinaryPrimitives.ReadUInt16LittleEndian(list[8..]);
-        key = list.Slice(EntryHeadBytes, length);
-        list = list[(EntryHeadBytes + length)..];
+        kind = (AccessKind)(BinaryPrimitives.ReadUInt16LittleEndian(list[8..]) >> KindShift);
+        var end = EntryLength(list);
+        key = list[EntryHeadBytes..end];
+        list = list[end..];
         return true;
     }
 
-    /// <summary>Throws unless a list has exactly so many keys.</summary>
+    /// <summary>Throws unless a list has exactly so many accesses.</summary>
     internal static void Check(ReadOnlySpan<byte> list, int count)
     {
         for (var i = 0; i < count; i++)
@@ -51,7 +59,13 @@ public static class KeyList
                 throw new FormatException($"The list of keys ends in key {i} of {count}.");
             }
 
-            var length = BinaryPrimitives.ReadUInt16LittleEndian(list[8..]);
+            var kind = BinaryPrimitives.ReadUInt16LittleEndian(list[8..]) >> KindShift;
+            if (kind > (int)AccessKind.PollutedMiss)
+            {
+                throw new FormatException($"Key {i} of {count} has the unknown access kind {kind}.");
+            }
+
+            var length = EntryLength(list) - EntryHeadBytes;
             if (length > MaxKeyBytes || length > list.Length - EntryHeadBytes)
             {
                 throw new FormatException($"Key {i} of {count} has {length} bytes; allowed: up to {Math.Min(MaxKeyBytes, list.Length - EntryHeadBytes)}.");

@@ -65,6 +65,11 @@ public sealed class PolicyDecider
 
         worth += report.Worth;
         reads += report.Reads;
+        if (report.Reads == 0)
+        {
+            return false; // It asks what is in force.
+        }
+
         progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerPeriod));
         return progress.Values.Sum() * LooksPerPeriod >= progress.Count && Look();
     }

@@ -39,6 +39,9 @@ public interface ICacheHost
     /// </summary>
     int TierCount => 0;
 
+    /// <summary>The cache's prefetcher; null where there is none.</summary>
+    IPrefetchControl? Prefetching => null;
+
     /// <summary>Whether all answers that were given so far may be acknowledged. Where not, none that came since the last commit may leave the process before <see cref="CommitAsync"/> completes.</summary>
     bool IsCommitted => true;
 

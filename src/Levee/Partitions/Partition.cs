@@ -132,21 +132,6 @@ public sealed partial class Partition : IEvictionListener
         return taken;
     }
 
-    /// <summary>First of three steps towards the lookup of a key, taken for many keys before any lookup: each fetches what the next one reads. From any thread, unserialised: they change nothing.</summary>
-    /// <returns>What <see cref="Operation.IndexHint"/> may carry to this partition.</returns>
-    internal ulong ApproachBucket(ReadOnlySpan<byte> key)
-    {
-        var tag = store.TagOf(key);
-        store.ApproachBucket(tag);
-        return hintMark | tag;
-    }
-
-    /// <summary>Second step.</summary>
-    internal int ApproachNode(ulong hint) => store.ApproachNode((uint)hint);
-
-    /// <summary>Third step, to be taken again with the node that it returns, if any.</summary>
-    internal int ApproachRecord(ulong hint, int node) => store.ApproachRecord((uint)hint, node);
-
     /// <summary>Acts on one operation. The answer goes into <paramref name="sink"/> under <paramref name="ticket"/>, now or when a load has come back.</summary>
     public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
     {

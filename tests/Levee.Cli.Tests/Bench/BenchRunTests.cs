@@ -30,6 +30,20 @@ public sealed class BenchRunTests
     }
 
     [Fact(Timeout = 60_000)]
+    public async Task A_trace_is_walked_once_in_its_order_after_its_keys_were_written_once()
+    {
+        await using var server = new SmallServer();
+        ulong[] trace = [.. Enumerable.Range(0, 5000).Select(static i => (ulong)(i * 7 % 600)), ulong.MaxValue, 3];
+        var options = Options(server.Port) with { TraceKeys = trace, IsOnce = true, ReadShare = 1, IsPreloading = true, Threads = 1, Connections = 3, Pipeline = 1, Duration = TimeSpan.Zero };
+        var result = await BenchRun.RunAsync(options, null, TestContext.Current.CancellationToken);
+        Assert.Equal(601, server.KeyCount);
+        Assert.Equal((trace.Length, trace.Length, 0, 0), (result.Reads, result.Hits, result.Writes, result.Errors));
+        Assert.Contains("trace:18446744073709551615", server.Keys);
+        Assert.Contains("trace:0", server.Keys);
+        Assert.True(result.Seconds > 0);
+    }
+
+    [Fact(Timeout = 60_000)]
     public async Task A_stall_counts_for_every_operation_that_was_due_during_it()
     {
         await using var server = new SmallServer { StallAfterCommands = 300, Stall = TimeSpan.FromMilliseconds(200) };
@@ -90,6 +104,8 @@ public sealed class BenchRunTests
         public int CloseAfterCommands { get; init; } = int.MaxValue;
 
         public int KeyCount => entries.Count;
+
+        public IEnumerable<string> Keys => entries.Keys;
 
         public async ValueTask DisposeAsync()
         {

@@ -22,6 +22,14 @@ public sealed class TraceReaderTests : IDisposable
     }
 
     [Fact]
+    public void Of_a_lis_line_the_first_block_alone_counts_where_that_is_asked_for()
+    {
+        var path = Path.Combine(folder.FullName, "a.lis");
+        File.WriteAllText(path, "10 3 0 0\n7 1 0 5\n");
+        Assert.Equal([10UL, 7], TraceReader.Read(path, blocks: BlockCount.First, cancellation: TestContext.Current.CancellationToken).Keys.ToArray());
+    }
+
+    [Fact]
     public void Numbers_are_keys_as_they_are_and_text_is_hashed()
     {
         var trace = Read("a.txt", "42\nuser:1\n007\n-5\n18446744073709551615\n");
@@ -123,7 +131,7 @@ public sealed class TraceReaderTests : IDisposable
 
     private Trace Read(string name, string text) => ReadFile(Write(name, Encoding.UTF8.GetBytes(text)));
 
-    private static Trace ReadFile(string path) => TraceReader.Read(path, progress: null, TestContext.Current.CancellationToken);
+    private static Trace ReadFile(string path) => TraceReader.Read(path, progress: null, cancellation: TestContext.Current.CancellationToken);
 
     private string Write(string name, byte[] content)
     {

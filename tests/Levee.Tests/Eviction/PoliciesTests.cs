@@ -9,6 +9,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("LRU")]
+    [InlineData("S3-FIFO")]
+    [InlineData("w-tinylfu")]
     [InlineData("lirs")]
     [InlineData("GDSF")]
     public void A_known_name_in_any_case_gives_its_policy(string name)
@@ -39,6 +41,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
     [InlineData("lirs")]
     [InlineData("gdsf")]
     public void Hits_arrivals_and_evictions_allocate_nothing(string name)
@@ -57,6 +61,7 @@ public sealed class PoliciesTests
             for (var i = 0; i < arrivals; i++)
             {
                 var node = nodes.TryAllocate();
+                nodes[node].Tag = (uint)i * 0x9E3779B1;
                 policy.Arrive(node, 1);
                 for (var ghost = policy.Forget(); ghost != NodeTable.None; ghost = policy.Forget())
                 {

@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Memory;
 using Xunit;
 
@@ -20,6 +21,8 @@ internal sealed class PolicyOwner : IDisposable
 
     public EvictionPolicy Policy { get; }
 
+    public int NodeOf(ulong key) => nodeOfKey[key];
+
     /// <summary>What was evicted, in order; a key that left without a ghost has an exclamation mark behind it.</summary>
     public List<string> Evicted { get; } = [];
 
@@ -28,8 +31,6 @@ internal sealed class PolicyOwner : IDisposable
     public ulong[] KeysOf(NodeList list) => Array.ConvertAll(list.ToArray(), node => keyOfNode[node]);
 
     public int WeightOf(ulong key) => nodes[nodeOfKey[key]].Weight;
-
-    public int NodeOf(ulong key) => nodeOfKey[key];
 
     public bool IsResident(ulong key) => nodeOfKey.TryGetValue(key, out var node) && Policy.IsResident(node);
 
@@ -79,36 +80,6 @@ internal sealed class PolicyOwner : IDisposable
         Drop(node);
     }
 
-    /// <summary>Takes in a key that is not known, as from the same policy elsewhere.</summary>
-    public bool TryImport(ulong key, byte home, int weight)
-    {
-        var node = Allocate(key);
-        if (Policy.TryImport(node, home, weight))
-        {
-            return true;
-        }
-
-        Drop(node);
-        return false;
-    }
-
-    /// <summary>Changes the capacity as a partition does: it evicts and forgets what a smaller one has no room for.</summary>
-    public void ChangeCapacity(long wanted)
-    {
-        while (Policy.ResidentWeight > wanted)
-        {
-            Evict();
-        }
-
-        for (var ghost = Policy.ForgetBeyond(wanted); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(wanted))
-        {
-            Drop(ghost);
-        }
-
-        Assert.InRange(Policy.LowestCapacity, 0, wanted);
-        Policy.SetCapacity(wanted);
-    }
-
     public int Evict()
     {
         var victim = Policy.Evict();
@@ -135,6 +106,50 @@ internal sealed class PolicyOwner : IDisposable
         }
     }
 
+    public bool IsHot(ulong key) => Policy.IsHot(nodeOfKey[key]);
+
+    /// <summary>A node that comes from the same policy elsewhere.</summary>
+    public bool TryImport(ulong key, byte place, int weight)
+    {
+        var node = NewNode(key);
+        var taken = Policy.TryImport(node, place, weight);
+        Assert.Equal(taken ? Policy.Side + place : 0, nodes[node].Home);
+        if (!taken)
+        {
+            Drop(node);
+        }
+
+        return taken;
+    }
+
+    /// <summary>A resident that another policy hands over.</summary>
+    public void Import(ulong key, int weight, bool isHot)
+    {
+        var node = NewNode(key);
+        nodes[node].Weight = weight;
+        nodes[node].Mark = 3;
+        Policy.Import(node, isHot);
+        Assert.True(Policy.IsResident(node));
+    }
+
+    /// <summary>Another capacity, in one go.</summary>
+    public void ChangeCapacity(long changed)
+    {
+        while (Policy.ResidentWeight > changed)
+        {
+            Evict();
+        }
+
+        for (var ghost = Policy.ForgetBeyond(changed); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(changed))
+        {
+            Forgotten.Add(keyOfNode[ghost]);
+            Drop(ghost);
+        }
+
+        Assert.InRange(Policy.LowestCapacity, 0, changed);
+        Policy.SetCapacity(changed);
+    }
+
     public void CheckInvariants()
     {
         Policy.CheckInvariants();
@@ -148,7 +163,7 @@ internal sealed class PolicyOwner : IDisposable
     {
         if (!nodeOfKey.TryGetValue(key, out var node))
         {
-            node = Allocate(key);
+            node = NewNode(key);
         }
 
         Policy.Arrive(node, weight);
@@ -162,9 +177,10 @@ internal sealed class PolicyOwner : IDisposable
         return node;
     }
 
-    private int Allocate(ulong key)
+    private int NewNode(ulong key)
     {
         var node = nodes.TryAllocate();
+        nodes[node].Tag = PolicySimulation.TagOf(key);
         nodeOfKey.Add(key, node);
         keyOfNode.Add(node, key);
         return node;

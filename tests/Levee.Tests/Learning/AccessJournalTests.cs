@@ -13,12 +13,12 @@ public sealed class AccessJournalTests
         var batches = Batches(1, 10);
         foreach (var i in (int[])[2, 3, 5, 4, 5, 9])
         {
-            journal.Take(batches[i]);
+            journal.Take(batches[i], 10 + i);
         }
 
         journal.Take(Batches(2, 1)[0]);
         Assert.Equal([new AccessCounts(1, 6, 4, 2), new AccessCounts(2, 1, 0, 0)], journal.Counts);
-        Assert.Equal([(1UL, 2L), (1UL, 3L), (1UL, 5L), (1UL, 9L), (2UL, 0L)], prefetcher.Seen);
+        Assert.Equal([(1UL, 2L, 12L), (1UL, 3L, 13L), (1UL, 5L, 15L), (1UL, 9L, 19L), (2UL, 0L, 0L)], prefetcher.Seen);
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class AccessJournalTests
         var batches = new List<byte[]>();
         for (var i = 0; i < count; i++)
         {
-            stream.Report("key"u8, 1);
+            stream.Report("key"u8, 1, AccessKind.Miss);
             Assert.True(stream.TryTake(out var batch));
             batches.Add(batch.Bytes);
         }
@@ -61,14 +61,14 @@ public sealed class AccessJournalTests
 
     private sealed class NotingPrefetcher : IPrefetcher
     {
-        public List<(ulong FrontDoor, long Sequence)> Seen { get; } = [];
+        public List<(ulong FrontDoor, long Sequence, long Now)> Seen { get; } = [];
 
-        public void Observe(scoped AccessBatchReader batch) => Seen.Add((batch.FrontDoor, batch.Sequence));
+        public PrefetchStatistics Statistics => throw new NotSupportedException();
 
-        public bool TryPredict(out byte[] keys)
-        {
-            keys = [];
-            return false;
-        }
+        public void Observe(scoped AccessBatchReader batch, long now) => Seen.Add((batch.FrontDoor, batch.Sequence, now));
+
+        public bool TryPredict(Span<byte> key, out Prediction prediction) => throw new NotSupportedException();
+
+        public void Ended(ulong id, PrefetchOutcome outcome, long latency) => throw new NotSupportedException();
     }
 }

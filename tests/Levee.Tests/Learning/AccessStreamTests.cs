@@ -118,7 +118,7 @@ public sealed class AccessStreamTests
         {
             for (var i = 0; i < 200; i++)
             {
-                stream.Report(key, 1);
+                stream.Report(key, 1, AccessKind.Miss);
             }
         }
 
@@ -145,7 +145,7 @@ public sealed class AccessStreamTests
             for (var i = 0; !Volatile.Read(ref isEnough); i++)
             {
                 BitConverter.TryWriteBytes(key, i);
-                stream.Report(key, KeyHash.Of(key));
+                stream.Report(key, KeyHash.Of(key), AccessKind.Miss);
             }
         })).ToArray();
         Array.ForEach(threads, thread => thread.Start());
@@ -160,7 +160,7 @@ public sealed class AccessStreamTests
                 journal.Take(batch.Bytes);
                 received += batch.Count;
                 var reader = new AccessBatchReader(batch.Bytes);
-                while (reader.TryRead(out var key, out var hash))
+                while (reader.TryRead(out var key, out var hash, out var kind))
                 {
                     Assert.Equal(KeyHash.Of(key), hash);
                     var i = BitConverter.ToInt32(key);
@@ -179,38 +179,12 @@ public sealed class AccessStreamTests
     public void A_stored_batch_is_read_and_written_alike()
     {
         var stream = new AccessStream(42, 16);
-        stream.Report(new byte[300], 1);
+        stream.Report(new byte[300], 1, AccessKind.Miss);
         Report(stream, "a", "bc");
         Assert.True(stream.TryTake(out var batch));
-        Assert.True(Convert.ToHexString(batch.Bytes) == "012A00000000000000010000000000000002005B6E8CA9F1C44ED2010061197596E903853FBB02006263", Convert.ToHexString(batch.Bytes));
-        var reader = new AccessBatchReader(Convert.FromHexString("012A00000000000000010000000000000002005B6E8CA9F1C44ED2010061197596E903853FBB02006263"));
+        Assert.True(Convert.ToHexString(batch.Bytes) == "022A00000000000000010000000000000002005B6E8CA9F1C44ED2012061197596E903853FBB02306263", Convert.ToHexString(batch.Bytes));
+        var reader = new AccessBatchReader(Convert.FromHexString("022A00000000000000010000000000000002005B6E8CA9F1C44ED2012061197596E903853FBB02306263"));
         Assert.Equal((42UL, 1L, 2), (reader.FrontDoor, reader.Sequence, reader.Count));
-    }
-
-    [Fact]
-    public void A_stored_list_of_predictions_is_read_and_written_alike()
-    {
-        var writer = new KeyListWriter();
-        Assert.True(writer.TryAdd("a"u8, KeyHash.Of("a"u8)));
-        Assert.True(writer.TryAdd("bc"u8, KeyHash.Of("bc"u8)));
-        Assert.False(writer.TryAdd(new byte[KeyList.MaxKeyBytes + 1], 0));
-        var packed = writer.Take();
-        Assert.True(Convert.ToHexString(packed) == "0102005B6E8CA9F1C44ED2010061197596E903853FBB02006263", Convert.ToHexString(packed));
-        var reader = new KeyListReader(packed);
-        Assert.Equal(2, reader.Count);
-        Assert.True(reader.TryRead(out var key, out var hash));
-        Assert.True(key.SequenceEqual("a"u8));
-        Assert.Equal(KeyHash.Of("a"u8), hash);
-        Assert.True(reader.TryRead(out key, out _));
-        Assert.True(key.SequenceEqual("bc"u8));
-        Assert.False(reader.TryRead(out _, out _));
-        Assert.Equal(0, writer.Count);
-        while (writer.TryAdd(new byte[200], 0))
-        {
-        }
-
-        Assert.InRange(writer.Take().Length, (31 * 1024) + 500, (32 * 1024) - 1);
-        Assert.Equal(3, writer.Take().Length);
     }
 
     /// <summary>Every torn, longer, or damaged form is refused by name or read within its bounds.</summary>
@@ -221,57 +195,44 @@ public sealed class AccessStreamTests
         var stream = new AccessStream(42, 16);
         Report(stream, "a", "", new string('x', 256), "tail");
         Assert.True(stream.TryTake(out var batch));
-        var writer = new KeyListWriter();
-        Assert.True(writer.TryAdd("some key"u8, 7));
-        Assert.True(writer.TryAdd([], 8));
         int refused = 0, read = 0;
-        foreach (var packed in (byte[][])[batch.Bytes, writer.Take()])
+        var packed = batch.Bytes;
+        for (var length = 0; length < packed.Length; length++)
         {
-            for (var length = 0; length < packed.Length; length++)
+            Assert.False(TryReadAll(packed[..length]), $"{length} bytes");
+        }
+
+        Assert.False(TryReadAll([.. packed, 0]));
+        Assert.False(TryReadAll(new byte[KeyList.MessageBytes]));
+        for (var i = 0; i < 40_000; i++)
+        {
+            var damaged = packed.ToArray();
+            for (var flips = random.Next(1, 4); flips > 0; flips--)
             {
-                Assert.False(TryReadAll(packed[..length], packed == batch.Bytes), $"{length} bytes");
+                damaged[random.Next(2) == 0 ? random.Next(Math.Min(24, damaged.Length)) : random.Next(damaged.Length)] = (byte)random.Next(256);
             }
 
-            Assert.False(TryReadAll([.. packed, 0], packed == batch.Bytes));
-            Assert.False(TryReadAll(new byte[KeyList.MessageBytes], packed == batch.Bytes));
-            for (var i = 0; i < 20_000; i++)
-            {
-                var damaged = packed.ToArray();
-                for (var flips = random.Next(1, 4); flips > 0; flips--)
-                {
-                    damaged[random.Next(2) == 0 ? random.Next(Math.Min(24, damaged.Length)) : random.Next(damaged.Length)] = (byte)random.Next(256);
-                }
-
-                _ = TryReadAll(damaged, packed == batch.Bytes) ? read++ : refused++;
-            }
+            _ = TryReadAll(damaged) ? read++ : refused++;
         }
 
         Assert.True(refused > 5000 && read > 5000, $"{refused} refused, {read} read");
-        Assert.Contains("version 2", Assert.Throws<FormatException>(static () => new AccessBatchReader([2, .. new byte[30]])).Message, StringComparison.Ordinal);
-        Assert.Contains("version 9", Assert.Throws<FormatException>(static () => new KeyListReader([9, 0, 0])).Message, StringComparison.Ordinal);
+        Assert.Contains("version 3", Assert.Throws<FormatException>(static () => new AccessBatchReader([3, .. new byte[30]])).Message, StringComparison.Ordinal);
+        var unknown = packed.ToArray();
+        unknown[AccessBatch.HeadBytes + 9] = 0x50;
+        Assert.Contains("access kind 5", Assert.Throws<FormatException>(() => new AccessBatchReader(unknown)).Message, StringComparison.Ordinal);
     }
 
-    private static bool TryReadAll(byte[] packed, bool isBatch)
+    private static bool TryReadAll(byte[] packed)
     {
         try
         {
             var read = 0;
-            if (isBatch)
-            {
-                var reader = new AccessBatchReader(packed);
-                for (; reader.TryRead(out _, out _); read++)
-                {
-                }
-
-                return read == reader.Count;
-            }
-
-            var list = new KeyListReader(packed);
-            for (; list.TryRead(out _, out _); read++)
+            var reader = new AccessBatchReader(packed);
+            for (; reader.TryRead(out _, out _, out _); read++)
             {
             }
 
-            return read == list.Count;
+            return read == reader.Count;
         }
         catch (FormatException)
         {
@@ -279,12 +240,15 @@ public sealed class AccessStreamTests
         }
     }
 
+    /// <summary>One of all kinds, by the key's first byte.</summary>
+    private static AccessKind KindOf(ReadOnlySpan<byte> key) => key.IsEmpty ? AccessKind.Miss : (AccessKind)(1 + (key[0] % 4));
+
     private static void Report(AccessStream stream, params ReadOnlySpan<string> keys)
     {
         foreach (var key in keys)
         {
             var bytes = Encoding.UTF8.GetBytes(key);
-            stream.Report(bytes, KeyHash.Of(bytes));
+            stream.Report(bytes, KeyHash.Of(bytes), KindOf(bytes));
         }
     }
 
@@ -292,9 +256,10 @@ public sealed class AccessStreamTests
     {
         var keys = new List<string>();
         var reader = new AccessBatchReader(packed);
-        while (reader.TryRead(out var key, out var hash))
+        while (reader.TryRead(out var key, out var hash, out var kind))
         {
             Assert.Equal(KeyHash.Of(key), hash);
+            Assert.Equal(KindOf(key), kind);
             keys.Add(Encoding.UTF8.GetString(key));
         }
 

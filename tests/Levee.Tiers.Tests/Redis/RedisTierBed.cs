@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Levee.Keys;
 using Levee.Operations;
@@ -17,12 +19,15 @@ internal sealed class RedisTierBed : ITierHost, IAsyncDisposable
     private static long lastVersion = (long)((ulong)TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() << 16);
 
     private readonly RedisOptions options;
-    private readonly string folder = Directory.CreateTempSubdirectory("levee-tier-").FullName;
+    private readonly string root = Directory.CreateTempSubdirectory("levee-tier-").FullName;
+    private string folder;
+    private int lives;
     private readonly long capacityBytes;
 
     public RedisTierBed(int port, Func<RedisOptions, RedisOptions>? change = null, long capacityBytes = 1L << 30)
     {
         this.capacityBytes = capacityBytes;
+        folder = Directory.CreateDirectory(Path.Combine(root, "0")).FullName;
         options = new RedisOptions
         {
             Host = "127.0.0.1",
@@ -67,7 +72,7 @@ internal sealed class RedisTierBed : ITierHost, IAsyncDisposable
 
     public async Task<RedisTier> StartAsync(bool waits = true)
     {
-        var context = new TierContext { StateFolder = folder, CapacityBytes = capacityBytes, Logger = NullLogger.Instance, Failpoint = Failpoint };
+        var context = new TierContext { StateFolder = folder, CapacityBytes = capacityBytes, Logger = NullLogger.Instance, Failpoint = name => Failpoint?.Invoke(name) };
         Tier = Tombstones is { } make ? new RedisTier(options, context, make(folder)) : new RedisTier(options, context);
         await Tier.StartAsync(this, CancellationToken.None);
         if (waits)
@@ -83,11 +88,40 @@ internal sealed class RedisTierBed : ITierHost, IAsyncDisposable
     /// <summary>As a crash: nothing that waits is written.</summary>
     public async Task CrashAsync() => await Tier.DisposeAsync();
 
+    /// <summary>
+    /// As if the process were killed at this moment: the next tier begins with what the folder holds now, whatever this one still logs when it ends. A failpoint may hold this one up
+    /// until then: it is let go when this one sends nothing any more.
+    /// </summary>
+    public async Task KillAsync(Action? letGo = null)
+    {
+        var dead = Tier;
+        var copy = Path.Combine(root, (++lives).ToString(CultureInfo.InvariantCulture));
+
+        // Not by this process, for which the files are locked.
+        using (var copying = Process.Start("cp", ["-r", folder, copy]))
+        {
+            await copying.WaitForExitAsync();
+            Assert.Equal(0, copying.ExitCode);
+        }
+
+        var ending = dead.DisposeAsync();
+        letGo?.Invoke();
+        await ending;
+        folder = copy;
+    }
+
     public ulong Put(string key, string value, long expiresAt = Limits.Never, ulong version = 0, params ReadOnlySpan<string> tags)
     {
         version = version == 0 ? NextVersion() : version;
         Tier.Demote(Entry(key, value, version, expiresAt, tags));
         return version;
+    }
+
+    /// <summary>Writes through; awaiting what it returns is what comes before the acknowledgement.</summary>
+    public Task WriteThrough(string key, string value, long expiresAt = Limits.Never, params ReadOnlySpan<string> tags)
+    {
+        Assert.True(Tier.TryWriteThrough(Entry(key, value, NextVersion(), expiresAt, tags)), Tier.GetStatistics().Problem);
+        return Tier.CommitAsync().AsTask();
     }
 
     public static TierEntry Entry(string key, string value, ulong version, long expiresAt = Limits.Never, params ReadOnlySpan<string> tags) => new()
@@ -137,6 +171,6 @@ internal sealed class RedisTierBed : ITierHost, IAsyncDisposable
             await Tier.DisposeAsync();
         }
 
-        Directory.Delete(folder, recursive: true);
+        Directory.Delete(root, recursive: true);
     }
 }

@@ -1,0 +1,28 @@
+using Levee.Learning;
+
+namespace Levee.Operations;
+
+/// <summary>What front doors see of a cache's prefetcher. Safe for threads.</summary>
+public interface IPrefetchControl
+{
+    /// <summary>Lowest priority of a hint.</summary>
+    const int LowestPriority = 0;
+
+    /// <summary>Highest priority of a hint.</summary>
+    const int HighestPriority = 9;
+
+    /// <summary>Whether it learns and predicts. Hints are followed either way.</summary>
+    bool IsLearning { get; set; }
+
+    /// <summary>Names a key that somebody will want. It is brought up when nothing better waits, or dropped where the queue is full. Never blocks.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="hash">Its routing hash.</param>
+    /// <param name="priority"><see cref="LowestPriority"/> to <see cref="HighestPriority"/>; all are above what is predicted.</param>
+    /// <returns>Whether it waits in the queue now; false where it was dropped, which is counted.</returns>
+    bool TryHint(ReadOnlySpan<byte> key, ulong hash, int priority);
+
+    /// <summary>What it has learnt, what it did, and what waits.</summary>
+    /// <param name="maxQueued">How many of the keys that wait to tell, those that come next first; 0 to 1,000.</param>
+    /// <param name="cancellation">Ends the wait, where the prefetcher is elsewhere.</param>
+    ValueTask<PrefetchReport> ReportAsync(int maxQueued, CancellationToken cancellation);
+}
