@@ -50,6 +50,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     private long halvesAt = CountsPerEntry;
     private int nextHalved = NotHalving;
     private long oddCounters;
+    private long reserved;
 
     /// <summary>Entries that the sketch serves well with the pages that it has.</summary>
     public long Capacity => (long)pageCount * EntriesPerPage;
@@ -62,6 +63,8 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <param name="mostEntries">Entries that there will be in the long run.</param>
     public void Serve(long entries, long mostEntries)
     {
+        reserved = entries >= reserved ? 0 : reserved;
+        entries = Math.Max(entries, reserved);
         period = CountsPerEntry * mostEntries;
         if (nextHalved == NotHalving)
         {
@@ -77,7 +80,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
     }
 
-    /// <summary>Has all pages that so many entries need, before any was counted.</summary>
+    /// <summary>Has all pages that so many entries need, before they come; the pages are kept until that many are there.</summary>
     /// <returns>False where the share has no page left.</returns>
     public bool TryReserve(long entries)
     {
@@ -89,7 +92,8 @@ internal sealed unsafe class FrequencySketch(PageShare share)
             }
         }
 
-        Serve(entries);
+        Serve(entries, entries);
+        reserved = entries;
         return true;
     }
 

@@ -17,6 +17,9 @@ public sealed class PolicySimulation : IDisposable
     /// <summary>The policy that chooses itself.</summary>
     public const string Auto = "auto";
 
+    /// <summary>With which policy "auto" begins.</summary>
+    public const string FirstOfAuto = PolicyCandidates.First;
+
     private const int RequestsPerReport = 64;
     private const int NodesPerRequest = 64;
 
