@@ -80,23 +80,6 @@ internal sealed class PolicyOwner : IDisposable
         Drop(node);
     }
 
-    /// <summary>Changes the capacity as a partition does: it evicts and forgets what a smaller one has no room for.</summary>
-    public void ChangeCapacity(long wanted)
-    {
-        while (Policy.ResidentWeight > wanted)
-        {
-            Evict();
-        }
-
-        for (var ghost = Policy.ForgetBeyond(wanted); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(wanted))
-        {
-            Drop(ghost);
-        }
-
-        Assert.InRange(Policy.LowestCapacity, 0, wanted);
-        Policy.SetCapacity(wanted);
-    }
-
     public int Evict()
     {
         var victim = Policy.Evict();
