@@ -35,7 +35,8 @@ public sealed class PartitionModelTests
         }
 
         var statistics = model.Statistics;
-        Assert.True(statistics.Evictions > 500, $"only {statistics.Evictions} evictions");
+        // GDSF makes room with few heavy entries.
+        Assert.True(statistics.Evictions > (policy == "gdsf" ? 300 : 500), $"only {statistics.Evictions} evictions");
         Assert.True(statistics.Expirations > 100, $"only {statistics.Expirations} expirations");
         Assert.True(statistics.Invalidations > 50, $"only {statistics.Invalidations} invalidations");
     }
