@@ -63,7 +63,7 @@ public sealed class PrefetchQueueTests
     public void It_is_what_a_sorted_list_is(int seed)
     {
         var random = new Random(seed);
-        var queue = new PrefetchQueue(capacity: 12, maxConcurrency: 3, maxAge: 40);
+        var queue = new PrefetchQueue(capacity: 12, maxConcurrency: 3, maxAge: 15);
         var model = new List<PrefetchItem>();
         var running = 0;
         var now = 0L;
@@ -96,7 +96,7 @@ public sealed class PrefetchQueueTests
                     Assert.Equal(isAny, queue.TryTake(now, out var taken, out var isStale));
                     if (isAny)
                     {
-                        Assert.Equal((next!.Value, !next.Value.IsHint && now - next.Value.QueuedAt > 40), (taken, isStale));
+                        Assert.Equal((next!.Value, !next.Value.IsHint && now - next.Value.QueuedAt > 15), (taken, isStale));
                         model.Remove(taken);
                         running += isStale ? 0 : 1;
                         drops[(int)PrefetchDrop.Stale] += isStale ? 1 : 0;
