@@ -48,6 +48,10 @@ public sealed class PolicySimulationTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void Sizes_are_weighed_in_bytes_and_the_structure_stays_whole(string policy)
     {
         var random = new Random(7);
