@@ -373,8 +373,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private async Task LoadAsync(IEffectHost host, int partition, Effect effect)
     {
         var failed = false;
-        ReadOnlyMemory<byte>? key = effect.Key;
-        key = effect.IsByHash ? default : key;
+        var key = effect.IsByHash ? default(ReadOnlyMemory<byte>?) : effect.Key;
         try
         {
             for (var i = 0; i < tiers.Length; i++)
