@@ -30,6 +30,15 @@ internal static class ReplayReport
             }
 
             console.Write(table);
+            foreach (var result in ofTrace.Where(result => result.Switches is not null))
+            {
+                var capacity = unit == CapacityUnit.Entries ? $"{result.Capacity}" : ByteSize.Format(result.Capacity);
+                console.MarkupLineInterpolated($"auto at {capacity}: begins with {PolicySimulation.FirstOfAuto}{(result.Switches!.Count == 0 ? " and stays" : "")}");
+                foreach (var change in result.Switches)
+                {
+                    console.MarkupLineInterpolated($"  request {change.AtRequest:N0}: {change.Policy}, as {change.Reason}");
+                }
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Levee.Learning;
 
 namespace Levee.Cli.Replay;
 
@@ -8,12 +9,13 @@ namespace Levee.Cli.Replay;
 /// <param name="Capacity">Entries or bytes.</param>
 /// <param name="Requests">Length of the trace.</param>
 /// <param name="Hits">Requests that were hits.</param>
-internal sealed record ReplayResult(string Trace, string Policy, long Capacity, long Requests, long Hits)
+/// <param name="Switches">What "auto" changed to, when and why; null for other policies.</param>
+internal sealed record ReplayResult(string Trace, string Policy, long Capacity, long Requests, long Hits, IReadOnlyList<SimulatedSwitch>? Switches = null)
 {
     /// <summary>Part of the requests that were hits, from 0 to 1.</summary>
     public double HitRatio => (double)Hits / Requests;
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(IReadOnlyList<ReplayResult>))]
 internal sealed partial class ReplayJson : JsonSerializerContext;

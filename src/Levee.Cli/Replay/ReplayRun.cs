@@ -31,18 +31,20 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
             var optimal = policy == Optimal ? new OptimalSimulation(trace.Keys.Span, unit) : null;
             foreach (var capacity in capacities)
             {
-                var hits = optimal?.Hits(capacity, cancellation) ?? Hits(trace, policy, capacity, done, progress, cancellation);
+                var result = optimal is null
+                    ? Simulate(trace, policy, capacity, done, progress, cancellation)
+                    : new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, optimal.Hits(capacity, cancellation));
                 progress?.Report(++done);
-                yield return new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, hits);
+                yield return result;
             }
         }
     }
 
-    private long Hits(Trace trace, string policy, long capacity, int done, IProgress<double>? progress, CancellationToken cancellation)
+    private ReplayResult Simulate(Trace trace, string policy, long capacity, int done, IProgress<double>? progress, CancellationToken cancellation)
     {
         var keys = trace.Keys.Span;
         var sizes = unit == CapacityUnit.Bytes ? trace.Sizes.Span : default;
-        using var simulation = new PolicySimulation(policy, capacity, unit, Largest(sizes));
+        using var simulation = new PolicySimulation(policy, capacity, unit, Largest(sizes), Mean(sizes));
         for (var i = 0; i < keys.Length; i++)
         {
             if (i % RequestsPerReport == 0)
@@ -54,7 +56,18 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
             simulation.Access(keys[i], sizes.IsEmpty ? 1 : sizes[i]);
         }
 
-        return simulation.Hits;
+        return new ReplayResult(trace.Name, policy, capacity, keys.Length, simulation.Hits, policy == PolicySimulation.Auto ? simulation.Switches : null);
+    }
+
+    private static int Mean(ReadOnlySpan<int> sizes)
+    {
+        var sum = 0L;
+        foreach (var size in sizes)
+        {
+            sum += size;
+        }
+
+        return (int)Math.Max(1, sum / Math.Max(1, sizes.Length));
     }
 
     private static int Largest(ReadOnlySpan<int> sizes)

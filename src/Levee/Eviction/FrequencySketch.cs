@@ -50,6 +50,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     private long halvesAt = CountsPerEntry;
     private int nextHalved = NotHalving;
     private long oddCounters;
+    private long reserved;
 
     /// <summary>Entries that the sketch serves well with the pages that it has.</summary>
     public long Capacity => (long)pageCount * EntriesPerPage;
@@ -65,6 +66,8 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <param name="mostEntries">Entries that there will be in the long run.</param>
     public void Serve(long entries, long mostEntries)
     {
+        reserved = entries >= reserved ? 0 : reserved;
+        entries = Math.Max(entries, reserved);
         period = CountsPerEntry * mostEntries;
         if (nextHalved == NotHalving)
         {
@@ -78,6 +81,23 @@ internal sealed unsafe class FrequencySketch(PageShare share)
                 Shrink();
             }
         }
+    }
+
+    /// <summary>Has all pages that so many entries need, before they come; the pages are kept until that many are there.</summary>
+    /// <returns>False where the share has no page left.</returns>
+    public bool TryReserve(long entries)
+    {
+        while (entries > Capacity)
+        {
+            if (!TryGrow())
+            {
+                return false;
+            }
+        }
+
+        Serve(entries, entries);
+        reserved = entries;
+        return true;
     }
 
     /// <summary>Counts a tag once more.</summary>
@@ -158,12 +178,12 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         return (ulong*)pages[page] + ((tag & (BlocksPerPage - 1)) * WordsPerBlock);
     }
 
-    private void TryGrow()
+    private bool TryGrow()
     {
         var page = share.TryRent();
         if (page == null)
         {
-            return;
+            return false;
         }
 
         if (pageCount == pages.Length)
@@ -183,6 +203,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
 
         pages[pageCount++] = (nint)page;
+        return true;
     }
 
     /// <summary>Gives the last page back. Its tags are counted anew, where those already are that it was split from.</summary>
