@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Levee.Keys;
 using Levee.Learning;
 
@@ -13,32 +12,32 @@ internal static class CostTable
     private const int KeysPerBatch = 64;
 
     /// <summary>Writes the tables.</summary>
-    public static void Write(string folder, StringBuilder report)
+    public static void Write(string folder, TextWriter report)
     {
-        report.AppendLine("## Cost");
-        report.AppendLine();
-        report.AppendLine($"{Accesses / 1_000_000} million accesses; the policy alone and the policy with the prefetcher take turns, {Rounds} rounds each in one process, medians of the processor time of the thread. The would-be misses go through batches of {KeysPerBatch} packed keys, as a front door's do; every prediction is taken, formatted, hashed and ended at once. The policy here loads nothing ahead, so every miss stays one.");
-        report.AppendLine();
-        report.AppendLine("| trace | entries | misses % | policy, ns | with prefetcher, ns | on top, ns per access | per would-be miss | bytes allocated |");
-        report.AppendLine("|---|--:|--:|--:|--:|--:|--:|--:|");
+        report.WriteLine("## Cost");
+        report.WriteLine();
+        report.WriteLine($"{Accesses / 1_000_000} million accesses; the policy alone and the policy with the prefetcher take turns, {Rounds} rounds each in one process, medians of the processor time of the thread. The would-be misses go through batches of {KeysPerBatch} packed keys, as a front door's do; every prediction is taken, formatted, hashed and ended at once. The policy here loads nothing ahead, so every miss stays one.");
+        report.WriteLine();
+        report.WriteLine("| trace | entries | misses % | policy, ns | with prefetcher, ns | on top, ns per access | per would-be miss | bytes allocated |");
+        report.WriteLine("|---|--:|--:|--:|--:|--:|--:|--:|");
         foreach (var (name, capacity) in ((string, int)[])[("cloudphysics-w106", 13_758), ("cloudphysics-w106", 2751), ("orm-busy", 3817), ("P3-req", 2834), ("OLTP-h", 9344)])
         {
             if (TraceFile.TryRead(folder, name) is { } trace)
             {
-                report.AppendLine(Measure(name, trace, capacity));
+                report.WriteLine(Measure(name, trace, capacity));
                 Console.Error.WriteLine($"{name} timed");
             }
         }
 
-        report.AppendLine();
-        report.AppendLine("| entries | bytes per entry | with half a log |");
-        report.AppendLine("|--:|--:|--:|");
+        report.WriteLine();
+        report.WriteLine("| entries | bytes per entry | with half a log |");
+        report.WriteLine("|--:|--:|--:|");
         foreach (var capacity in (int[])[256, 1000, 4096, 16_384, 100_000, 1_000_000, 10_000_000])
         {
-            report.AppendLine($"| {capacity} | {BytesPerEntry(capacity, false):f1} | {BytesPerEntry(capacity, true):f1} |");
+            report.WriteLine($"| {capacity} | {BytesPerEntry(capacity, false):f1} | {BytesPerEntry(capacity, true):f1} |");
         }
 
-        report.AppendLine();
+        report.WriteLine();
     }
 
     private static double BytesPerEntry(int capacity, bool isHalf) =>
@@ -136,11 +135,7 @@ internal static class CostTable
     /// <summary>Nanoseconds that the process has had of the processors: where others share the machine, the wall clock says little.</summary>
     private static double ProcessorTime() => Environment.CpuUsage.TotalTime.TotalNanoseconds;
 
-    private static double Median(List<double> values)
-    {
-        values.Sort();
-        return values[values.Count / 2];
-    }
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
 
     private sealed class Nothing : IResidents
     {

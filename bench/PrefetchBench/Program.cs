@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Levee.PrefetchBench;
 
 // PrefetchBench cut|cost|all: what prefetching cuts of the misses of traces beside what was measured elsewhere, and what it costs. A report in Markdown on the standard output. The folder of the traces is named by LEVEE_TRACES.
@@ -13,16 +12,14 @@ if (verb is not ("cut" or "cost" or "all") || !Directory.Exists(folder))
     return 2;
 }
 
-var report = new StringBuilder();
 if (verb != "cost")
 {
-    CutTable.Write(folder, report);
+    CutTable.Write(folder, Console.Out);
 }
 
 if (verb != "cut")
 {
-    CostTable.Write(folder, report);
+    CostTable.Write(folder, Console.Out);
 }
 
-Console.Write(report.ToString());
 return 0;
