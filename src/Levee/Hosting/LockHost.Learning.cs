@@ -107,7 +107,7 @@ public sealed partial class LockHost
     {
         lock (learning)
         {
-            partition.SwitchPolicy(policySwitch.Number, policySwitch.Policy, Options.PolicyObjective.CostOf(EntryStore.WeightUnitBytes));
+            partition.SwitchPolicy(policySwitch.Number, policySwitch.Policy, Options.PolicyObjective.CostOf(EntryStore.WeightUnitBytes), policySwitch.Target);
             partition.SampleBelow(learner?.SampleBelow ?? 0);
             var count = partition.TakeSamples(visited);
             if (learner is null)
