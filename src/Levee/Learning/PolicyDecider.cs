@@ -8,7 +8,7 @@ namespace Levee.Learning;
 /// <para>
 /// A switch costs hits: ghosts and counts are lost, and what was kept for one policy's reasons is not what the other would have kept. So a candidate must have made up for that in what it would have saved more than the policy
 /// in force (Page, "Continuous inspection schemes", Biometrika 1954): its lead g grows with each look by how much better it was, less <see cref="Drift"/>, never falls below 0, and must reach <see cref="Lead"/>. A period is the
-/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after half a period, one that is better by 2 after ten, and one that is better by half a point never.
+/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after two periods, one that is better by 2 after some thirty, and one that is better by half a point never; the first time, where the policy in force is there by no merit, sooner.
 /// Whoever wants to mislead it pays for each switch before it comes.
 /// </para>
 /// <para>Pure: no clock, no chance. One owner, one call at a time.</para>
@@ -19,18 +19,18 @@ public sealed class PolicyDecider
     public const double Drift = 0.005;
 
     /// <summary>The lead at which a candidate takes over: parts of the requests' worth, times periods.</summary>
-    public const double Lead = 0.15;
+    public const double Lead = 0.5;
+
+    /// <summary>The same where nothing but the beginning speaks for the policy in force.</summary>
+    public const double FirstLead = 0.15;
 
     /// <summary>What a period leaves of the ratios that are shown.</summary>
     public const double Decay = 0.9;
 
     private const int LooksPerPeriod = 8;
 
-    static double E(string n, double d) => double.TryParse(Environment.GetEnvironmentVariable(n), CultureInfo.InvariantCulture, out var v) ? v : d;
-    static readonly double XDrift = E("XDRIFT", Drift), XLead = E("XLEAD", Lead);
-
     private readonly Dictionary<string, Candidate> candidates = new(StringComparer.Ordinal);
-    private readonly Dictionary<ulong, double> progress = [];
+    private readonly Dictionary<ulong, Host> hosts = [];
     private double worth;
     private double recentWorth;
     private double recentReads;
@@ -80,8 +80,21 @@ public sealed class PolicyDecider
         worth += report.Worth;
         recentWorth += report.Worth;
         recentReads += report.Reads;
-        progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerPeriod));
-        return progress.Values.Sum() * LooksPerPeriod >= progress.Count && Look();
+        if (!hosts.TryGetValue(report.Host, out var host))
+        {
+            hosts.Add(report.Host, host = new Host());
+        }
+
+        host.Periods += (double)report.Reads / Math.Max(1, report.ReadsPerPeriod);
+        host.SilentLooks = 0;
+        return HasSeenEnough() && Look();
+    }
+
+    /// <summary>A look is at what all hosts have seen; it waits for one that is slow, but not for ever.</summary>
+    private bool HasSeenEnough()
+    {
+        var periods = hosts.Values.Sum(static host => host.Periods);
+        return periods >= hosts.Count || (periods * LooksPerPeriod >= hosts.Count && hosts.Values.All(static host => host.Periods > 0));
     }
 
     private double Ratio(Candidate candidate) => recentWorth > 0 ? candidate.Recent / recentWorth : 0;
@@ -89,7 +102,7 @@ public sealed class PolicyDecider
     private bool Look()
     {
         Looks++;
-        var periods = progress.Values.Sum() / progress.Count;
+        var periods = hosts.Values.Sum(static host => host.Periods) / hosts.Count;
         var changed = worth > 0 && candidates.TryGetValue(InForce.Policy, out var present) && TryChoose(present, periods);
         var kept = Math.Pow(Decay, periods);
         foreach (var candidate in candidates.Values)
@@ -98,7 +111,16 @@ public sealed class PolicyDecider
             candidate.Recent *= kept;
         }
 
-        progress.Clear();
+        foreach (var (number, host) in hosts)
+        {
+            host.SilentLooks += host.Periods > 0 ? 0 : 1;
+            host.Periods = 0;
+            if (host.SilentLooks > LooksPerPeriod)
+            {
+                hosts.Remove(number);
+            }
+        }
+
         worth = 0;
         recentWorth *= kept;
         recentReads *= kept;
@@ -109,11 +131,11 @@ public sealed class PolicyDecider
     {
         foreach (var candidate in candidates.Values)
         {
-            candidate.Lead = Math.Max(0, candidate.Lead + (periods * (((candidate.Saved - present.Saved) / worth) - XDrift)));
+            candidate.Lead = Math.Max(0, candidate.Lead + (periods * (((candidate.Saved - present.Saved) / worth) - Drift)));
         }
 
         var (policy, best) = candidates.MaxBy(static known => known.Value.Lead);
-        if (best.Lead < XLead)
+        if (best.Lead < (InForce.Number == 0 ? FirstLead : Lead))
         {
             return false;
         }
@@ -130,6 +152,15 @@ public sealed class PolicyDecider
         {
             candidate.Lead = 0;
         }
+    }
+
+    private sealed class Host
+    {
+        /// <summary>Of which it has seen the requests since the last look.</summary>
+        public double Periods { get; set; }
+
+        /// <summary>Looks without it.</summary>
+        public int SilentLooks { get; set; }
     }
 
     private sealed class Candidate

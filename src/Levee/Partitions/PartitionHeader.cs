@@ -13,6 +13,7 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
+    /// <summary>In the middle of a hand-over there are two policies.</summary>
     private const int MostLists = 2 * EvictionPolicy.MaxLists;
 
     /// <summary>The epoch of the owner that wrote it.</summary>
@@ -106,7 +107,7 @@ internal sealed class PartitionHeader
         var payload = reader.Count();
         var policy = Encoding.Latin1.GetString(reader.Take(reader.Byte()));
         var lists = new HeaderList[reader.Byte()];
-        if (lists.Length > EvictionPolicy.MaxLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
+        if (lists.Length > MostLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
         {
             throw new FormatException($"A partition's header makes no sense: {lists.Length} lists, target {target}, clock {clockMs}, cleared up to {clearedVersion} of {lastVersion}.");
         }

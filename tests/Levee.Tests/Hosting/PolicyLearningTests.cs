@@ -18,7 +18,7 @@ public sealed class PolicyLearningTests
         var time = new ManualTime();
         await using var host = new LockHost(Auto with { Policy = "lru" }, time, maintains: false);
         host.Configure(Auto);
-        Assert.Equal("lru", host.PolicyInForce.Policy);
+        Assert.Equal("lirs", host.PolicyInForce.Policy);
 
         // A loop of twice the memory: with LRU there is no hit at all.
         for (var round = 0; round < 12; round++)
@@ -67,7 +67,7 @@ public sealed class PolicyLearningTests
 
             host.CheckInvariants();
             var statistics = Statistics(host);
-            Assert.Equal(policy == "auto" ? "lru" : policy, statistics.Policy);
+            Assert.Equal(policy == "auto" ? "lirs" : policy, statistics.Policy);
             Assert.Equal(500, statistics.Entries);
             Assert.Equal(policy == "auto", host.PolicyLearning is not null);
         }
