@@ -12,7 +12,7 @@ public sealed class MetricsTests : IAsyncLifetime
 {
     private HttpServer server = null!;
 
-    public async ValueTask InitializeAsync() => server = await HttpServer.StartAsync(tiers: new FakeTier { Holds = static _ => false, Statistics = [SampleTiers.Files, SampleTiers.Bucket] });
+    public async ValueTask InitializeAsync() => server = await HttpServer.StartAsync(FakePrefetching.Before, tiers: new FakeTier { Holds = static _ => false, Statistics = [SampleTiers.Files, SampleTiers.Bucket] });
 
     public ValueTask DisposeAsync() => server.DisposeAsync();
 
@@ -77,6 +77,44 @@ public sealed class MetricsTests : IAsyncLifetime
     [InlineData("""levee_tier_read_bytes_total{cache="default",tier="0",kind="file"} 117""")]
     [InlineData("""levee_tier_given_up_generations{cache="default",tier="0",kind="file"} 118""")]
     [InlineData("""levee_tier_read_seconds{cache="default",tier="0",kind="file"} 0.0015""")]
+    [InlineData("""levee_prefetch_learning{cache="default"} 1""")]
+    [InlineData("""levee_prefetch_reported_total{cache="default"} 201""")]
+    [InlineData("""levee_prefetch_lost_total{cache="default"} 202""")]
+    [InlineData("""levee_prefetch_hints_total{cache="default"} 203""")]
+    [InlineData("""levee_prefetch_dropped_total{cache="default"} 204""")]
+    [InlineData("""levee_prefetch_asked_total{cache="default"} 205""")]
+    [InlineData("""levee_prefetch_promoted_total{cache="default"} 206""")]
+    [InlineData("""levee_prefetch_origin_loads_total{cache="default"} 207""")]
+    [InlineData("""levee_prefetch_failed_total{cache="default"} 208""")]
+    [InlineData("""levee_prefetch_in_flight{cache="default"} 209""")]
+    [InlineData("""levee_prefetch_max_in_flight{cache="default"} 210""")]
+    [InlineData("""levee_prefetch_waiting{cache="default"} 211""")]
+    [InlineData("""levee_prefetch_load_seconds{cache="default"} 0.0025""")]
+    [InlineData("""levee_prefetch_would_be_misses_total{cache="default"} 241""")]
+    [InlineData("""levee_prefetch_issued_total{cache="default"} 242""")]
+    [InlineData("""levee_prefetch_used_total{cache="default"} 243""")]
+    [InlineData("""levee_prefetch_late_total{cache="default"} 244""")]
+    [InlineData("""levee_prefetch_wasted_total{cache="default"} 245""")]
+    [InlineData("""levee_prefetch_threshold{cache="default"} 0.625""")]
+    [InlineData("""levee_prefetch_look_ahead{cache="default"} 248""")]
+    [InlineData("""levee_prefetch_area_entries{cache="default"} 249""")]
+    [InlineData("""levee_prefetch_waste_rate{cache="default"} 0.25""")]
+    [InlineData("""levee_prefetch_pollution{cache="default"} 0.5""")]
+    [InlineData("""levee_prefetch_memory_bytes{cache="default"} 250""")]
+    [InlineData("""levee_prefetch_bucket_open{cache="default",bucket="stride 1, sure"} 1""")]
+    [InlineData("""levee_prefetch_bucket_open{cache="default",bucket="log, doubtful"} 0""")]
+    [InlineData("""levee_prefetch_bucket_precision{cache="default",bucket="stride 1, sure"} 0.75""")]
+    [InlineData("""levee_prefetch_bucket_precision{cache="default",bucket="log, doubtful"} 0.125""")]
+    [InlineData("""levee_prefetch_bucket_issued_total{cache="default",bucket="stride 1, sure"} 221""")]
+    [InlineData("""levee_prefetch_bucket_issued_total{cache="default",bucket="log, doubtful"} 231""")]
+    [InlineData("""levee_prefetch_bucket_used_total{cache="default",bucket="stride 1, sure"} 222""")]
+    [InlineData("""levee_prefetch_bucket_used_total{cache="default",bucket="log, doubtful"} 232""")]
+    [InlineData("""levee_prefetch_bucket_late_total{cache="default",bucket="stride 1, sure"} 223""")]
+    [InlineData("""levee_prefetch_bucket_late_total{cache="default",bucket="log, doubtful"} 233""")]
+    [InlineData("""levee_prefetch_bucket_wasted_total{cache="default",bucket="stride 1, sure"} 224""")]
+    [InlineData("""levee_prefetch_bucket_wasted_total{cache="default",bucket="log, doubtful"} 234""")]
+    [InlineData("""levee_prefetch_bucket_tested_total{cache="default",bucket="stride 1, sure"} 225""")]
+    [InlineData("""levee_prefetch_bucket_tested_total{cache="default",bucket="log, doubtful"} 235""")]
     [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="requests"} 0.5""")]
     [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="storage"} 0.25""")]
     [InlineData("""levee_tier_dollars_per_day{cache="default",tier="0",kind="file",part="transfer"} 0.125""")]
