@@ -10,7 +10,6 @@ namespace Levee.Server.Http;
 internal sealed class PrefetchEndpoints(CacheCatalog catalog)
 {
     private const int DefaultQueued = 10;
-    private const int MaxQueued = 1000;
 
     /// <summary>POST /caches/{cache}/prefetch.</summary>
     public async Task HintAsync(HttpContext context, string cache)
@@ -87,9 +86,9 @@ internal sealed class PrefetchEndpoints(CacheCatalog catalog)
     private static Problem? ReadCount(HttpRequest request, out int count)
     {
         count = DefaultQueued;
-        return !request.Query.TryGetValue("queue", out var text) || (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count <= MaxQueued)
+        return !request.Query.TryGetValue("queue", out var text) || (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count <= IPrefetchControl.MaxQueued)
             ? null
-            : Problems.BadValue("queue", text.ToString(), $"a whole number from 0 to {MaxQueued}");
+            : Problems.BadValue("queue", text.ToString(), $"a whole number from 0 to {IPrefetchControl.MaxQueued}");
     }
 
     private Problem? Locate(string name, out IPrefetchControl prefetching)

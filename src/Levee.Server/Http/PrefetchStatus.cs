@@ -8,8 +8,6 @@ namespace Levee.Server.Http;
 /// <summary>Keys that a client will want.</summary>
 internal sealed record HintList
 {
-    private const int DefaultPriority = 5;
-
     /// <summary>Keys that are text.</summary>
     public IReadOnlyList<string> Keys { get; init; } = [];
 
@@ -23,7 +21,7 @@ internal sealed record HintList
     /// <returns>Null, or what is wrong.</returns>
     public Problem? Read(out List<byte[]> keys, out int priority)
     {
-        priority = Priority ?? DefaultPriority;
+        priority = Priority ?? IPrefetchControl.DefaultPriority;
         var problem = new KeyList { Keys = Keys, BinaryKeys = BinaryKeys }.Read(out keys);
         return problem ?? (priority is >= IPrefetchControl.LowestPriority and <= IPrefetchControl.HighestPriority
             ? null

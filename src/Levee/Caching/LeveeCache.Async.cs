@@ -67,6 +67,10 @@ public sealed partial class LeveeCache
     public ValueTask<int> RemoveManyAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken = default) => Hosted.RemoveManyAsync(keys, cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask<int> PrefetchAsync(IReadOnlyCollection<string> keys, int priority = IPrefetchControl.DefaultPriority, CancellationToken cancellationToken = default) =>
+        Hosted.PrefetchAsync(keys, priority, cancellationToken);
+
+    /// <inheritdoc/>
     public IAsyncEnumerable<CacheKey> ScanAsync(string prefix = "", CancellationToken cancellationToken = default) => Hosted.ScanAsync(prefix, cancellationToken);
 
     /// <inheritdoc/>

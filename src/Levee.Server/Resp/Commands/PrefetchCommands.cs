@@ -18,9 +18,7 @@ internal static class PrefetchCommands
     ];
 
     private const string NoAnswer = "ERR the prefetcher did not answer in time; try again";
-    private const int DefaultPriority = 5;
     private const int DefaultQueued = 10;
-    private const int MaxQueued = 1000;
 
     /// <summary>What a cache's prefetcher says of itself; null where there is none, or it lies elsewhere and does not answer.</summary>
     public static async ValueTask<PrefetchReport?> ReportAsync(RespConversation c, ICacheHost cache)
@@ -39,7 +37,7 @@ internal static class PrefetchCommands
     private static bool Prefetch(RespConversation c, scoped in Arguments a)
     {
         var first = 1;
-        var priority = (long)DefaultPriority;
+        var priority = (long)IPrefetchControl.DefaultPriority;
         if (Is(a[1], "PRIORITY"u8))
         {
             if (a.Count < 4)
@@ -99,9 +97,9 @@ internal static class PrefetchCommands
             return Refuse(c, "ERR wrong number of arguments for 'prefetch.queue' command");
         }
 
-        if (a.Count == 2 && (!TryInteger(a[1], out count) || count is < 0 or > MaxQueued))
+        if (a.Count == 2 && (!TryInteger(a[1], out count) || count is < 0 or > IPrefetchControl.MaxQueued))
         {
-            return Refuse(c, $"ERR count must be an integer from 0 to {MaxQueued}");
+            return Refuse(c, $"ERR count must be an integer from 0 to {IPrefetchControl.MaxQueued}");
         }
 
         return Report(c, (int)count, static (c, report) =>
