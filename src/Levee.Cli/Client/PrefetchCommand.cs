@@ -27,18 +27,18 @@ internal static class PrefetchCommand
                     await cache.SelectAsync(parsed, connection, cancellation);
                     var status = ReplyFields.Read(await connection.CallAsync(["PREFETCH.STATUS"], cancellation));
                     RespArgument[] words = ["PREFETCH.QUEUE", RespArgument.FromString($"{count}")];
-                    var reply = count == 0 ? null : await connection.CallAsync(words, cancellation);
+                    var reply = count == 0 ? default(RespValue?) : await connection.CallAsync(words, cancellation);
                     return (status, reply);
                 },
                 cancellation);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json))
             {
-                await output.WriteLineAsync(ReplyFields.ToJson([waiting is null ? status : status.With("queue", waiting)]));
+                await output.WriteLineAsync(ReplyFields.ToJson([waiting is { } keys ? status.With("queue", keys) : status]));
             }
             else
             {
-                PrefetchText.Write(output, status, waiting is null ? [] : [.. waiting.Items.ToArray().Select(ReplyFields.Read)]);
+                PrefetchText.Write(output, status, waiting is { } keys ? [.. keys.Items.ToArray().Select(ReplyFields.Read)] : []);
             }
 
             return ExitCode.Ok;
