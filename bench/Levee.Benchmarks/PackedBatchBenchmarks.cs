@@ -145,5 +145,7 @@ public class PackedBatchBenchmarks : IAnswerSink, IDisposable
         public void Moved(int partition, string owner)
         {
         }
+
+        public IBatchTarget KeeperOf(IBatchTarget asked, string owner) => asked;
     }
 }

@@ -1,3 +1,4 @@
+using Levee.Learning;
 using Levee.Tiers;
 
 namespace Levee.Serving;
@@ -25,7 +26,7 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary><c>--caches</c>.</summary>
     public static readonly ServeOption Caches = new("caches", "name=size,...", "", "names (letters, digits, '-', '_', '.') with sizes, separated by commas", "further named caches, their memory taken out of --memory; RESP clients SELECT them by number or name");
     /// <summary><c>--policy</c>.</summary>
-    public static readonly ServeOption Policy = new("policy", "name", "arc", "arc, lru", "eviction policy");
+    public static readonly ServeOption Policy = new("policy", "name", "arc", string.Join(", ", PolicySimulation.PolicyNames), "eviction policy");
     /// <summary><c>--default-ttl</c>.</summary>
     public static readonly ServeOption DefaultTtl = new("default-ttl", "time", "0", "a time such as 60s, 15m or 7d; 0: none", "TTL of entries that are written without one");
     /// <summary><c>--default-ttl-jitter</c>.</summary>

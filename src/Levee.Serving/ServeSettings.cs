@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Levee.Codec;
 using Levee.Hosting;
+using Levee.Learning;
 using Levee.Tiers;
 using Levee.Tiers.Money;
 using Microsoft.Extensions.Logging;
@@ -48,7 +49,7 @@ public sealed record ServeSettings(
         var memory = values.Get(ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
         var shared = new CacheOptions
         {
-            Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, ["arc", "lru"], out value)),
+            Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, [.. PolicySimulation.PolicyNames], out value)),
             DefaultTtl = ttl,
             DefaultTtlJitter = values.Get(ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= ttl),
             Partitions = values.Get(ServeOption.Partitions, static (string text, out int value) => OptionValues.TryCount(text, 0, 1024, out value)),

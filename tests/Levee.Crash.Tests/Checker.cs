@@ -26,6 +26,7 @@ internal sealed class Checker(int keys, bool writesThrough)
     private readonly Dictionary<short, List<Deed>> removals = [];
     private long place;
     private long excusedUntil;
+    private volatile bool isTierDown;
 
     public List<string> Violations { get; } = [];
 
@@ -47,6 +48,13 @@ internal sealed class Checker(int keys, bool writesThrough)
 
     /// <summary>Whether what notes the clock may be lost, and with it that versions rise.</summary>
     public bool LosesClock { get; init; }
+
+    /// <summary>Whether a tier does not answer, so that what it holds may be missing. Set by another thread than the one that takes frames.</summary>
+    public bool IsTierDown
+    {
+        get => isTierDown;
+        set => isTierDown = value;
+    }
 
     /// <summary>Whether a tier lets entries go by itself, by a clock of its own.</summary>
     public bool TiersExpire { get; init; }
@@ -217,7 +225,8 @@ internal sealed class Checker(int keys, bool writesThrough)
     private void Read(in Frame frame)
     {
         Reads++;
-        CompleteReads += writesThrough && frame.IsComplete ? 1 : 0;
+        var isComplete = writesThrough && frame.IsComplete && !isTierDown;
+        CompleteReads += isComplete ? 1 : 0;
         underWay.Remove(frame.Op, out var asked);
         var log = logs[frame.Key];
         if (frame.Outcome == Outcome.Hit)
@@ -226,7 +235,7 @@ internal sealed class Checker(int keys, bool writesThrough)
             Check(frame.ExpiresAt > frame.Clock, $"key {frame.Key}: an entry that expired at {frame.ExpiresAt} was read at {frame.Clock}");
             Show(log, frame, asked!.Begin);
         }
-        else if (frame.Outcome == Outcome.Miss && writesThrough && frame.IsComplete)
+        else if (frame.Outcome == Outcome.Miss && isComplete)
         {
             CheckMiss(log, frame);
         }

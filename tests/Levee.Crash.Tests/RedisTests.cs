@@ -48,6 +48,7 @@ public sealed class RedisTests(ITestOutputHelper output)
                         await redis.KillAsync();
                         File.Delete(dump);
                         await redis.RestartAsync();
+                        loop.Checker.IsTierDown = false;
                         loop.Checker.Excuse();
                         break;
                     case 7:
@@ -61,23 +62,26 @@ public sealed class RedisTests(ITestOutputHelper output)
                         break;
                     case 13:
                         // It stood still, and this owner's writes may not have reached it.
+                        loop.Checker.IsTierDown = false;
                         loop.Checker.Excuse();
                         break;
                     default:
                         break;
                 }
             },
-            During = async number =>
+            During = async (loop, number) =>
             {
                 switch (number % Round)
                 {
                     case 3:
                         Note("killed under load");
+                        loop.Checker.IsTierDown = true;
                         await redis.KillAsync();
                         await Task.Delay(Stillness, TestContext.Current.CancellationToken);
                         break;
                     case 12:
                         Note("stood still under load");
+                        loop.Checker.IsTierDown = true;
                         redis.Pause();
                         isStill = true;
                         await Task.Delay(Stillness, TestContext.Current.CancellationToken);

@@ -39,7 +39,7 @@ internal sealed record Scenario
     public Func<CrashLoop, int, Task>? Between { get; init; }
 
     /// <summary>Happens while a child is under load, before it is killed.</summary>
-    public Func<int, Task>? During { get; init; }
+    public Func<CrashLoop, int, Task>? During { get; init; }
 
     public static int Seed() =>
         int.TryParse(Environment.GetEnvironmentVariable("LEVEE_CRASH_SEED"), CultureInfo.InvariantCulture, out var seed) ? seed : Environment.TickCount;
@@ -65,7 +65,7 @@ internal sealed record Scenario
                 isArmed ? kind + ":" : "",
                 chance.Next(1, MostPassed + 1),
                 chance.Next(5) == 0 ? chance.Next(MostClockBackMs) : 0,
-                during is null ? null : () => during(number),
+                during is null ? null : () => during(loop, number),
                 TestContext.Current.CancellationToken);
         }
 

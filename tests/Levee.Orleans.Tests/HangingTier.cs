@@ -44,7 +44,7 @@ internal sealed class HangingTier(string key) : ITierChain
 
         foreach (var load in released)
         {
-            load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = LoadOutcome.Found, Entry = new TierEntry { Value = value, Version = 1, ExpiresAt = Limits.Never } });
+            load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = LoadOutcome.Found, Entry = new TierEntry { Key = System.Text.Encoding.UTF8.GetBytes(key), Hash = held, Value = value, Version = 1, ExpiresAt = Limits.Never } });
         }
     }
 

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using Levee.Hosting;
 using Levee.Orleans.Grains;
+using Levee.Partitions;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 using Xunit;
@@ -50,6 +53,41 @@ public sealed class MoveTests
             Assert.True(next > before, $"version {next} after {before}");
             before = next;
         }
+    }
+
+    [Fact]
+    public async Task WhatWaitsForATierIsAnsweredWhenItsPartitionHasMovedMeanwhile()
+    {
+        var tiers = new ConcurrentBag<HangingTier>();
+        await using var rig = await ClusterRig.StartAsync(silos: 3, partitions: 4, configure: options => options.OpenTiers = (_, _, _) =>
+        {
+            var tier = new HangingTier("slow");
+            tiers.Add(tier);
+            return Task.FromResult<ITierChain?>(tier);
+        });
+        await rig.BalancedAsync();
+        var partition = rig.PartitionOf("slow");
+        var silos = rig.Cluster.Silos.OrderBy(silo => rig.PartitionsOf(silo).Contains(partition)).ToArray();
+
+        // Not where the plan has it: the door is sent on, and waits at the grain.
+        await rig.MoveAsync(partition, silos[0]);
+        var removed = rig.CacheOn(silos[1]).RemoveAsync("slow", Cancellation).AsTask();
+        await Eventually.HoldsAsync(() => tiers.Any(tier => tier.Waiting == 1));
+        var moving = rig.MoveAsync(partition, silos.First(silo => !rig.PartitionsOf(silo).Contains(partition)));
+        await Eventually.HoldsAsync(() => silos.Any(silo => rig.Levee(silo).Hosts[0].Partitions.Any(here => here.Number == partition && here.State == PartitionState.Freezing)));
+
+        // What moves asks the tiers of the silo that it left.
+        await Eventually.HoldsAsync(() =>
+        {
+            foreach (var tier in tiers)
+            {
+                tier.Release([1]);
+            }
+
+            return removed.IsCompleted && moving.IsCompleted;
+        });
+        Assert.True(await removed);
+        await moving;
     }
 
     [Fact]

@@ -35,6 +35,24 @@ public static class Traces
         return null;
     }
 
+    /// <summary>The keys of a gzipped trace: those of a <c>.lis</c> file, else the first field of each line, which must be a number.</summary>
+    public static ulong[] ReadKeys(string path)
+    {
+        if (path.EndsWith(".lis.gz", StringComparison.Ordinal))
+        {
+            return ReadLis(path);
+        }
+
+        using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
+        List<ulong> keys = [];
+        while (reader.ReadLine() is { } line)
+        {
+            keys.Add(ulong.Parse(line.Split(' ')[0]));
+        }
+
+        return [.. keys];
+    }
+
     /// <summary>The keys of a gzipped <c>.lis</c> file, every line expanded to its blocks.</summary>
     public static ulong[] ReadLis(string path)
     {

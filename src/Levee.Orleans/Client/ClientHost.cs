@@ -62,6 +62,9 @@ internal sealed class ClientHost : ICacheHost, IBatchRoutes, IAsyncDisposable
     {
     }
 
+    /// <summary>A gateway's key leads to the same silo as long as the connection lasts.</summary>
+    public IBatchTarget KeeperOf(IBatchTarget asked, string owner) => asked;
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -34,10 +34,6 @@ internal sealed class CachePartitionGrain(
 
     public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => PackedReply.Of(cache.Server.ExecuteAsync(request.Value, TimeSpan.Zero));
 
-    public ValueTask<Immutable<byte[]>> Collect(long batch) => PackedReply.Of(cache.Server.CollectAsync(batch));
-
-    public ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset) => new(new Immutable<byte[]>(cache.Server.ReadLarge(number, offset)));
-
     public ValueTask WriteLarge(long number, int length, int offset, Immutable<byte[]> piece)
     {
         cache.Server.WriteLarge(number, length, offset, piece.Value);
@@ -50,14 +46,14 @@ internal sealed class CachePartitionGrain(
         return silo.Address;
     }
 
-    public ValueTask MoveTo(SiloAddress target)
+    /// <summary>A claim under way is waited for: broken off, it would leave a frozen copy behind that nobody may open.</summary>
+    public async ValueTask MoveTo(SiloAddress target)
     {
         if (!target.Equals(silo.Address))
         {
+            await claim.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             DeactivateOnIdle();
         }
-
-        return ValueTask.CompletedTask;
     }
 
     /// <summary>A claim that fails gives the activation up: the next call is placed anew.</summary>

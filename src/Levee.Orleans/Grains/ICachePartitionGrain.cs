@@ -8,21 +8,12 @@ namespace Levee.Orleans.Grains;
 [Alias("levee.partition")]
 public interface ICachePartitionGrain : IGrainWithStringKey
 {
-    /// <summary>Runs a batch of operations on this partition. What is pending is collected at the silo that the answer names.</summary>
+    /// <summary>Runs a batch of operations on this partition. What is pending is collected, and large values are read, at the port of the silo that the answer names.</summary>
     [Alias("execute")]
     [ResponseTimeout("00:00:10")]
     ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request);
 
-    /// <summary>What was pending of a batch.</summary>
-    [Alias("collect")]
-    ValueTask<Immutable<byte[]>> Collect(long batch);
-
-    /// <summary>A piece of a large value that an answer named.</summary>
-    [Alias("read-large")]
-    [ResponseTimeout("00:00:10")]
-    ValueTask<Immutable<byte[]>> ReadLarge(long number, int offset);
-
-    /// <summary>A piece of a large value that a later operation names.</summary>
+    /// <summary>A piece of a large value that a later operation names. Where that operation comes to another silo, it is told that it is not there.</summary>
     [Alias("write-large")]
     [ResponseTimeout("00:00:10")]
     ValueTask WriteLarge(long number, int length, int offset, Immutable<byte[]> piece);
@@ -31,7 +22,7 @@ public interface ICachePartitionGrain : IGrainWithStringKey
     [Alias("ensure")]
     ValueTask<SiloAddress> Ensure();
 
-    /// <summary>Gives the partition up for a silo, unless it is there: the next call is placed by the plan, or by the placement hint that it carries.</summary>
+    /// <summary>Gives the partition up for a silo, unless it is there, as soon as it has been claimed: the next call is placed by the plan, or by the placement hint that it carries.</summary>
     [Alias("move")]
     ValueTask MoveTo(SiloAddress target);
 }

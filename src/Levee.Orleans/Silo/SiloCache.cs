@@ -30,7 +30,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.grains = grains;
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
-        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds);
+        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions));
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions { CallTimeout = siloOptions.CallTimeout, NotHereTimeout = siloOptions.CallTimeout * 2 }, time);
@@ -227,6 +227,13 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         await Gateway.DisposeAsync();
         await Server.DisposeAsync();
         await Local.DisposeAsync();
+    }
+
+    /// <summary>Who is patient with calls is patient with what is under way in a partition that moves.</summary>
+    private static MoveOptions MovesOf(LeveeSiloOptions options)
+    {
+        var moves = new MoveOptions();
+        return options.CallTimeout * 2 > moves.FreezeWait ? moves with { FreezeWait = options.CallTimeout * 2 } : moves;
     }
 
     private int PartitionOf(in Operation operation) => operation.Kind switch

@@ -20,16 +20,16 @@ internal sealed class PortTarget(ISiloPort port, string cache, SiloAddress silo)
     public ValueTask WriteLargeAsync(long number, int length, int offset, byte[] piece) => Delivery.Of(port.WriteLarge(cache, number, length, offset, new Immutable<byte[]>(piece)));
 }
 
-/// <summary>A partition's grain as the target of batches: the sure way.</summary>
+/// <summary>A partition's grain as the target of batches: the sure way. What an answer leaves behind is at the port of the silo that gave it.</summary>
 internal sealed class PartitionTarget(ICachePartitionGrain grain, string cache, int partition) : IBatchTarget
 {
     public string Name { get; } = $"the grain of partition {PartitionKey.Of(cache, partition)}";
 
     public ValueTask<byte[]> ExecuteAsync(byte[] request) => Delivery.Of(grain.Execute(new Immutable<byte[]>(request)));
 
-    public ValueTask<byte[]> CollectAsync(long batch) => Delivery.Of(grain.Collect(batch));
+    public ValueTask<byte[]> CollectAsync(long batch) => throw new NotSupportedException("What is pending is collected at the silo that answered.");
 
-    public ValueTask<byte[]> ReadLargeAsync(long number, int offset) => Delivery.Of(grain.ReadLarge(number, offset));
+    public ValueTask<byte[]> ReadLargeAsync(long number, int offset) => throw new NotSupportedException("Large values are read at the silo that answered.");
 
     public ValueTask WriteLargeAsync(long number, int length, int offset, byte[] piece) => Delivery.Of(grain.WriteLarge(number, length, offset, new Immutable<byte[]>(piece)));
 }

@@ -42,6 +42,9 @@ internal sealed class RedisGroups
         return location;
     }
 
+    /// <summary>Says that Redis has, or may have, records that have no place: others are going to replace them, or tombstones to delete them.</summary>
+    public void Hold(long heldSinceMs) => Current.HoldsFromMs = Math.Min(Current.HoldsFromMs, heldSinceMs);
+
     /// <summary>Begins the next group.</summary>
     public void Open(long heldSinceMs)
     {

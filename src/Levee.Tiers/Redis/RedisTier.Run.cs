@@ -159,6 +159,11 @@ public sealed partial class RedisTier
         lock (gate)
         {
             sentSets.Clear();
+            if (reachedTicket > answeredTicket)
+            {
+                groups.Hold(heldSinceMs);
+            }
+
             sentTicket = answeredTicket;
             sentTombstone = tombstones.Answered;
             replies.IsCurrent = true;

@@ -241,6 +241,10 @@ public sealed partial class RedisTier
                     return;
                 }
             }
+            else
+            {
+                groups.Hold(heldSinceMs);
+            }
         }
         else if (isFound)
         {

@@ -20,7 +20,7 @@ namespace Levee.Tiers.Redis;
 /// through is acknowledged when the answers have passed it, and by then Redis must not hold what it replaced.
 /// </para>
 /// <para>
-/// Order: one loop sends, and in each turn, under the lock, takes all tombstones first and then only those records that the index still points at. So an UNLINK never overtakes a SET
+/// Order: one loop sends, and in each turn, under the lock, takes all tombstones first and then the records, but for those that a tombstone or a clear has taken away. So an UNLINK never overtakes a SET
 /// that it is to void, nor falls behind one that came later. After the connection was lost the former one is killed at the server, and the loop begins again behind the last answer.
 /// </para>
 /// While Redis is being listed (after a start) a hash that the index does not know may be there; then no mark of a void hash is taken away.

@@ -176,6 +176,9 @@ internal sealed class BatchFlight
 
     public bool IsLarge { get; set; }
 
+    /// <summary>Who keeps what the reply left pending or named; null: nobody needs to know yet.</summary>
+    public IBatchTarget? Keeper { get; set; }
+
     /// <summary>Whether the thread that sent it is still in the call that did.</summary>
     public volatile bool IsInline;
 
@@ -189,6 +192,7 @@ internal sealed class BatchFlight
         Request = NoRequest;
         Operations.Clear();
         Lanes.Clear();
+        Keeper = null;
         Pending = 0;
     }
 }

@@ -10,12 +10,15 @@ public sealed partial class BatchRouter
     {
         if (operation.LargeAnswers is null)
         {
-            operation.LargeAnswers = new LargeAnswers(this, flight.Queue.Target, operation.Operation);
+            operation.LargeAnswers = new LargeAnswers(this, flight.Keeper ??= KeeperOf(flight.Queue.Target, reply), operation.Operation);
         }
 
         var length = PackedAnswer.Read(reply.AsSpan(start), out _);
         operation.LargeAnswers.Add(reply.AsMemory(start, length));
     }
+
+    /// <summary>Who keeps what a reply left pending or named.</summary>
+    private IBatchTarget KeeperOf(IBatchTarget asked, byte[] reply) => routes.KeeperOf(asked, new AnswerBatchReader(reply).Owner);
 
     /// <summary>The answers to one operation from the first on that shows a large value, in order.</summary>
     internal sealed class LargeAnswers(BatchRouter router, IBatchTarget target, RoutedOperation operation)

@@ -36,7 +36,7 @@ public sealed partial class BatchRouter
 
         if (flight.Pending > 0)
         {
-            await CollectAsync(flight, target).ConfigureAwait(false);
+            await CollectAsync(flight, flight.Keeper!).ConfigureAwait(false);
         }
 
         End(flight);
@@ -65,13 +65,14 @@ public sealed partial class BatchRouter
     }
 
     /// <summary>Lets go of the large values that a late reply names.</summary>
-    private static async Task ForgetAsync(IBatchTarget target, Task<byte[]> call)
+    private async Task ForgetAsync(IBatchTarget target, Task<byte[]> call)
     {
         try
         {
-            foreach (var (number, length) in LargesOf(await call.ConfigureAwait(false)))
+            var reply = await call.ConfigureAwait(false);
+            foreach (var (number, length) in LargesOf(reply))
             {
-                await target.ReadLargeAsync(number, length).ConfigureAwait(false);
+                await KeeperOf(target, reply).ReadLargeAsync(number, length).ConfigureAwait(false);
             }
         }
         catch (Exception)
@@ -151,6 +152,11 @@ public sealed partial class BatchRouter
         }
 
         flight.Pending = open;
+        if (open > 0)
+        {
+            flight.Keeper ??= KeeperOf(flight.Queue.Target, reply);
+        }
+
         TellMoves(flight, reader.OwnerUtf8);
     }
 
@@ -261,8 +267,12 @@ public sealed partial class BatchRouter
                 continue;
             }
 
-            var mayRepeat = !isDelivered || (operation.Operation.IsRead && !operation.HasItems && operation.LargeAnswers is null && !IsWritten(operations[(i + 1)..], operation.Operation));
-            if (mayRepeat && operation.Operation.Failures++ == 0 && !disposing.IsCancellationRequested)
+            var mayRepeat = operation.Operation.IsRead && !operation.HasItems && operation.LargeAnswers is null && !IsWritten(operations[(i + 1)..], operation.Operation);
+            if (!isDelivered)
+            {
+                operation.State = FlightState.NotHere; // A partition that moves can be missed again and again.
+            }
+            else if (mayRepeat && operation.Operation.Failures++ == 0 && !disposing.IsCancellationRequested)
             {
                 operation.State = FlightState.Again;
                 operation.Lane.IsRetrying = true;

@@ -8,7 +8,7 @@ namespace Levee.Clustering;
 /// The caller's side of packed batches. Operations wait in lanes, one per partition, in strict order; at most one batch with a lane's operations is under way. A batch takes what waits for one target,
 /// from many lanes. An idle target is sent to at once; else operations gather until a batch returns or there are many.
 /// <para>
-/// Each operation is answered, once. What is not delivered, and a read whose call failed, is sent once more by the fallback; an operation whose partition is not there is sent by the fallback until
+/// Each operation is answered, once. A read whose call failed is sent once more by the fallback; what is not delivered, and an operation whose partition is not there, is sent by the fallback until
 /// <see cref="BatchRouterOptions.NotHereTimeout"/>. What is given up is a miss for a get or peek, and Unavailable for all others: a write may then have been carried out, but a later operation of its lane
 /// tells the target not to, should it still be under way. Answers are given on the thread that brings the reply, never while the router is held. Safe for threads.
 /// </para>

@@ -14,7 +14,7 @@ public sealed record BatchRouterOptions
     /// <summary>How long one call to a target may take.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long an operation is tried for whose partition is nowhere.</summary>
+    /// <summary>How long an operation is tried for whose partition is nowhere, or cannot be reached.</summary>
     public TimeSpan NotHereTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>How long the answer to an operation is waited for that was taken on and not answered at once.</summary>

@@ -178,7 +178,9 @@ public sealed class BatchServer : IAsyncDisposable
     /// <summary>Gives a large value in an answer a number; 0 where too many wait to be read.</summary>
     internal long TryName(LargeValue large) => exchange.TryName(large, NowMs);
 
-    internal LargeValue? TakeStaged(long number) => exchange.TakeStaged(number);
+    /// <summary>Takes a large value that was written, with its reference; null where there was no room for it.</summary>
+    /// <returns>False where none was written here to its end.</returns>
+    internal bool TryTakeStaged(long number, out LargeValue? large) => exchange.TryTakeStaged(number, out large);
 
     /// <summary>Lets go of the large values that answers name which nobody will read.</summary>
     internal void Forget(AnswerBatchWriter answers)

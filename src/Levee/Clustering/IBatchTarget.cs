@@ -40,6 +40,13 @@ public interface IBatchRoutes
 
     /// <summary>A reply to the partition's operations came from <paramref name="owner"/>, which is not the target that was asked, or was reached by the fallback.</summary>
     void Moved(int partition, string owner);
+
+    /// <summary>
+    /// Who keeps what a reply left pending, and the large values that it named: whoever gave it. A partition's grain, which goes about, may be elsewhere by now. Called from any thread, without the router.
+    /// </summary>
+    /// <param name="asked">The target that was asked.</param>
+    /// <param name="owner">Who answered.</param>
+    IBatchTarget KeeperOf(IBatchTarget asked, string owner);
 }
 
 /// <summary>A batch did not reach its target: none of its operations was carried out.</summary>

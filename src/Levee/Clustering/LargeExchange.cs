@@ -12,6 +12,7 @@ internal sealed class LargeExchange(LargeValueStore larges, BatchServerOptions o
     private readonly Lock gate = new();
     private readonly Dictionary<long, Held> staged = [];
     private readonly Dictionary<long, Held> named = [];
+    private readonly Dictionary<long, long> refused = [];
 
     public long StagedBytes { get; private set; }
 
@@ -92,7 +93,7 @@ internal sealed class LargeExchange(LargeValueStore larges, BatchServerOptions o
         }
     }
 
-    /// <summary>Takes a piece; pieces of one value come in order, and a first piece begins it anew. A value for which there is no room is not kept: its set will be refused.</summary>
+    /// <summary>Takes a piece; pieces of one value come in order, and a first piece begins it anew. A value for which there is no room is not kept, only that it came: its set will be refused.</summary>
     /// <exception cref="FormatException">The piece does not go on where the one before ended.</exception>
     public void Write(long number, int length, int offset, ReadOnlySpan<byte> piece, long now)
     {
@@ -108,6 +109,7 @@ internal sealed class LargeExchange(LargeValueStore larges, BatchServerOptions o
                 Drop(number);
                 if (length > larges.MaxValueBytes || StagedBytes + length > options.MaxStagedBytes || larges.TryCreate(length) is not { } created)
                 {
+                    refused[number] = now;
                     return;
                 }
 
@@ -130,19 +132,27 @@ internal sealed class LargeExchange(LargeValueStore larges, BatchServerOptions o
         }
     }
 
-    /// <summary>Takes a complete value with its reference; null where there is none.</summary>
-    public LargeValue? TakeStaged(long number)
+    /// <summary>Takes a complete value with its reference; null where there was no room for it.</summary>
+    /// <returns>False where none came, or not all of it.</returns>
+    public bool TryTakeStaged(long number, out LargeValue? large)
     {
         lock (gate)
         {
+            large = null;
+            if (refused.Remove(number))
+            {
+                return true;
+            }
+
             if (!staged.TryGetValue(number, out var held) || held.Large.FilledBytes < held.Large.Length)
             {
-                return null;
+                return false;
             }
 
             staged.Remove(number);
             StagedBytes -= held.Large.Length;
-            return held.Large;
+            large = held.Large;
+            return true;
         }
     }
 
@@ -164,12 +174,18 @@ internal sealed class LargeExchange(LargeValueStore larges, BatchServerOptions o
                 Drop(number);
             }
 
+            foreach (var number in refused.Where(pair => pair.Value <= untilMs).Select(pair => pair.Key).ToList())
+            {
+                refused.Remove(number);
+            }
+
             return old.Count + begun.Count;
         }
     }
 
     private void Drop(long number)
     {
+        refused.Remove(number);
         if (staged.Remove(number, out var held))
         {
             StagedBytes -= held.Large.Length;

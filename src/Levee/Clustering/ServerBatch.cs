@@ -422,7 +422,13 @@ internal sealed class ServerBatch : IBatchSink, IDisposable
             return false;
         }
 
-        var large = server.TakeStaged(number);
+        if (!server.TryTakeStaged(number, out var large))
+        {
+            // It went elsewhere, as the way there changed under it, or it was let go: it is brought anew.
+            LoseLane(index);
+            return false;
+        }
+
         if (large is null || large.Length != length)
         {
             large?.Release();

@@ -66,6 +66,9 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side
     /// <summary>Memory that the policy holds beside the nodes, in bytes, rented from the nodes' share.</summary>
     public virtual long HeldBytes => 0;
 
+    /// <summary>Whether the policy would rent one more page at the next <see cref="Arrive"/> and works worse without. Its owner may make room for it.</summary>
+    public virtual bool NeedsPage => false;
+
     /// <summary>Whether a node is resident, and not a ghost or on no list.</summary>
     public abstract bool IsResident(int node);
 

@@ -13,7 +13,7 @@ namespace Levee.Eviction;
 /// </code>
 /// <para>
 /// It has a page for each <see cref="EntriesPerPage"/> entries that it is to serve, and grows by one page at a time (linear hashing): page n begins as a copy of
-/// page n - 2^k, whose tags it will share, so every estimate stays what it was.
+/// page n - 2^k, whose tags it will share, so every estimate stays what it was. Where three quarters are not needed any more, it gives pages back, one at a time.
 /// </para>
 /// <para>
 /// Ageing: after ten times as many counts as there are entries all counters are halved, so that what was popular once fades. The halving is done in slices of
@@ -26,11 +26,11 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>The highest estimate.</summary>
     public const int MaxCount = 15;
 
-    /// <summary>Entries for which a page is enough: one word each.</summary>
-    public const int EntriesPerPage = PageArena.PageBytes / sizeof(ulong);
+    /// <summary>Entries for which a page is enough: a word and a third each. Page numbers that are not yet all in use let some pages serve twice as many tags as others.</summary>
+    public const int EntriesPerPage = PageArena.PageBytes / sizeof(ulong) * 3 / 4;
 
     private const int WordsPerBlock = 8;
-    private const int BlocksPerPage = EntriesPerPage / WordsPerBlock;
+    private const int BlocksPerPage = PageArena.PageBytes / sizeof(ulong) / WordsPerBlock;
     private const int BlockBits = 10;
     private const int BlocksPerSlice = 32;
 
@@ -57,16 +57,22 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>Memory held, in bytes.</summary>
     public long HeldBytes => (long)pageCount * PageArena.PageBytes;
 
-    /// <summary>Says how many entries there are: sets the pace of ageing, and adds a page where more are needed and the share has one. Cheap enough for every arrival.</summary>
-    public void Serve(long entries)
+    /// <summary>Sets the pace of ageing; adds a page where more are needed and the share has one, or gives one back. Cheap enough for every arrival.</summary>
+    /// <param name="entries">Entries whose tags are asked for now.</param>
+    /// <param name="mostEntries">Entries that there will be in the long run.</param>
+    public void Serve(long entries, long mostEntries)
     {
-        period = CountsPerEntry * entries;
+        period = CountsPerEntry * mostEntries;
         if (nextHalved == NotHalving)
         {
             halvesAt = period;
             if (entries > Capacity)
             {
                 TryGrow();
+            }
+            else if (pageCount > 1 && entries < Capacity / 4)
+            {
+                Shrink();
             }
         }
     }
@@ -119,12 +125,8 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         halvesAt = period;
     }
 
-    // The tag's own bits choose the block; the counters in it hang on a mix of all of them.
-    private static uint PlacesOf(uint tag)
-    {
-        tag *= 0x9E3779B1;
-        return tag ^ (tag >> 15);
-    }
+    // The tag's own bits choose the block; the counters in it hang on a mix of all of them, in four bytes that share no bit.
+    private static uint PlacesOf(uint tag) => (uint)((tag * 0x9E3779B97F4A7C15) >> 32);
 
     // The lowest bit of a place chooses one of two words, the next four its counter.
     private static bool Count(ulong* words, uint place)
@@ -178,6 +180,13 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
 
         pages[pageCount++] = (nint)page;
+    }
+
+    /// <summary>Gives the last page back. Its tags are counted anew, where those already are that it was split from.</summary>
+    private void Shrink()
+    {
+        share.Return((byte*)pages[--pageCount]);
+        pageMask = BitOperations.RoundUpToPowerOf2((uint)pageCount) - 1;
     }
 
     /// <summary>Halves the next slice of blocks, from the first one on where none is under way.</summary>

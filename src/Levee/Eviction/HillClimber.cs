@@ -53,7 +53,4 @@ internal sealed class HillClimber
         hits = misses = 0;
         return taken;
     }
-
-    /// <summary>Forgets the sample under way, because it would tell of another capacity.</summary>
-    public void Restart() => hits = misses = 0;
 }

@@ -14,7 +14,7 @@ namespace Levee.Eviction;
 /// </para>
 /// <code>
 ///  Hit(x)      f(x) = min(3, f(x) + 1).
-///  Arrive(x,w) x in G: x leaves G, for M. Else x is for S. f(x) = 0.
+///  Arrive(x,w) x in G: x leaves G, for M (for S where it is the head and |G| > c - s: it should have gone). Else x is for S. f(x) = 0.
 ///  Forget      while |G| > c - s: the head of G is forgotten.
 ///  Evict       until one has left:
 ///                |S| >= s or M is empty:  x = the head of S. f(x) >= 2: x to the tail of M, f(x) = 0.     it has proved its worth
@@ -100,9 +100,10 @@ internal sealed class S3FifoPolicy : EvictionPolicy
     public override void Arrive(int node, int weight)
     {
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
-        arrivesInMain = Nodes[node].Home == Ghosts.Home;
-        if (arrivesInMain)
+        arrivesInMain = false;
+        if (Nodes[node].Home == Ghosts.Home)
         {
+            arrivesInMain = node != Ghosts.LeastRecent || Ghosts.Weight <= GhostWeightAt(Capacity);
             Ghosts.Remove(node);
         }
 

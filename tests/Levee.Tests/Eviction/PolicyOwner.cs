@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Memory;
 using Xunit;
 
@@ -103,6 +104,50 @@ internal sealed class PolicyOwner : IDisposable
         }
     }
 
+    public bool IsHot(ulong key) => Policy.IsHot(nodeOfKey[key]);
+
+    /// <summary>A node that comes from the same policy elsewhere.</summary>
+    public bool TryImport(ulong key, byte place, int weight)
+    {
+        var node = NewNode(key);
+        var taken = Policy.TryImport(node, place, weight);
+        Assert.Equal(taken ? Policy.Side + place : 0, nodes[node].Home);
+        if (!taken)
+        {
+            Drop(node);
+        }
+
+        return taken;
+    }
+
+    /// <summary>A resident that another policy hands over.</summary>
+    public void Import(ulong key, int weight, bool isHot)
+    {
+        var node = NewNode(key);
+        nodes[node].Weight = weight;
+        nodes[node].Mark = 3;
+        Policy.Import(node, isHot);
+        Assert.True(Policy.IsResident(node));
+    }
+
+    /// <summary>Another capacity, in one go.</summary>
+    public void ChangeCapacity(long changed)
+    {
+        while (Policy.ResidentWeight > changed)
+        {
+            Evict();
+        }
+
+        for (var ghost = Policy.ForgetBeyond(changed); ghost != NodeTable.None; ghost = Policy.ForgetBeyond(changed))
+        {
+            Forgotten.Add(keyOfNode[ghost]);
+            Drop(ghost);
+        }
+
+        Assert.InRange(Policy.LowestCapacity, 0, changed);
+        Policy.SetCapacity(changed);
+    }
+
     public void CheckInvariants()
     {
         Policy.CheckInvariants();
@@ -116,9 +161,7 @@ internal sealed class PolicyOwner : IDisposable
     {
         if (!nodeOfKey.TryGetValue(key, out var node))
         {
-            node = nodes.TryAllocate();
-            nodeOfKey.Add(key, node);
-            keyOfNode.Add(node, key);
+            node = NewNode(key);
         }
 
         Policy.Arrive(node, weight);
@@ -129,6 +172,15 @@ internal sealed class PolicyOwner : IDisposable
             Evict();
         }
 
+        return node;
+    }
+
+    private int NewNode(ulong key)
+    {
+        var node = nodes.TryAllocate();
+        nodes[node].Tag = PolicySimulation.TagOf(key);
+        nodeOfKey.Add(key, node);
+        keyOfNode.Add(node, key);
         return node;
     }
 

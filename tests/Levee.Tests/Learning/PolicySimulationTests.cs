@@ -48,6 +48,8 @@ public sealed class PolicySimulationTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
     public void Sizes_are_weighed_in_bytes_and_the_structure_stays_whole(string policy)
     {
         var random = new Random(7);

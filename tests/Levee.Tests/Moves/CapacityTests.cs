@@ -12,6 +12,8 @@ public sealed class CapacityTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
     public void Invariants_hold_after_every_slice(string policy)
     {
         const long Most = 24L << 20;

@@ -58,7 +58,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         hosts =
         [
             .. Enumerable.Range(0, 3).Select(i => new LockHost(
-                new CacheOptions { MemoryBytes = loses ? 3L << 20 : 48L << 20, Partitions = PartitionCount, MaxValueBytes = 96 * 1024, IsTiny = true, Policy = seed % 4 == 0 ? "lru" : "arc" },
+                new CacheOptions { MemoryBytes = loses ? 3L << 20 : 48L << 20, Partitions = PartitionCount, MaxValueBytes = 96 * 1024, IsTiny = true, Policy = (seed % 8) switch { 0 => "lru", 2 => "s3-fifo", 4 => "w-tinylfu", _ => "arc" } },
                 times[i],
                 tiers[i],
                 (ulong)(seed + i),

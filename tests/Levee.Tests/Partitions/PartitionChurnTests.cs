@@ -14,6 +14,8 @@ public sealed class PartitionChurnTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
     public void No_size_is_starved_by_those_that_were_there_before(string policy)
     {
         using var bed = new TestBed(Capacity, Reserve, new() { Policy = policy, Seed = 1, MaxValueBytes = 512 * 1024 });

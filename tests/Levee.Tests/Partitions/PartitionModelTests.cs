@@ -9,6 +9,8 @@ public sealed class PartitionModelTests
     [InlineData(1, "arc")]
     [InlineData(2, "arc")]
     [InlineData(3, "lru")]
+    [InlineData(4, "s3-fifo")]
+    [InlineData(5, "w-tinylfu")]
     public void What_a_partition_shows_is_what_was_written(int seed, string policy)
     {
         using var model = new PartitionModel(seed, policy);
@@ -42,7 +44,7 @@ public sealed class PartitionModelTests
         Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");
         for (var seed = 100; seed < 160; seed++)
         {
-            using var model = new PartitionModel(seed, seed % 4 == 0 ? "lru" : "arc");
+            using var model = new PartitionModel(seed, (seed % 8) switch { 0 => "lru", 2 => "s3-fifo", 4 => "w-tinylfu", _ => "arc" });
             model.Run(60_000);
         }
     }
