@@ -25,7 +25,7 @@ internal sealed class ToldTier : ITier
 
     public Task StartAsync(ITierHost host, CancellationToken cancellation) => Task.CompletedTask;
 
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation)
     {
         ReadOn.TrySetResult(Environment.CurrentManagedThreadId);
         return ValueTask.FromResult(TierRead.Absent);

@@ -84,14 +84,14 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var partition = PartitionOf(operation);
-        var isWouldBeMiss = false;
-        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        var access = AccessKind.Hit;
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out access))
         {
             router.Submit(partition, operation, Feeds.Watch(operation, sink), ticket);
         }
-        else if (isWouldBeMiss)
+        else if (access != AccessKind.Hit)
         {
-            Feeds.Accesses?.Report(operation.Key, operation.Hash, AccessKind.Miss);
+            Feeds.Accesses?.Report(operation.Key, operation.Hash, access);
         }
     }
 
@@ -112,9 +112,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         {
             foreach (ref readonly var key in keys[..submitted])
             {
-                if (key.IsWouldBeMiss)
+                if (key.Access != AccessKind.Hit)
                 {
-                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, AccessKind.Miss);
+                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, key.Access);
                 }
             }
         }
@@ -129,17 +129,17 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         return submitted == 0 && TrySubmit(keys[0].ToGet(input), sink, ticket) ? 1 : submitted;
     }
 
-    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
+    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out AccessKind access)
     {
         if (PartitionOf(operation) >= PartitionCount)
         {
             // Tiers are numbered through all silos; which silo it is the router has found out already.
-            isWouldBeMiss = false;
+            access = AccessKind.Hit;
             var tiers = Math.Max(1, Local.TierCount);
             return Local.TrySubmit(operation with { Partition = PartitionCount + ((operation.Partition - PartitionCount) % tiers) }, sink, ticket);
         }
 
-        if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        if (Local.TrySubmit(operation, sink, ticket, out access))
         {
             return true;
         }
@@ -149,7 +149,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             return false;
         }
 
-        sink.Answer(ticket, new Answer(Outcome.Miss));
+        access = operation.Kind == OperationKind.Get ? AccessKind.Miss : AccessKind.Hit;
+        sink.Answer(ticket, new Answer(Outcome.Miss) { Access = access });
         return true;
     }
 

@@ -6,6 +6,12 @@ public interface IPrefetcher
     /// <summary>What it knows and did.</summary>
     PrefetchStatistics Statistics { get; }
 
+    /// <summary>Says how many entries the memory holds when it is full, as far as that is known now; by default nobody asks.</summary>
+    /// <param name="capacity">At least 1.</param>
+    void SetCapacity(int capacity)
+    {
+    }
+
     /// <summary>Learns from a batch. Those of one front door come in order; where one was lost, <see cref="AccessBatchReader.Sequence"/> leaps.</summary>
     /// <param name="batch">The accesses.</param>
     /// <param name="now">The time, in any unit, the same as that of <see cref="Ended"/>'s latency; it never falls.</param>

@@ -13,7 +13,7 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
-    private const int MostLists = 2 * EvictionPolicy.MaxLists;
+    private const int MostLists = (2 * EvictionPolicy.MaxLists) + 1;
 
     /// <summary>The epoch of the owner that wrote it.</summary>
     public required long Epoch { get; init; }
@@ -106,7 +106,7 @@ internal sealed class PartitionHeader
         var payload = reader.Count();
         var policy = Encoding.Latin1.GetString(reader.Take(reader.Byte()));
         var lists = new HeaderList[reader.Byte()];
-        if (lists.Length > EvictionPolicy.MaxLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
+        if (lists.Length > MostLists || !double.IsFinite(target) || target < 0 || clockMs >> 48 != 0 || clearedVersion > lastVersion)
         {
             throw new FormatException($"A partition's header makes no sense: {lists.Length} lists, target {target}, clock {clockMs}, cleared up to {clearedVersion} of {lastVersion}.");
         }
