@@ -24,6 +24,8 @@ internal sealed class MissLog
     private const int Ways = 4;
     private const int FirstDegree = 4;
     private const int ContextMisses = 4;
+    private const double SoonerReturns = 0.02;
+    private const double ReachSteps = 1000;
 
     private readonly ulong[] log;
     private readonly int[] index; // Slot + 1; 0 where there is none.
@@ -33,6 +35,7 @@ internal sealed class MissLog
     private long head;
     private int headSlot;
     private long clock;
+    private double reach;
 
     /// <param name="length">How many misses it holds, at least 64.</param>
     public MissLog(int length)
@@ -74,6 +77,11 @@ internal sealed class MissLog
             }
         }
 
+        if (before >= 0)
+        {
+            LearnReach(head - before);
+        }
+
         var isSoonOverwritten = before >= 0 && head - before > (long)length * 3 / 4;
         Append(id, (head & 1) == 0 || isSoonOverwritten);
     }
@@ -81,13 +89,26 @@ internal sealed class MissLog
     /// <summary>How many misses ago an id was missed last, as far as the index knows; -1 where it is not in it.</summary>
     public long MissesSince(ulong id) => Find(id) is var position && position >= 0 ? head - position : -1;
 
+    /// <summary>
+    /// Whether an id was missed so lately that its entry should still be in memory: fewer misses ago than nearly all ids that are missed again were.
+    /// </summary>
+    public bool IsLikelyResident(ulong id) => MissesSince(id) is var since && since >= 0 && since < reach;
+
     /// <summary>Takes over the latest misses of another log.</summary>
     public void CopyFrom(MissLog other)
     {
+        reach = Math.Min(length, other.reach);
         for (var position = Math.Max(0, other.head - Math.Min(length, other.length)); position < other.head; position++)
         {
             Append(other.log[other.SlotOf(position)], (position & 1) == 0);
         }
+    }
+
+    /// <summary>The reach goes where one in fifty returns sooner.</summary>
+    private void LearnReach(long since)
+    {
+        var step = length / ReachSteps;
+        reach = since < reach ? Math.Max(0, reach - (step * (1 - SoonerReturns))) : reach + (step * SoonerReturns);
     }
 
     private static int BucketOf(in Follower follower, long distance)

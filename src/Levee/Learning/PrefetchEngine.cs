@@ -273,7 +273,7 @@ internal sealed class PrefetchEngine
         }
     }
 
-    private bool IsResident(ulong id) => residents is not null ? residents.IsResident(id) : log.MissesSince(id) is var since && since >= 0 && since < Capacity / 2;
+    private bool IsResident(ulong id) => residents is not null ? residents.IsResident(id) : log.IsLikelyResident(id);
 
     private void Land(int node)
     {
