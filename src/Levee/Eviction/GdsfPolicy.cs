@@ -9,42 +9,52 @@ namespace Levee.Eviction;
 /// small ones, often used ones, those that are dear to miss stay. It is kept as CAMP keeps greedy-dual-size: Ghandeharizadeh, Irani, Lam and Yap, "CAMP: A Cost Adaptive Multi-queue
 /// Eviction Policy for Key-Value Stores", EuroSys '14: what an entry saves is rounded to one of few classes, each class is a list in order of use, and so in order of H.
 /// <para>
-/// Letters. f = uses of an entry since it came, at most 64; w = its weight; cost(w) = what its miss costs (<see cref="MissCost"/>); r = f * cost(w) / w, rounded down to the ratio of its class;
-/// L = the age of the cache; H = the priority of an entry.
+/// Letters. f = uses of an entry since it came, at most 16; w = its weight; cost(w) = what its miss costs (<see cref="MissCost"/>); r = f * cost(w) / w, rounded down to the ratio of its class;
+/// L = the age of the cache; H = the priority of an entry. Ours is that a first use counts for a quarter only, f = 1/4: most entries are never used again, and those that are soon make up for it.
 /// </para>
 /// <code>
-///  Hit(x)      f = min(64, f + 1); H = L + r; x to MRU of its class.
-///  Arrive(x,w) f = 1.
+///  Hit(x)      f = the count of its uses; H = L + r; x to MRU of its class.
+///  Arrive(x,w) f = 1/4.
 ///  Evict       the x with the least H of all LRU leaves, the lowest class first where they are equal; L = H(x). There are no ghosts.
 ///  Admit(x)    H = L + r; x to MRU of its class.
-///  Resize(x,w) H = L + r; x to MRU of its class where that has changed; then Evict while all weigh more than c.
+///  Resize(x,w) H = L + r; x to MRU of its class; then Evict while all weigh more than c.
 /// </code>
 /// <para>
-/// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 64 times): at powers of two where misses cost the same, closer where cost grows
-/// with weight. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
+/// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 16 times): at powers of two where misses cost the same, closer where cost grows
+/// with weight. The logarithms of f and of cost(w) / w are rounded to 64ths of an octave; the second is kept with the entry, so that a hit adds two whole numbers. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
 /// An entry that outgrows its weight is spared as a victim until another arrives or changes; L is its H then, if that is the least.
 /// </para>
+/// <code>
+///  Extra       H 48 · uses 5 · value 11: log2(cost(w) / w) above that of the heaviest weight, in 64ths
+/// </code>
 /// <para>Invariants: all lists together weigh at most the capacity; L &lt;= H &lt;= L + r of each entry; H rises from LRU to MRU of a class; each entry is in the class of its ratio.</para>
 /// </summary>
 internal sealed class GdsfPolicy : EvictionPolicy
 {
     /// <summary>Uses are counted up to this.</summary>
-    internal const int MaxFrequency = 64;
+    internal const int MaxFrequency = 16;
 
-    private const int FrequencyBits = 16;
+    private const int Heaviest = Node.MaxWeight + 1;
 
-    private const ulong PriorityMask = ulong.MaxValue >> FrequencyBits;
+    private const int ValueBits = 11;
+
+    private const int FrequencyBits = 5;
+
+    private const int PriorityShift = ValueBits + FrequencyBits;
+
+    private const ulong PriorityMask = ulong.MaxValue >> PriorityShift;
 
     private const double UnitsOfLeast = 256;
 
-    // A ratio that is just that of a class must not fall below it for an error in the last place.
-    private const double Rounding = 1e-9;
+    private const int StepsPerOctave = 64;
+
+    // log2(4 f) in steps, by uses; a first use counts for a quarter.
+    private static readonly int[] Worths = [.. Enumerable.Range(0, MaxFrequency + 1).Select(static uses => uses < 2 ? 0 : Steps(4 * uses))];
 
     private readonly NodeList[] classes = new NodeList[MaxLists];
     private readonly ulong[] ratios = new ulong[MaxLists];
     private readonly MissCost cost;
-    private readonly double leastRatio;
-    private readonly double classesPerOctave;
+    private readonly byte[] classOf;
     private uint filled;
     private ulong age;
     private long residentWeight;
@@ -58,12 +68,12 @@ internal sealed class GdsfPolicy : EvictionPolicy
         : base(nodes, capacity, side)
     {
         this.cost = cost;
-        leastRatio = cost.Of(Node.MaxWeight) / Node.MaxWeight;
-        classesPerOctave = (MaxLists - 1) / Math.Log2(MaxFrequency * cost.Of(1) / leastRatio);
+        var most = ValueFor(1) + Worths[MaxFrequency];
+        classOf = [.. Enumerable.Range(0, most + 1).Select(steps => (byte)(steps * (MaxLists - 1) / most))];
         for (var i = 0; i < MaxLists; i++)
         {
             classes[i] = new NodeList(nodes, (byte)(side + 1 + i), $"C{i}", isGhost: false);
-            ratios[i] = (ulong)Math.Round(UnitsOfLeast * Math.Pow(2, i / classesPerOctave));
+            ratios[i] = (ulong)Math.Round(UnitsOfLeast * Math.Pow(2, (double)i * most / (MaxLists - 1) / StepsPerOctave));
         }
     }
 
@@ -86,12 +96,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
     public override bool IsResident(int node) => (uint)Nodes[node].Home - Side - 1u < MaxLists;
 
     /// <inheritdoc/>
-    public override void Hit(int node)
-    {
-        var frequency = Math.Min(MaxFrequency, FrequencyOf(node) + 1);
-        Take(node);
-        Append(node, frequency);
-    }
+    public override void Hit(int node) => Place(node, Math.Min(MaxFrequency, FrequencyOf(node) + 1), ValueOf(node));
 
     /// <inheritdoc/>
     public override void Arrive(int node, int weight)
@@ -130,7 +135,8 @@ internal sealed class GdsfPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override void Admit(int node)
     {
-        Append(node, 1);
+        var value = ValueFor(Nodes[node].Weight);
+        Append(node, 1, value, ClassFor(1, value));
         ArrivingWeight = 0;
     }
 
@@ -149,19 +155,9 @@ internal sealed class GdsfPolicy : EvictionPolicy
     {
         Debug.Assert(IsResident(node), "There are no ghosts.");
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
-        var frequency = FrequencyOf(node);
-        if (ClassOf(frequency, weight) == ClassOf(node))
-        {
-            residentWeight += weight - Nodes[node].Weight;
-            classes[ClassOf(node)].Reweigh(node, weight);
-        }
-        else
-        {
-            Take(node);
-            Nodes[node].Weight = weight;
-            Append(node, frequency);
-        }
-
+        residentWeight += weight - Nodes[node].Weight;
+        classes[ClassOf(node)].Reweigh(node, weight);
+        Place(node, FrequencyOf(node), ValueFor(weight));
         resized = node;
     }
 
@@ -184,7 +180,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
 
         Nodes[node].Weight = weight;
         var frequency = 1;
-        while (frequency < MaxFrequency && ClassOf(frequency, weight) < home - 1)
+        while (frequency < MaxFrequency && ClassFor(frequency, ValueFor(weight)) < home - 1)
         {
             frequency++;
         }
@@ -213,7 +209,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
             {
                 var ahead = Ahead(node);
                 Invariant.Holds(ahead >= earlier && ahead <= ratios[i], $"GDSF: H of node {node} is L + {ahead}, behind L + {earlier}, in a class of {ratios[i]}");
-                Invariant.Holds(ClassOf(FrequencyOf(node), Nodes[node].Weight) == i, $"GDSF: node {node} with f = {FrequencyOf(node)} and w = {Nodes[node].Weight} is in class {i}");
+                Invariant.Holds(ClassFor(FrequencyOf(node), ValueFor(Nodes[node].Weight)) == i, $"GDSF: node {node} with f = {FrequencyOf(node)} and w = {Nodes[node].Weight} is in class {i}");
                 earlier = ahead;
             }
         }
@@ -222,38 +218,59 @@ internal sealed class GdsfPolicy : EvictionPolicy
         Invariant.Holds(residentWeight <= Capacity, $"GDSF: {residentWeight} exceeds the capacity {Capacity}");
     }
 
-    /// <summary>The class of an entry that was used some times and has some weight, from 0.</summary>
-    internal int ClassOf(int frequency, int weight) =>
-        (int)Math.Clamp((Math.Log2(frequency * cost.Of(weight) / weight / leastRatio) + Rounding) * classesPerOctave, 0, MaxLists - 1);
+    /// <summary>The class, from 0, of an entry that was used some times and has some value.</summary>
+    internal int ClassFor(int frequency, int value) => classOf[Worths[frequency] + value];
+
+    /// <summary>log2(cost(w) / w) above that of the heaviest weight, in 64ths.</summary>
+    internal int ValueFor(int weight) => Steps(cost.Of(weight) / weight * Heaviest / cost.Of(Heaviest));
 
     /// <summary>How far H is above L, in 256ths of the least ratio.</summary>
     internal ulong Ahead(int node) => (PriorityOf(node) - age) & PriorityMask;
 
     /// <summary>f of a resident.</summary>
-    internal int FrequencyOf(int node) => (int)(Nodes.Extra(node) & ((1 << FrequencyBits) - 1));
+    internal int FrequencyOf(int node) => (int)(Nodes.Extra(node) >> ValueBits) & ((1 << FrequencyBits) - 1);
 
-    private ulong PriorityOf(int node) => Nodes.Extra(node) >> FrequencyBits;
+    private static int Steps(double factor) => (int)Math.Round(StepsPerOctave * Math.Log2(factor));
+
+    private int ValueOf(int node) => (int)Nodes.Extra(node) & ((1 << ValueBits) - 1);
+
+    private ulong PriorityOf(int node) => Nodes.Extra(node) >> PriorityShift;
 
     private int ClassOf(int node) => Nodes[node].Home - Side - 1;
 
-    private void Append(int node, int frequency)
+    // To MRU of the class that uses and value say, which is mostly the one that the node is in.
+    private void Place(int node, int frequency, int value)
     {
-        var to = ClassOf(frequency, Nodes[node].Weight);
-        Note(node, age + ratios[to], frequency);
+        var to = ClassFor(frequency, value);
+        if (to != ClassOf(node))
+        {
+            Take(node);
+            Append(node, frequency, value, to);
+            return;
+        }
+
+        classes[to].Refresh(node);
+        Note(node, age + ratios[to], frequency, value);
+    }
+
+    private void Append(int node, int frequency, int value, int to)
+    {
+        Note(node, age + ratios[to], frequency, value);
         classes[to].Append(node);
         Count(node, to);
     }
 
     private void Prepend(int node, int frequency)
     {
-        var to = ClassOf(frequency, Nodes[node].Weight);
+        var value = ValueFor(Nodes[node].Weight);
+        var to = ClassFor(frequency, value);
         var above = classes[to].LeastRecent;
-        Note(node, above == NodeTable.None ? age + ratios[to] : PriorityOf(above), frequency);
+        Note(node, above == NodeTable.None ? age + ratios[to] : PriorityOf(above), frequency, value);
         classes[to].Prepend(node);
         Count(node, to);
     }
 
-    private void Note(int node, ulong priority, int frequency) => Nodes.Extra(node) = (priority << FrequencyBits) | (uint)frequency;
+    private void Note(int node, ulong priority, int frequency, int value) => Nodes.Extra(node) = (priority << PriorityShift) | ((uint)frequency << ValueBits) | (uint)value;
 
     private void Count(int node, int to)
     {

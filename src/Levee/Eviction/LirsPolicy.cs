@@ -44,7 +44,8 @@ internal sealed class LirsPolicy : EvictionPolicy
     internal const int Few = 16;
 
     private readonly NodeList[] lists;
-    private ulong clock = 1;
+    private ulong clock;
+    private ulong lastBottom;
     private bool arrivesAsLir;
     private int staleToForget;
     private int resized = NodeTable.None;
@@ -164,13 +165,16 @@ internal sealed class LirsPolicy : EvictionPolicy
     public override int Evict()
     {
         var isFromQueue = Queue.Count > 0 && (Queue.LeastRecent != resized || Lir.Count == 0);
-        var victim = isFromQueue ? Queue.TakeLeastRecent() : Lir.TakeLeastRecent();
-        if (isFromQueue && LastUse(victim) > Bottom)
+        var victim = isFromQueue ? Queue.LeastRecent : Lir.LeastRecent;
+        if (victim != NodeTable.None)
         {
-            Ghosts.Append(victim);
+            Take(victim);
+            if (isFromQueue && LastUse(victim) > Bottom)
+            {
+                Ghosts.Append(victim);
+            }
         }
 
-        StopSparing(victim);
         return victim;
     }
 
@@ -194,11 +198,7 @@ internal sealed class LirsPolicy : EvictionPolicy
     }
 
     /// <inheritdoc/>
-    public override void Remove(int node)
-    {
-        ListOf(node).Remove(node);
-        StopSparing(node);
-    }
+    public override void Remove(int node) => Take(node);
 
     /// <inheritdoc/>
     public override void Resize(int node, int weight)
@@ -230,30 +230,42 @@ internal sealed class LirsPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool TryImport(int node, byte home, int weight)
     {
-        if (!base.TryImport(node, home, weight))
+        if (!HasRoomFor(home, weight))
         {
             return false;
         }
 
-        // The times stayed behind. LIR goes below what is there, Q out of the stack, and a ghost just into it.
-        clock = Math.Max(clock, Bottom + 1);
-        LastUse(node) = home switch
+        Nodes[node].Weight = weight;
+        if (home == 3)
         {
-            1 => TimeAtBottom(node),
-            3 => Bottom + 1,
-            _ => 0,
-        };
+            // The times stayed behind: a ghost comes just into S, below what is there.
+            LastUse(node) = Bottom + 1;
+            clock = Math.Max(clock, Bottom + 1);
+            Ghosts.Prepend(node);
+        }
+        else
+        {
+            Import(node, isHot: home == 1);
+        }
+
         return true;
     }
 
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Lir.Home;
 
-    /// <inheritdoc/>
+    /// <summary>As the base says; LIR below what is there, HIR not in S.</summary>
     public override void Import(int node, bool isHot)
     {
-        (isHot ? Lir : Queue).Prepend(node);
-        LastUse(node) = isHot ? TimeAtBottom(node) : 0;
+        if (isHot)
+        {
+            PrependToLir(node);
+        }
+        else
+        {
+            LastUse(node) = 0;
+            Queue.Prepend(node);
+        }
     }
 
     /// <inheritdoc/>
@@ -277,13 +289,30 @@ internal sealed class LirsPolicy : EvictionPolicy
         }
     }
 
-    // When the LIR entry at the bottom of S was used last. Without one, all that was used here is in S.
-    private ulong Bottom => Lir.LeastRecent is var bottom and not NodeTable.None ? LastUse(bottom) : 0;
+    // When the LIR entry at the bottom of S was used last; where there is none, the last one that was.
+    private ulong Bottom => Lir.LeastRecent is var bottom and not NodeTable.None ? LastUse(bottom) : lastBottom;
 
     private ref ulong LastUse(int node) => ref Nodes.Extra(node);
 
-    // For a node that has just become the bottom: the time of the one above it, so that no other entry enters or leaves S by it.
-    private ulong TimeAtBottom(int node) => Nodes[node].Next is var above and not NodeTable.None ? LastUse(above) : 1;
+    private void PrependToLir(int node)
+    {
+        LastUse(node) = Bottom; // So that no other entry enters or leaves S by it.
+        Lir.Prepend(node);
+    }
+
+    private void Take(int node)
+    {
+        if (node == Lir.LeastRecent)
+        {
+            lastBottom = LastUse(node);
+        }
+
+        ListOf(node).Remove(node);
+        if (resized == node)
+        {
+            resized = NodeTable.None;
+        }
+    }
 
     private void AppendToLir(int node)
     {
@@ -297,14 +326,6 @@ internal sealed class LirsPolicy : EvictionPolicy
         for (var i = 0; i < Few && Lir.Weight > LirLimit && Lir.Count > 1; i++)
         {
             Queue.Append(Lir.TakeLeastRecent());
-        }
-    }
-
-    private void StopSparing(int node)
-    {
-        if (resized == node)
-        {
-            resized = NodeTable.None;
         }
     }
 

@@ -28,6 +28,17 @@ public sealed class PolicySimulation : IDisposable
     /// <param name="largestBytes">The size of the largest entry that will come; only with <see cref="CapacityUnit.Bytes"/>.</param>
     /// <exception cref="ArgumentException">There is no such policy.</exception>
     public PolicySimulation(string policy, long capacity, CapacityUnit unit = CapacityUnit.Entries, int largestBytes = Node.MaxWeight)
+        : this(policy, capacity, unit, largestBytes, MissCost.Objects)
+    {
+    }
+
+    /// <summary>As the other one, for policies that ask what a miss costs.</summary>
+    /// <param name="policy">One of <see cref="PolicyNames"/>.</param>
+    /// <param name="capacity">Entries or bytes, at least 1.</param>
+    /// <param name="unit">Which of both the capacity counts.</param>
+    /// <param name="largestBytes">The size of the largest entry that will come; only with <see cref="CapacityUnit.Bytes"/>.</param>
+    /// <param name="cost">What a miss costs, by bytes, or by entries where these are counted.</param>
+    internal PolicySimulation(string policy, long capacity, CapacityUnit unit, int largestBytes, MissCost cost)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(largestBytes);
@@ -42,7 +53,7 @@ public sealed class PolicySimulation : IDisposable
         }
 
         nodes = new NodeTable(new PageShare(arena, long.MaxValue));
-        this.policy = Policies.Create(policy, nodes, Math.Max(1, capacity >> unitShift));
+        this.policy = Policies.Create(policy, nodes, Math.Max(1, capacity >> unitShift), cost: cost with { PerUnit = cost.PerUnit * UnitBytes });
     }
 
     /// <summary>The policies that can be simulated, the default first.</summary>

@@ -11,6 +11,8 @@ public sealed class PoliciesTests
     [InlineData("LRU")]
     [InlineData("S3-FIFO")]
     [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("GDSF")]
     public void A_known_name_in_any_case_gives_its_policy(string name)
     {
         using var owner = new PolicyOwner(name, 10);
@@ -41,6 +43,8 @@ public sealed class PoliciesTests
     [InlineData("lru")]
     [InlineData("s3-fifo")]
     [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void Hits_arrivals_and_evictions_allocate_nothing(string name)
     {
         using var arena = new PageArena(1 << 20);

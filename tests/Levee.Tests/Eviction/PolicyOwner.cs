@@ -13,10 +13,10 @@ internal sealed class PolicyOwner : IDisposable
     private readonly Dictionary<ulong, int> nodeOfKey = [];
     private readonly Dictionary<int, ulong> keyOfNode = [];
 
-    public PolicyOwner(string policy, long capacity)
+    public PolicyOwner(string policy, long capacity, MissCost? cost = null)
     {
         nodes = new NodeTable(new PageShare(arena, 64L << 20));
-        Policy = Policies.Create(policy, nodes, capacity);
+        Policy = Policies.Create(policy, nodes, capacity, cost: cost);
     }
 
     public EvictionPolicy Policy { get; }
@@ -29,6 +29,8 @@ internal sealed class PolicyOwner : IDisposable
     public ulong[] KeysOf(NodeList list) => Array.ConvertAll(list.ToArray(), node => keyOfNode[node]);
 
     public int WeightOf(ulong key) => nodes[nodeOfKey[key]].Weight;
+
+    public int NodeOf(ulong key) => nodeOfKey[key];
 
     public bool IsResident(ulong key) => nodeOfKey.TryGetValue(key, out var node) && Policy.IsResident(node);
 

@@ -50,6 +50,8 @@ public sealed class PolicySimulationTests
     [InlineData("lru")]
     [InlineData("s3-fifo")]
     [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void Sizes_are_weighed_in_bytes_and_the_structure_stays_whole(string policy)
     {
         var random = new Random(7);
