@@ -24,6 +24,10 @@ public sealed class FakePrefetching : IPrefetchControl
         InFlight = 209,
         MaxInFlight = 210,
         Waiting = 211,
+        Stale = 212,
+        Duplicates = 213,
+        OriginFailures = 214,
+        OriginSkips = 215,
         MeanLoad = TimeSpan.FromMilliseconds(2.5),
         Learnt = new PrefetchStatistics
         {

@@ -72,7 +72,7 @@ internal static class PrefetchCommand
                 cancellation);
             if (reply.AsInteger() == 0)
             {
-                throw new CommandException("none of the keys was taken: the queue is full, or the keys are too long to be prefetched");
+                throw new CommandException("none of the keys was taken: they wait already, or the queue is full");
             }
 
             await parsed.InvocationConfiguration.Output.WriteLineAsync(reply.ToString());

@@ -30,7 +30,7 @@ internal static class PrefetchText
         [
             ["learning", status.IsSet("learning") ? "on" : learns ? "off: hints are followed" : "nobody learns: hints are followed"],
             ["accesses", $"{Count(status, "reported")} reported, {Count(status, "lost")} of them lost"],
-            ["hints", $"{Count(status, "hints")} taken; {Count(status, "dropped")} hints and predictions found the queue full"],
+            ["hints", $"{Count(status, "hints")} taken; {Count(status, "dropped")} hints and predictions found the queue full, {Count(status, "duplicates")} waited already, {Count(status, "stale")} waited too long"],
             ["loads", $"{Count(status, "asked")} asked for, {Count(status, "promoted")} entries brought up ({Count(status, "from_origin")} from the origin), {Count(status, "failed")} failed"],
             ["under way", $"{Count(status, "in_flight")} of at most {Count(status, "max_in_flight")}, {Count(status, "waiting")} wait; a load takes {Milliseconds(status)}"],
         ];

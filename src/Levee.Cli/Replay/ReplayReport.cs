@@ -14,6 +14,12 @@ internal static class ReplayReport
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
         foreach (var ofTrace in results.GroupBy(result => result.Trace))
         {
+            if (ofTrace.First().Prefetch is { } prefetched)
+            {
+                WritePrefetchTable(console, ofTrace.Key, [.. ofTrace], prefetched.LoadLatency);
+                continue;
+            }
+
             var policies = ofTrace.Select(result => result.Policy).Distinct().ToList();
             console.MarkupLineInterpolated($"{ofTrace.Key}: {ofTrace.First().Requests:N0} requests, hit ratio in %");
             var table = new Table().Border(TableBorder.Simple);
@@ -31,6 +37,27 @@ internal static class ReplayReport
 
             console.Write(table);
         }
+    }
+
+    /// <summary>A row per capacity and policy: without and with prefetching, in percent.</summary>
+    private static void WritePrefetchTable(IAnsiConsole console, string trace, IReadOnlyList<ReplayResult> results, int latency)
+    {
+        console.MarkupLineInterpolated($"{trace}: {results[0].Requests:N0} requests, a load takes {latency} of them; in %");
+        var table = new Table().Border(TableBorder.Simple);
+        foreach (var title in (string[])["entries", "policy", "hit ratio", "prefetched", "misses cut", "precision", "late", "extra loads"])
+        {
+            var column = new TableColumn(title);
+            table.AddColumn(title == "policy" ? column : column.RightAligned());
+        }
+
+        foreach (var result in results.OrderBy(result => result.Capacity))
+        {
+            var with = result.Prefetch!;
+            var late = (double)with.Late / result.Requests;
+            table.AddRow([$"{result.Capacity}", result.Policy, .. ((double[])[result.HitRatio, with.HitRatio, with.MissesCut, with.Precision, late, with.ExtraLoads]).Select(part => $"{100 * part:F2}")]);
+        }
+
+        console.Write(table);
     }
 
     /// <summary>All results as one JSON array, and nothing else.</summary>

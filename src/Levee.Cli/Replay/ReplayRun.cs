@@ -6,7 +6,8 @@ namespace Levee.Cli.Replay;
 /// <param name="policies">Names of policies, <see cref="Optimal"/> included.</param>
 /// <param name="capacities">Entries or bytes.</param>
 /// <param name="unit">Which of both.</param>
-internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<long> capacities, CapacityUnit unit)
+/// <param name="prefetch">How prefetching is simulated beside, in entries only; null: it is not. Its capacity and policy are not read.</param>
+internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<long> capacities, CapacityUnit unit, PrefetchSimulationOptions? prefetch = null)
 {
     /// <summary>The name of the clairvoyant bound.</summary>
     public const string Optimal = "opt";
@@ -17,7 +18,7 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
     public static IReadOnlyList<string> PolicyNames { get; } = [.. PolicySimulation.PolicyNames, Optimal];
 
     /// <summary>How many passes a trace needs.</summary>
-    public int Passes => policies.Count * capacities.Count;
+    public int Passes => policies.Count * capacities.Count * (prefetch is null ? 1 : 2);
 
     /// <summary>Replays a trace.</summary>
     /// <param name="trace">The trace; with sizes where capacities are in bytes.</param>
@@ -33,7 +34,14 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
             {
                 var hits = optimal?.Hits(capacity, cancellation) ?? Hits(trace, policy, capacity, done, progress, cancellation);
                 progress?.Report(++done);
-                yield return new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, hits);
+                var result = new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, hits);
+                if (prefetch is not null)
+                {
+                    result = result with { Prefetch = Prefetch(trace, result, prefetch with { Policy = policy, Capacity = (int)capacity }, done, progress, cancellation) };
+                    progress?.Report(++done);
+                }
+
+                yield return result;
             }
         }
     }
@@ -55,6 +63,35 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
         }
 
         return simulation.Hits;
+    }
+
+    private static PrefetchResult Prefetch(Trace trace, ReplayResult bare, PrefetchSimulationOptions options, int done, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        var keys = trace.Keys.Span;
+        var numbers = trace.Numbers.Span;
+        using var simulation = new PrefetchSimulation(options);
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (i % RequestsPerReport == 0)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(done + ((double)i / keys.Length));
+            }
+
+            simulation.Access(keys[i], numbers[i]);
+        }
+
+        var bareMisses = Math.Max(1.0, bare.Requests - bare.Hits);
+        return new PrefetchResult(
+            options.LoadAccesses,
+            bare.Requests - simulation.Misses,
+            1 - ((double)simulation.Misses / bare.Requests),
+            1 - (simulation.Misses / bareMisses),
+            simulation.Prefetches,
+            simulation.Used,
+            (simulation.Used + simulation.Late) / Math.Max(1.0, simulation.Prefetches),
+            simulation.Late,
+            (simulation.Loads / bareMisses) - 1);
     }
 
     private static int Largest(ReadOnlySpan<int> sizes)

@@ -31,7 +31,7 @@ internal sealed record HintList
 
 /// <summary>What became of hints.</summary>
 /// <param name="Taken">Keys that wait to be brought up, or did already.</param>
-/// <param name="Dropped">Keys that were not taken: the queue is full, or the key is too long to be prefetched.</param>
+/// <param name="Dropped">Keys that were not taken: the queue is full of others as urgent, or the key waits already.</param>
 internal sealed record HintResult(int Taken, int Dropped);
 
 /// <summary>What a client switches at a prefetcher.</summary>
@@ -59,6 +59,12 @@ internal sealed record PrefetchStatus
     /// <summary>Hints and predictions that found the queue full.</summary>
     public required long Dropped { get; init; }
 
+    /// <summary>Predictions that waited too long.</summary>
+    public required long Stale { get; init; }
+
+    /// <summary>Hints and predictions that waited already.</summary>
+    public required long Duplicates { get; init; }
+
     /// <summary>Loads that were asked for.</summary>
     public required long Asked { get; init; }
 
@@ -67,6 +73,12 @@ internal sealed record PrefetchStatus
 
     /// <summary>Those of them that came from the origin.</summary>
     public required long FromOrigin { get; init; }
+
+    /// <summary>Loads from the origin that failed.</summary>
+    public required long OriginFailures { get; init; }
+
+    /// <summary>Loads that the origin was spared, because it had enough to do.</summary>
+    public required long OriginSkips { get; init; }
 
     /// <summary>Loads that failed.</summary>
     public required long Failed { get; init; }
@@ -97,9 +109,13 @@ internal sealed record PrefetchStatus
         Lost = report.Lost,
         Hints = report.Hints,
         Dropped = report.Dropped,
+        Stale = report.Stale,
+        Duplicates = report.Duplicates,
         Asked = report.Asked,
         Promoted = report.Promoted,
         FromOrigin = report.FromOrigin,
+        OriginFailures = report.OriginFailures,
+        OriginSkips = report.OriginSkips,
         Failed = report.Failed,
         InFlight = report.InFlight,
         MaxInFlight = report.MaxInFlight,

@@ -30,9 +30,13 @@ public sealed class PrefetchMetrics(CacheMetrics caches) : IMetricSource
         writer.Counter("levee_prefetch_lost_total", "Accesses that the prefetcher never saw: dropped where they were made, or lost on the way.", report.Lost, cache);
         writer.Counter("levee_prefetch_hints_total", "Hints that were taken into the queue.", report.Hints, cache);
         writer.Counter("levee_prefetch_dropped_total", "Hints and predictions that found the queue full.", report.Dropped, cache);
+        writer.Counter("levee_prefetch_stale_total", "Predictions that waited too long to be loaded.", report.Stale, cache);
+        writer.Counter("levee_prefetch_duplicates_total", "Hints and predictions that waited already.", report.Duplicates, cache);
         writer.Counter("levee_prefetch_asked_total", "Loads that were asked for, by hints and predictions.", report.Asked, cache);
         writer.Counter("levee_prefetch_promoted_total", "Entries that were brought up.", report.Promoted, cache);
         writer.Counter("levee_prefetch_origin_loads_total", "Entries of those that were loaded from the origin.", report.FromOrigin, cache);
+        writer.Counter("levee_prefetch_origin_failures_total", "Loads from the origin that failed.", report.OriginFailures, cache);
+        writer.Counter("levee_prefetch_origin_skips_total", "Loads that the origin was spared, because it had enough to do.", report.OriginSkips, cache);
         writer.Counter("levee_prefetch_failed_total", "Loads that failed.", report.Failed, cache);
         writer.Gauge("levee_prefetch_in_flight", "Loads under way.", report.InFlight, cache);
         writer.Gauge("levee_prefetch_max_in_flight", "Loads that may be under way at once.", report.MaxInFlight, cache);

@@ -23,6 +23,10 @@ internal static class PrefetchFields
             ("max_in_flight", (long)report.MaxInFlight),
             ("waiting", (long)report.Waiting),
             ("mean_load_ms", report.MeanLoad.TotalMilliseconds),
+            ("stale", report.Stale),
+            ("duplicates", report.Duplicates),
+            ("origin_failures", report.OriginFailures),
+            ("origin_skips", report.OriginSkips),
         ];
         return report.Learnt is { } learnt ? fields.Concat(Of(learnt)) : fields;
     }

@@ -80,7 +80,7 @@ public interface ILeveeCache
 
     /// <summary>
     /// Names keys that will be wanted. They wait in the cache's queue, the highest priority first, and are brought up from a lower tier into memory when nothing better is to be done. A hint, no promise: it waits for no load, and
-    /// where the cache has no prefetcher, or its queue is full, nothing happens. A key of more than <see cref="Learning.KeyList.MaxKeyBytes"/> bytes is not taken.
+    /// where the cache has no prefetcher, or its queue is full, nothing happens.
     /// </summary>
     /// <param name="keys">The keys.</param>
     /// <param name="priority">0 to 9; all go before what the cache predicts by itself.</param>

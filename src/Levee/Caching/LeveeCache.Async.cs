@@ -9,6 +9,9 @@ public sealed partial class LeveeCache
     /// <inheritdoc/>
     public string Name => host.Name;
 
+    /// <summary>What it foresees and brings up; null without an origin.</summary>
+    public IPrefetchControl? Prefetching => prefetching;
+
     private HostedCache Hosted
     {
         get

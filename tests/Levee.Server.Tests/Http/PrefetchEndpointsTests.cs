@@ -73,7 +73,7 @@ public sealed class PrefetchEndpointsTests : IAsyncLifetime
         foreach (var (name, value) in new[]
         {
             ("reported", 201), ("lost", 202), ("hints", 203), ("dropped", 204), ("asked", 205), ("promoted", 206), ("fromOrigin", 207), ("failed", 208), ("inFlight", 209), ("maxInFlight", 210),
-            ("waiting", 211),
+            ("waiting", 211), ("stale", 212), ("duplicates", 213), ("originFailures", 214), ("originSkips", 215),
         })
         {
             Assert.Equal(value, report.GetProperty(name).GetInt32());

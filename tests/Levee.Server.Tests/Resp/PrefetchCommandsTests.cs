@@ -71,8 +71,8 @@ public sealed class PrefetchCommandsTests : IAsyncDisposable
     public void Status_tells_every_figure()
     {
         var reply = client.Ask("PREFETCH.STATUS");
-        Assert.StartsWith("*54|$8|learning|:1|$8|reported|:201|$4|lost|:202|$5|hints|:203|$7|dropped|:204|$5|asked|:205|$8|promoted|:206|$11|from_origin|:207|$6|failed|:208|", reply, StringComparison.Ordinal);
-        Assert.Contains("$9|in_flight|:209|$13|max_in_flight|:210|$7|waiting|:211|$12|mean_load_ms|$3|2.5|", reply, StringComparison.Ordinal);
+        Assert.StartsWith("*62|$8|learning|:1|$8|reported|:201|$4|lost|:202|$5|hints|:203|$7|dropped|:204|$5|asked|:205|$8|promoted|:206|$11|from_origin|:207|$6|failed|:208|", reply, StringComparison.Ordinal);
+        Assert.Contains("$9|in_flight|:209|$13|max_in_flight|:210|$7|waiting|:211|$12|mean_load_ms|$3|2.5|$5|stale|:212|$10|duplicates|:213|$15|origin_failures|:214|$12|origin_skips|:215|", reply, StringComparison.Ordinal);
         Assert.Contains("$15|would_be_misses|:241|$6|issued|:242|$4|used|:243|$4|late|:244|$6|wasted|:245|$18|failed_predictions|:246|$19|dropped_predictions|:247|", reply, StringComparison.Ordinal);
         Assert.Contains("$9|threshold|$5|0.625|$10|look_ahead|:248|$12|area_entries|:249|$10|waste_rate|$4|0.25|$9|pollution|$3|0.5|$12|memory_bytes|:250|", reply, StringComparison.Ordinal);
         Assert.EndsWith(
@@ -81,9 +81,9 @@ public sealed class PrefetchCommandsTests : IAsyncDisposable
             reply,
             StringComparison.Ordinal);
         client.Ask("HELLO 3");
-        Assert.StartsWith("%27|$8|learning|:1|", client.Ask("PREFETCH.STATUS"), StringComparison.Ordinal);
+        Assert.StartsWith("%31|$8|learning|:1|", client.Ask("PREFETCH.STATUS"), StringComparison.Ordinal);
         prefetching.Report = FakePrefetching.Sample with { Learnt = null, IsLearning = false };
-        Assert.Matches(@"^%14\|\$8\|learning\|:0\|.*\$7\|buckets\|\*0\|$", client.Ask("PREFETCH.STATUS"));
+        Assert.Matches(@"^%18\|\$8\|learning\|:0\|.*\$7\|buckets\|\*0\|$", client.Ask("PREFETCH.STATUS"));
     }
 
     [Fact]
@@ -108,7 +108,7 @@ public sealed class PrefetchCommandsTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(true, "*54|$8|learning|")]
+    [InlineData(true, "*62|$8|learning|")]
     [InlineData(false, "-ERR the prefetcher did not answer in time; try again|")]
     public async Task A_report_from_elsewhere_comes_in_its_place(bool comes, string begins)
     {

@@ -66,7 +66,7 @@ internal static class PrefetchCommands
         var taken = 0;
         for (var i = first; i < a.Count; i++)
         {
-            taken += prefetching.TryHint(a[i], KeyHash.Of(a[i]), (int)priority) ? 1 : 0;
+            taken += a[i].Length <= Limits.MaxKeyBytes && prefetching.TryHint(a[i], KeyHash.Of(a[i]), (int)priority) ? 1 : 0;
         }
 
         ReplyFormatter.WriteInteger(c.Output, taken);
