@@ -1,4 +1,4 @@
-using Levee.Learning;
+using Levee.Hosting;
 using Levee.Tiers;
 
 namespace Levee.Serving;
@@ -26,7 +26,9 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary><c>--caches</c>.</summary>
     public static readonly ServeOption Caches = new("caches", "name=size,...", "", "names (letters, digits, '-', '_', '.') with sizes, separated by commas", "further named caches, their memory taken out of --memory; RESP clients SELECT them by number or name");
     /// <summary><c>--policy</c>.</summary>
-    public static readonly ServeOption Policy = new("policy", "name", "arc", string.Join(", ", PolicySimulation.PolicyNames), "eviction policy");
+    public static readonly ServeOption Policy = new("policy", "name", "arc", string.Join(", ", CacheOptions.AllowedPolicies), "eviction policy; auto compares the others on a sample of the keys and hands over to another where that is better");
+    /// <summary><c>--policy-objective</c>.</summary>
+    public static readonly ServeOption PolicyObjective = new("policy-objective", "name", "objects", "objects, bytes, money; money needs --origin-cost with dollars, or a tier whose reads cost something", "what a hit is worth to the policies auto and gdsf: each the same, its bytes, or the money that it saves");
     /// <summary><c>--default-ttl</c>.</summary>
     public static readonly ServeOption DefaultTtl = new("default-ttl", "time", "0", "a time such as 60s, 15m or 7d; 0: none", "TTL of entries that are written without one");
     /// <summary><c>--default-ttl-jitter</c>.</summary>
@@ -75,7 +77,7 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary>All options of <c>levee serve</c>, in the order of the help.</summary>
     public static IReadOnlyList<ServeOption> All { get; } =
     [
-        RespPort, HttpPort, Bind, Memory, Caches, Policy, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, Prefetch, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
+        RespPort, HttpPort, Bind, Memory, Caches, Policy, PolicyObjective, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, Prefetch, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
     ];
 
     /// <summary>Whether the flag may be given several times; the values are then separated by blanks.</summary>

@@ -51,13 +51,14 @@ public sealed record ServeSettings(
         var memory = values.Get(ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
         var shared = new CacheOptions
         {
-            Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, [.. PolicySimulation.PolicyNames], out value)),
+            Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, [.. CacheOptions.AllowedPolicies], out value)),
             DefaultTtl = ttl,
             DefaultTtlJitter = values.Get(ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= ttl),
             Partitions = values.Get(ServeOption.Partitions, static (string text, out int value) => OptionValues.TryCount(text, 0, 1024, out value)),
             MaxValueBytes = (int)values.Get(ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
         };
         var tiers = ReadTiers(values);
+        shared = shared with { PolicyObjective = values.Get(ServeOption.PolicyObjective, (string text, out PolicyObjective value) => TryObjective(text, tiers, out value)) };
         return new ServeSettings(
             new IPEndPoint(bind, values.Get(ServeOption.RespPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
             new IPEndPoint(bind, values.Get(ServeOption.HttpPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
@@ -71,6 +72,27 @@ public sealed record ServeSettings(
             values.Get(ServeOption.IoThreads, static (string text, out int value) => OptionValues.TryCount(text, 0, 256, out value)),
             values.Get(ServeOption.Transport, static (string text, out string value) => OptionValues.OneOf(text, ["auto", "sockets"], out value)) == "sockets",
             values.Get(ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+    }
+
+    /// <summary>In money, a miss costs what the next place down asks for a read: the warmest tier, or the origin where that costs nothing or there is none.</summary>
+    private static bool TryObjective(string text, TierSettings tiers, out PolicyObjective value)
+    {
+        value = PolicyObjective.Objects;
+        if (!OptionValues.OneOf(text, ["objects", "bytes", "money"], out var name) || name == "objects")
+        {
+            return name == "objects";
+        }
+
+        if (name == "bytes")
+        {
+            value = PolicyObjective.Bytes;
+            return true;
+        }
+
+        var prices = tiers.Addresses.Count == 0 ? TierPrices.Free : TierPrices.Parse(tiers.Prices.Count > 0 ? tiers.Prices[0] : "", TierPrices.Of(tiers.Addresses[0].Kind));
+        var (perMiss, perByte) = (prices.PerMillionReads / 1e6, prices.PerGbOut / TierPrices.GbBytes);
+        value = PolicyObjective.Money(perMiss + perByte > 0 ? perMiss : tiers.Origin.Dollars, perByte);
+        return value.PerMiss + value.PerByte > 0;
     }
 
     private static TierSettings ReadTiers(OptionValues values)

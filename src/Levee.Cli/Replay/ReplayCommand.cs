@@ -1,6 +1,5 @@
 using System.CommandLine.Parsing;
 using System.CommandLine;
-using Levee.Eviction;
 using Levee.Learning;
 using Levee.Serving;
 using Spectre.Console;
@@ -76,9 +75,9 @@ internal static class ReplayCommand
                 result.AddError("--prefetch and --bytes: prefetching is simulated in entries; use --entries.");
             }
 
-            if (result.GetValue(prefetch) && result.GetValue(policies)?.FirstOrDefault(policy => !Policies.Names.Contains(policy)) is { } other)
+            if (result.GetValue(prefetch) && result.GetValue(policies)?.Contains(ReplayRun.Optimal) == true)
             {
-                result.AddError($"--prefetch cannot be combined with --policy {other}; allowed are {string.Join(", ", Policies.Names)}.");
+                result.AddError("--prefetch cannot be combined with --policy opt, which knows the future already.");
             }
 
             if (result.GetResult(latency) is { Implicit: false, Tokens: [var token] } && (!int.TryParse(token.Value, out var accesses) || accesses is < 0 or > 1_000_000))

@@ -36,6 +36,15 @@ internal static class ReplayReport
             }
 
             console.Write(table);
+            foreach (var result in ofTrace.Where(result => result.Switches is not null))
+            {
+                var capacity = unit == CapacityUnit.Entries ? $"{result.Capacity}" : ByteSize.Format(result.Capacity);
+                console.MarkupLineInterpolated($"auto at {capacity}: begins with {PolicySimulation.FirstOfAuto}{(result.Switches!.Count == 0 ? " and stays" : "")}");
+                foreach (var change in result.Switches)
+                {
+                    console.MarkupLineInterpolated($"  request {change.AtRequest:N0}: {change.Policy}, as {change.Reason}");
+                }
+            }
         }
     }
 
@@ -44,7 +53,7 @@ internal static class ReplayReport
     {
         console.MarkupLineInterpolated($"{trace}: {results[0].Requests:N0} requests, a load takes {latency} of them; in %");
         var table = new Table().Border(TableBorder.Simple);
-        foreach (var title in (string[])["entries", "policy", "hit ratio", "prefetched", "misses cut", "precision", "late", "extra loads"])
+        foreach (var title in (string[])["entries", "policy", "hit ratio", "prefetched", "cut", "precision", "late", "extra"])
         {
             var column = new TableColumn(title);
             table.AddColumn(title == "policy" ? column : column.RightAligned());
@@ -54,7 +63,8 @@ internal static class ReplayReport
         {
             var with = result.Prefetch!;
             var late = (double)with.Late / result.Requests;
-            table.AddRow([$"{result.Capacity}", result.Policy, .. ((double[])[result.HitRatio, with.HitRatio, with.MissesCut, with.Precision, late, with.ExtraLoads]).Select(part => $"{100 * part:F2}")]);
+            var policy = with.Policy == result.Policy ? result.Policy : $"{result.Policy}: {with.Policy}";
+            table.AddRow([$"{result.Capacity}", policy, .. ((double[])[result.HitRatio, with.HitRatio, with.MissesCut, with.Precision, late, with.ExtraLoads]).Select(part => $"{100 * part:F2}")]);
         }
 
         console.Write(table);

@@ -32,12 +32,16 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
             var optimal = policy == Optimal ? new OptimalSimulation(trace.Keys.Span, unit) : null;
             foreach (var capacity in capacities)
             {
-                var hits = optimal?.Hits(capacity, cancellation) ?? Hits(trace, policy, capacity, done, progress, cancellation);
+                var result = optimal is null
+                    ? Simulate(trace, policy, capacity, done, progress, cancellation)
+                    : new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, optimal.Hits(capacity, cancellation));
                 progress?.Report(++done);
-                var result = new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, hits);
                 if (prefetch is not null)
                 {
-                    result = result with { Prefetch = Prefetch(trace, result, prefetch with { Policy = policy, Capacity = (int)capacity }, done, progress, cancellation) };
+                    // The simulation of prefetching keeps to one policy: beside auto, to the one that it came to.
+                    var lasting = policy != PolicySimulation.Auto ? policy : result.Switches is [.., var last] ? last.Policy : PolicySimulation.PolicyNames[0];
+                    var bare = lasting == policy ? result : Simulate(trace, lasting, capacity, done, progress, cancellation);
+                    result = result with { Prefetch = Prefetch(trace, bare, prefetch with { Policy = lasting, Capacity = (int)capacity }, done, progress, cancellation) };
                     progress?.Report(++done);
                 }
 
@@ -46,11 +50,11 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
         }
     }
 
-    private long Hits(Trace trace, string policy, long capacity, int done, IProgress<double>? progress, CancellationToken cancellation)
+    private ReplayResult Simulate(Trace trace, string policy, long capacity, int done, IProgress<double>? progress, CancellationToken cancellation)
     {
         var keys = trace.Keys.Span;
         var sizes = unit == CapacityUnit.Bytes ? trace.Sizes.Span : default;
-        using var simulation = new PolicySimulation(policy, capacity, unit, Largest(sizes));
+        using var simulation = new PolicySimulation(policy, capacity, unit, Largest(sizes), Mean(sizes));
         for (var i = 0; i < keys.Length; i++)
         {
             if (i % RequestsPerReport == 0)
@@ -62,7 +66,18 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
             simulation.Access(keys[i], sizes.IsEmpty ? 1 : sizes[i]);
         }
 
-        return simulation.Hits;
+        return new ReplayResult(trace.Name, policy, capacity, keys.Length, simulation.Hits, policy == PolicySimulation.Auto ? simulation.Switches : null);
+    }
+
+    private static int Mean(ReadOnlySpan<int> sizes)
+    {
+        var sum = 0L;
+        foreach (var size in sizes)
+        {
+            sum += size;
+        }
+
+        return (int)Math.Max(1, sum / Math.Max(1, sizes.Length));
     }
 
     private static PrefetchResult Prefetch(Trace trace, ReplayResult bare, PrefetchSimulationOptions options, int done, IProgress<double>? progress, CancellationToken cancellation)
@@ -83,6 +98,7 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
 
         var bareMisses = Math.Max(1.0, bare.Requests - bare.Hits);
         return new PrefetchResult(
+            options.Policy,
             options.LoadAccesses,
             bare.Requests - simulation.Misses,
             1 - ((double)simulation.Misses / bare.Requests),

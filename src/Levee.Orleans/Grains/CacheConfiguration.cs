@@ -34,6 +34,10 @@ public sealed record CacheConfiguration
     [Id(6)]
     public int Partitions { get; init; }
 
+    /// <summary>The eviction policy, as <see cref="CacheOptions.Policy"/>.</summary>
+    [Id(7)]
+    public string? Policy { get; init; }
+
     /// <summary>What a silo that was started with some options does now.</summary>
     public CacheOptions ApplyTo(CacheOptions options)
     {
@@ -44,6 +48,7 @@ public sealed record CacheConfiguration
             DefaultTtl = DefaultTtl ?? options.DefaultTtl,
             DefaultTtlJitter = DefaultTtlJitter ?? options.DefaultTtlJitter,
             MaxValueBytes = MaxValueBytes ?? options.MaxValueBytes,
+            Policy = Policy ?? options.Policy,
         };
     }
 }

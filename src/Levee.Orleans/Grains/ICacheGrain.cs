@@ -1,4 +1,5 @@
 using Levee.Clustering;
+using Levee.Learning;
 using Levee.Orleans.Silo;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
@@ -46,6 +47,10 @@ public interface ICacheGrain : IGrainWithStringKey
     [Alias("unsubscribe")]
     ValueTask Unsubscribe(IInvalidationObserver observer);
 
+    /// <summary>Takes what a silo's miniatures of the policy "auto" saw, decides where enough has been seen, and says what is in force: one policy for all silos.</summary>
+    [AlwaysInterleave, Alias("learn")]
+    ValueTask<PolicyAnswer> Learn(PolicySeen seen);
+
     /// <summary>Passes a silo's batch on to all subscribers.</summary>
     [AlwaysInterleave, Alias("publish")]
     [ResponseTimeout("00:00:10")]
@@ -61,6 +66,7 @@ internal sealed class CacheGrain : Grain, ICacheGrain
     private readonly LeveeSilo silo;
     private readonly SiloPortClient ports;
     private readonly ObserverManager<IInvalidationObserver> observers;
+    private readonly PolicyDecider decider = new();
 
     public CacheGrain([PersistentState("configuration", LeveeSilo.StorageName)] IPersistentState<CacheConfiguration> stored, LeveeSilo silo, SiloPortClient ports, ILogger<CacheGrain> log)
     {
@@ -99,6 +105,7 @@ internal sealed class CacheGrain : Grain, ICacheGrain
             DefaultTtl = change.DefaultTtl ?? stored.State.DefaultTtl,
             DefaultTtlJitter = change.DefaultTtlJitter ?? stored.State.DefaultTtlJitter,
             MaxValueBytes = change.MaxValueBytes ?? stored.State.MaxValueBytes,
+            Policy = change.Policy ?? stored.State.Policy,
         };
         next.ApplyTo(silo.CacheNamed(this.GetPrimaryKeyString()).Local.Options).Validate();
         await StoreAsync(next);
@@ -127,6 +134,13 @@ internal sealed class CacheGrain : Grain, ICacheGrain
     {
         observers.Unsubscribe(observer);
         return new ValueTask(DropSilentAsync(CancellationToken.None));
+    }
+
+    public ValueTask<PolicyAnswer> Learn(PolicySeen seen)
+    {
+        ArgumentNullException.ThrowIfNull(seen);
+        decider.Add(seen.ToReport());
+        return new(PolicyAnswer.Of(decider));
     }
 
     public async ValueTask Publish(Immutable<byte[]> batch) => await observers.Notify(observer => observer.Invalidated(batch).AsTask());

@@ -150,6 +150,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             await cache.JoinAsync();
             loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
             loops.Add(Task.Run(() => cache.FollowConfigurationAsync(stopping.Token), CancellationToken.None));
+            loops.Add(Task.Run(() => cache.LearnPolicyAsync(stopping.Token), CancellationToken.None));
             loops.Add(Task.Run(() => cache.Feeds.ReportAccessesAsync(stopping.Token), CancellationToken.None));
             loops.Add(Task.Run(() => cache.Feeds.PublishInvalidationsAsync(stopping.Token), CancellationToken.None));
         }

@@ -16,6 +16,7 @@ namespace Levee.Orleans.Silo;
 internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 {
     private static readonly TimeSpan ConfigurationPeriod = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PolicyPeriod = TimeSpan.FromSeconds(1);
 
     private readonly LeveeSilo silo;
     private readonly IGrainFactory grains;
@@ -33,6 +34,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
         Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions)) { NotesPollution = siloOptions.CreatePrefetcher is not null };
+        Local.TakePolicyReport(); // From here on the cache's grain decides.
         Prefetching = siloOptions.CreatePrefetcher is null ? null : new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(options.Name), siloOptions.CallTimeout, failure => silo.Log.FeedDropped(options.Name, "hints", failure));
         this.time = time;
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
@@ -244,6 +246,34 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             catch (Exception failure) when (!cancellation.IsCancellationRequested)
             {
                 silo.Log.ConfigurationFailed(Name, "read", failure);
+            }
+        }
+    }
+
+    /// <summary>Reports to the cache's one decider what this silo's miniatures saw, and takes its verdict, until it is cancelled. Where it does not answer the policy stays.</summary>
+    public async Task LearnPolicyAsync(CancellationToken cancellation)
+    {
+        while (!cancellation.IsCancellationRequested)
+        {
+            await Task.Delay(PolicyPeriod, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (Local.Options.Policy != CacheOptions.AutoPolicy || !silo.View.Serving.ContainsValue(silo.Address))
+            {
+                continue;
+            }
+
+            try
+            {
+                var seen = PolicySeen.Of(Local.TakePolicyReport(), Local.PolicyInForce);
+                var answer = await grains.GetGrain<ICacheGrain>(Name).Learn(seen).AsTask().WaitAsync(cancellation);
+                Local.SetPolicy(answer.ToVerdict());
+            }
+            catch (Exception failure) when (!cancellation.IsCancellationRequested)
+            {
+                silo.Log.FeedDropped(Name, "what the policy learnt", failure);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
             }
         }
     }

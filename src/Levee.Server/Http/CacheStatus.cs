@@ -1,3 +1,4 @@
+using System.Globalization;
 using Levee.Operations;
 
 namespace Levee.Server.Http;
@@ -83,7 +84,7 @@ internal sealed record CacheStatus
             Memory = new MemoryStatus(
                 statistics.CapacityBytes, statistics.HeldBytes, statistics.PayloadBytes, statistics.IndexBytes, statistics.SlabBytes, statistics.LargeBytes, cache.LargeValues.MaxValueBytes),
             Policy = new PolicyStatus(
-                statistics.Policy, statistics.TargetBytes, [.. statistics.Lists.Select(list => new PolicyListStatus(list.Name, list.Count, list.Bytes, list.IsGhost))]),
+                statistics.Policy, statistics.TargetBytes, [.. statistics.Lists.Select(list => new PolicyListStatus(list.Name, list.Count, list.Bytes, list.IsGhost))], AutoStatus.Of(statistics)),
         };
     }
 }
@@ -102,7 +103,26 @@ internal sealed record MemoryStatus(long CapacityBytes, long HeldBytes, long Pay
 /// <param name="Name">For example "arc".</param>
 /// <param name="TargetBytes">The adaptive target of its recency list (p in ARC), 0 where it has none.</param>
 /// <param name="Lists">Its lists, for example T1, T2, B1 and B2.</param>
-internal sealed record PolicyStatus(string Name, long TargetBytes, IReadOnlyList<PolicyListStatus> Lists);
+/// <param name="Auto">How it came to be chosen; absent where it was configured.</param>
+internal sealed record PolicyStatus(string Name, long TargetBytes, IReadOnlyList<PolicyListStatus> Lists, AutoStatus? Auto);
+
+/// <summary>What "auto" saw and why it chose the policy.</summary>
+/// <param name="Objective">What a hit is worth: objects, bytes, money.</param>
+/// <param name="Switches">How often the policy was changed.</param>
+/// <param name="Reason">Why the last time; empty: it is the first.</param>
+/// <param name="SampledHitRatios">By policy, what each would have had lately on the sample; to compare with each other.</param>
+/// <param name="WhatIf">By how many times the memory, what the policy in force would have had lately.</param>
+/// <param name="SampleRate">Of so many keys one is sampled.</param>
+internal sealed record AutoStatus(string Objective, long Switches, string Reason, IReadOnlyDictionary<string, double> SampledHitRatios, IReadOnlyDictionary<string, double> WhatIf, double SampleRate)
+{
+    public static AutoStatus? Of(PartitionStatistics statistics) => statistics.Learning is not { } learning ? null : new AutoStatus(
+        learning.Objective,
+        learning.Switch,
+        learning.Reason,
+        learning.Candidates.ToDictionary(candidate => candidate.Policy, candidate => Math.Round(candidate.Worth, 4)),
+        learning.WhatIfs.ToDictionary(size => size.Factor.ToString(CultureInfo.InvariantCulture), size => Math.Round(size.HitRatio, 4)),
+        learning.Rate);
+}
 
 /// <summary>One list of a policy.</summary>
 /// <param name="Name">Its name in the policy's paper.</param>

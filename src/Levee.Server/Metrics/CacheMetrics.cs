@@ -1,3 +1,4 @@
+using System.Globalization;
 using Levee.Learning;
 using Levee.Operations;
 using Levee.Server.Http;
@@ -54,6 +55,7 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
             }
 
             writer.Gauge("levee_policy_target_bytes", "The policy's adaptive target for its recency list (ARC's p).", statistics.TargetBytes, ("cache", cache));
+            CollectLearning(writer, cache, statistics);
             writer.Gauge("levee_policy_info", "The eviction policy in use.", 1, ("cache", cache), ("policy", statistics.Policy));
         }
     }
@@ -85,6 +87,27 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
         writer.Counter("levee_invalidations_total", "Entries that left because their tag was invalidated.", statistics.Invalidations, ("cache", cache));
         writer.Counter("levee_refusals_total", "Writes that were refused, too large or out of memory.", statistics.Refusals, ("cache", cache));
         writer.Gauge("levee_pending_loads", "Loads from lower tiers under way.", statistics.PendingLoads, ("cache", cache));
+    }
+
+    private static void CollectLearning(MetricWriter writer, string cache, PartitionStatistics statistics)
+    {
+        if (statistics.Learning is not { } learning)
+        {
+            return;
+        }
+
+        writer.Counter("levee_policy_switches_total", "Changes of the eviction policy that auto made, and that were configured.", learning.Switch, ("cache", cache));
+        writer.Counter("levee_policy_sample_operations_total", "Policy operations that auto spent in miniature caches.", learning.Operations, ("cache", cache));
+        writer.Counter("levee_policy_samples_dropped_total", "Samples that auto did not see because there was no room for them.", learning.Dropped, ("cache", cache));
+        foreach (var candidate in learning.Candidates)
+        {
+            writer.Gauge("levee_policy_sampled_hit_ratio", "Hit ratio, by the objective, that each policy would have had lately on auto's sample; to compare with each other.", candidate.Worth, ("cache", cache), ("policy", candidate.Policy));
+        }
+
+        foreach (var size in learning.WhatIfs)
+        {
+            writer.Gauge("levee_policy_what_if_hit_ratio", "Hit ratio, by the objective, that the policy in force would have lately with so many times the memory, on a sparser sample.", size.HitRatio, ("cache", cache), ("memory", size.Factor.ToString(CultureInfo.InvariantCulture)));
+        }
     }
 
     private static void CollectMemory(MetricWriter writer, string cache, PartitionStatistics statistics)

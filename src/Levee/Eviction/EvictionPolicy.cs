@@ -66,6 +66,10 @@ internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side
     /// <summary>Memory that the policy holds beside the nodes, in bytes, rented from the nodes' share.</summary>
     public virtual long HeldBytes => 0;
 
+    /// <summary>Rents what the policy will hold beside the nodes for so many residents, before it takes them over. May be called again where the share lacked a page: what has been rented is kept.</summary>
+    /// <returns>False where the share has no page left.</returns>
+    public virtual bool TryPrepare(int residents) => true;
+
     /// <summary>Whether the policy would rent one more page at the next <see cref="Arrive"/> and works worse without. Its owner may make room for it.</summary>
     public virtual bool NeedsPage => false;
 

@@ -50,6 +50,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     private long halvesAt = CountsPerEntry;
     private int nextHalved = NotHalving;
     private long oddCounters;
+    private long reserved;
 
     /// <summary>Entries that the sketch serves well with the pages that it has.</summary>
     public long Capacity => (long)pageCount * EntriesPerPage;
@@ -57,16 +58,21 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>Memory held, in bytes.</summary>
     public long HeldBytes => (long)pageCount * PageArena.PageBytes;
 
+    /// <summary>Whether <see cref="Serve"/> would rent a page for so many entries.</summary>
+    public bool WouldGrow(long entries) => entries > Capacity && nextHalved == NotHalving;
+
     /// <summary>Sets the pace of ageing; adds a page where more are needed and the share has one, or gives one back. Cheap enough for every arrival.</summary>
     /// <param name="entries">Entries whose tags are asked for now.</param>
     /// <param name="mostEntries">Entries that there will be in the long run.</param>
     public void Serve(long entries, long mostEntries)
     {
+        reserved = entries >= reserved ? 0 : reserved;
+        entries = Math.Max(entries, reserved);
         period = CountsPerEntry * mostEntries;
         if (nextHalved == NotHalving)
         {
             halvesAt = period;
-            if (entries > Capacity)
+            if (WouldGrow(entries))
             {
                 TryGrow();
             }
@@ -75,6 +81,23 @@ internal sealed unsafe class FrequencySketch(PageShare share)
                 Shrink();
             }
         }
+    }
+
+    /// <summary>Has all pages that so many entries need, before they come; the pages are kept until that many are there.</summary>
+    /// <returns>False where the share has no page left.</returns>
+    public bool TryReserve(long entries)
+    {
+        while (entries > Capacity)
+        {
+            if (!TryGrow())
+            {
+                return false;
+            }
+        }
+
+        Serve(entries, entries);
+        reserved = entries;
+        return true;
     }
 
     /// <summary>Counts a tag once more.</summary>
@@ -155,12 +178,12 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         return (ulong*)pages[page] + ((tag & (BlocksPerPage - 1)) * WordsPerBlock);
     }
 
-    private void TryGrow()
+    private bool TryGrow()
     {
         var page = share.TryRent();
         if (page == null)
         {
-            return;
+            return false;
         }
 
         if (pageCount == pages.Length)
@@ -180,6 +203,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         }
 
         pages[pageCount++] = (nint)page;
+        return true;
     }
 
     /// <summary>Gives the last page back. Its tags are counted anew, where those already are that it was split from.</summary>

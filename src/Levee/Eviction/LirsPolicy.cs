@@ -254,10 +254,10 @@ internal sealed class LirsPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Lir.Home;
 
-    /// <summary>As the base says; LIR below what is there, HIR not in S.</summary>
+    /// <summary>As the base says; LIR below what is there, HIR not in S. As at a start all that comes is LIR while that has room: an empty LIR would fill only with what was evicted and came back.</summary>
     public override void Import(int node, bool isHot)
     {
-        if (isHot)
+        if (isHot || Lir.Weight + Nodes[node].Weight <= LirLimit)
         {
             PrependToLir(node);
         }

@@ -94,7 +94,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override long HeldBytes => sketch.HeldBytes;
 
     /// <inheritdoc/>
-    public override bool NeedsPage => sketch.Capacity <= Residents;
+    public override bool NeedsPage => sketch.WouldGrow(Residents + 1);
 
     /// <inheritdoc/>
     public override long Target => windowWeight;
@@ -112,6 +112,9 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     internal NodeList Protected { get; }
 
     private int Residents => Window.Count + Probation.Count + Protected.Count;
+
+    /// <inheritdoc/>
+    public override bool TryPrepare(int residents) => sketch.TryReserve(residents);
 
     /// <inheritdoc/>
     public override bool IsResident(int node) => (uint)Nodes[node].Home - Window.Home < 3u;
@@ -256,9 +259,17 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Protected.Home;
 
-    /// <inheritdoc/>
-    public override void Import(int node, bool isHot) =>
+    /// <summary>Counts as one use, or two of what is hot: to a sketch that knows of nobody whatever is new would seem better than all that are here.</summary>
+    public override void Import(int node, bool isHot)
+    {
+        sketch.Count(Nodes[node].Tag);
+        if (isHot)
+        {
+            sketch.Count(Nodes[node].Tag);
+        }
+
         (isHot && Protected.Weight + Nodes[node].Weight <= protectedWeight ? Protected : Probation).Prepend(node);
+    }
 
     /// <inheritdoc/>
     public override void Release() => sketch.Release();

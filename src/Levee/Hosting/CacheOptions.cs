@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Operations;
 
 namespace Levee.Hosting;
@@ -18,8 +19,17 @@ public sealed record CacheOptions
     /// <summary>Number of partitions, a power of two from 1 to 1,024; 0: chosen from the budget (one per 128 MiB, at most 64).</summary>
     public int Partitions { get; init; }
 
-    /// <summary>The eviction policy: "arc" (default), "lru", "s3-fifo" or "w-tinylfu".</summary>
+    /// <summary>The policy that chooses among the others.</summary>
+    public const string AutoPolicy = "auto";
+
+    /// <summary>The eviction policy: "arc" (default), "lru", "s3-fifo", "w-tinylfu", "lirs", "gdsf", or "auto", which compares them on samples and hands over to another where that is better.</summary>
     public string Policy { get; init; } = "arc";
+
+    /// <summary>What a hit is worth, for "auto" and "gdsf": each the same, by its bytes, or by what it saves in money.</summary>
+    public PolicyObjective PolicyObjective { get; init; } = PolicyObjective.Objects;
+
+    /// <summary>All that <see cref="Policy"/> may be.</summary>
+    public static IReadOnlyList<string> AllowedPolicies { get; } = [.. Policies.Names, AutoPolicy];
 
     /// <summary>TTL of entries that are written without one; zero: none.</summary>
     public TimeSpan DefaultTtl { get; init; }
@@ -41,7 +51,8 @@ public sealed record CacheOptions
         Check(IsTiny || MemoryBytes >= MinMemoryBytes, nameof(MemoryBytes), MemoryBytes, $"at least {MinMemoryBytes} bytes (16mb)");
         Check(Partitions == 0 || (Partitions is > 0 and <= 1024 && int.IsPow2(Partitions)), nameof(Partitions), Partitions, "a power of two from 1 to 1024, or 0 to choose from the budget");
         Check(IsTiny || Partitions == 0 || MemoryBytes / Partitions >= MinPartitionBytes, nameof(Partitions), Partitions, $"at most one partition for each {MinPartitionBytes >> 20} MiB of memory");
-        Check(Policies.Names.Contains(Policy), nameof(Policy), Policy, string.Join(", ", Policies.Names));
+        Check(AllowedPolicies.Contains(Policy), nameof(Policy), Policy, string.Join(", ", AllowedPolicies));
+        Check(PolicyObjective is { IsValid: true }, nameof(PolicyObjective), PolicyObjective, "costs of 0 or more, one of them above 0");
         Check(DefaultTtl >= TimeSpan.Zero, nameof(DefaultTtl), DefaultTtl, "zero (none) or more");
         Check(DefaultTtlJitter >= TimeSpan.Zero && DefaultTtlJitter <= DefaultTtl, nameof(DefaultTtlJitter), DefaultTtlJitter, "from zero to the default TTL");
         Check(MaxValueBytes >= 0 && MaxValueBytes <= LargestValueBytes, nameof(MaxValueBytes), MaxValueBytes, $"from 1 to {LargestValueBytes} bytes (the smaller of 64 MiB and a sixteenth of the memory, and within one partition), or 0 for that");

@@ -351,7 +351,8 @@ public sealed partial class LockHost
         var current = Options;
         var partition = new Partition(new PageShare(arena, shareBytes), new PartitionOptions
         {
-            Policy = current.Policy,
+            Policy = PolicyInForce.Policy,
+            Cost = current.PolicyObjective.CostOf(EntryStore.WeightUnitBytes),
             DefaultTtlMs = (long)current.DefaultTtl.TotalMilliseconds,
             DefaultTtlJitterMs = (long)current.DefaultTtlJitter.TotalMilliseconds,
             MaxValueBytes = current.EffectiveMaxValueBytes,

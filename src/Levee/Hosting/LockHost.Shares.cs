@@ -54,8 +54,8 @@ public sealed partial class LockHost
     /// <summary>Has memory ready for the next import, so that the system does not take its time to find it while a partition is held.</summary>
     internal void PrepareRoom() => arena.Prepare(PagesPrepared);
 
-    /// <summary>Changes what can be changed while the cache runs: memory budget, default TTL and its jitter, longest value. More memory can be used at once; less is reached in maintenance slices.</summary>
-    /// <param name="changed">The options, of which name, number of partitions, policy and durability are what they were.</param>
+    /// <summary>Changes what can be changed while the cache runs: memory budget, default TTL and its jitter, longest value, eviction policy and its objective. More memory can be used at once; less is reached in maintenance slices, and so is another policy.</summary>
+    /// <param name="changed">The options, of which name, number of partitions and durability are what they were.</param>
     /// <exception cref="ArgumentException">A value is out of range, or is one that cannot be changed.</exception>
     public void Configure(CacheOptions changed)
     {
@@ -68,9 +68,9 @@ public sealed partial class LockHost
             changed.Validate();
         }
 
-        if (changed.Name != now.Name || changed.EffectivePartitions != slots.Length || changed.Policy != now.Policy || changed.WritesThrough != now.WritesThrough)
+        if (changed.Name != now.Name || changed.EffectivePartitions != slots.Length || changed.WritesThrough != now.WritesThrough)
         {
-            throw new ArgumentException("Name, number of partitions, policy and durability of a cache cannot be changed while it runs.", nameof(changed));
+            throw new ArgumentException("Name, number of partitions and durability of a cache cannot be changed while it runs.", nameof(changed));
         }
 
         lock (sharing)
@@ -87,6 +87,11 @@ public sealed partial class LockHost
             }
 
             ShareOut(0);
+        }
+
+        if (changed.Policy != now.Policy || changed.PolicyObjective != now.PolicyObjective)
+        {
+            ChangePolicy(changed);
         }
 
         HurryMaintenance();

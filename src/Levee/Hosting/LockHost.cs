@@ -67,6 +67,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
         slots = new Slot[options.EffectivePartitions];
         shift = 64 - BitOperations.Log2((uint)slots.Length);
         this.listener = listener;
+        policySwitch = new PolicySwitch(0, FirstPolicyOf(options), "");
         secret = seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
         for (var i = 0; i < slots.Length; i++)
         {
@@ -77,6 +78,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
             }
         }
 
+        StartLearning();
         tiers?.Attach(this);
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
     }
@@ -367,8 +369,10 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
     {
         reservation.TryRenew();
         var worked = MaintainMoves();
-        foreach (var slot in slots)
+        for (var i = 0; i < slots.Length; i++)
         {
+            var slot = slots[i];
+            var samples = 0;
             lock (slot.Gate)
             {
                 if (slot.Serving is not { } partition)
@@ -377,6 +381,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
                 }
 
                 reservation.Reach(partition.LastVersionMs);
+                samples = Visit(partition);
                 var began = Stopwatch.GetTimestamp();
                 var work = partition.Maintain(Clock.Now);
                 if (work != MaintenanceWork.None)
@@ -385,8 +390,11 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
                     Pauses.Note(work, Stopwatch.GetElapsedTime(began));
                 }
             }
+
+            Learn(i, samples);
         }
 
+        EndVisits();
         return worked;
     }
 
@@ -458,6 +466,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
             }
         }
 
+        StopLearning();
         pulls.Dispose();
         stopping.Dispose();
         owed.Dispose();

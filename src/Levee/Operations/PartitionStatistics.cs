@@ -1,3 +1,5 @@
+using Levee.Learning;
+
 namespace Levee.Operations;
 
 /// <summary>Counters of a partition, or their sum over several. Counts are since the start; sizes are now.</summary>
@@ -87,6 +89,9 @@ public sealed record PartitionStatistics
     /// <summary>Misses of what was evicted for the sake of prefetched entries, as far as is known.</summary>
     public long PollutedMisses { get; init; }
 
+    /// <summary>What the policy "auto" has learnt; null where the policy is another.</summary>
+    public PolicyLearning? Learning { get; init; }
+
     /// <summary>Adds two sets of counters; the lists are added by name.</summary>
     public static PartitionStatistics operator +(PartitionStatistics left, PartitionStatistics right) => new()
     {
@@ -115,6 +120,7 @@ public sealed record PartitionStatistics
         PollutedMisses = left.PollutedMisses + right.PollutedMisses,
         Policy = left.Policy.Length == 0 ? right.Policy : left.Policy,
         TargetBytes = left.TargetBytes + right.TargetBytes,
+        Learning = left.Learning is null || left.Learning.Switch < right.Learning?.Switch ? right.Learning : left.Learning,
         Lists = Merge(left.Lists, right.Lists),
     };
 

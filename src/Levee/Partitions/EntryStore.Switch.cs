@@ -13,6 +13,7 @@ internal sealed partial class EntryStore
     private const int NodesPerCompaction = 64;
 
     private (string Name, MissCost? Cost)? awaited;
+    private EvictionPolicy? successor;
 
     /// <summary>Whether entries are still to be handed over.</summary>
     public bool IsSwitching => awaited is not null || policy is PolicyHandOver;
@@ -38,24 +39,18 @@ internal sealed partial class EntryStore
     /// <returns>False where nothing could be done.</returns>
     public bool ContinueSwitch(int maxNodes)
     {
-        if (awaited is var (name, cost))
+        while (!TryBeginHandOver())
         {
-            while (Policies.NeedsExtras(name) && !nodes.TryExtend())
+            if (maxNodes <= 0)
             {
-                if (maxNodes <= 0)
-                {
-                    return true;
-                }
-
-                maxNodes -= NodesPerCompaction;
-                if (!TryCompact() && !EvictSome(NodesPerCompaction))
-                {
-                    return false;
-                }
+                return true;
             }
 
-            policy = new PolicyHandOver(nodes, policy, Policies.Create(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost));
-            awaited = null;
+            maxNodes -= NodesPerCompaction;
+            if (!TryCompact() && !EvictSome(NodesPerCompaction))
+            {
+                return false;
+            }
         }
 
         if (policy is not PolicyHandOver handOver)
@@ -157,6 +152,37 @@ internal sealed partial class EntryStore
 
     private bool IsPlace(byte home, string from, bool isGhost) =>
         policy is not PolicyHandOver && policy.Name == from && home - 1u < (uint)policy.NodeLists.Count && policy.NodeLists[home - 1].IsGhost == isGhost;
+
+    /// <summary>Has the next policy stand beside the one in force, where it has been asked for one.</summary>
+    /// <returns>False where there is no memory for what it needs.</returns>
+    private bool TryBeginHandOver()
+    {
+        if (awaited is not var (name, cost))
+        {
+            return true;
+        }
+
+        if (successor is null)
+        {
+            if (Policies.NeedsExtras(name) && !nodes.TryExtend())
+            {
+                return false;
+            }
+
+            successor = Policies.Create(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost);
+        }
+
+        if (!successor.TryPrepare(Count))
+        {
+            return false;
+        }
+
+        successor.SetCapacity(policy.Capacity);
+        policy = new PolicyHandOver(nodes, policy, successor);
+        awaited = null;
+        successor = null;
+        return true;
+    }
 
     private bool EvictSome(int count)
     {

@@ -378,6 +378,7 @@ internal sealed partial class EntryStore
         index.Release();
         area.Release();
         policy.Release();
+        successor?.Release();
         nodes.Release();
         return false;
     }

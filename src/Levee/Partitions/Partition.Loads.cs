@@ -61,11 +61,13 @@ public sealed partial class Partition
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
             if (isRead && isFound && !isPromoted && !isResident)
             {
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 AnswerFrom(result.Entry, load.Key, waiter);
             }
             else if (isRead && (load.IsDetached || IsUnknown(load, result)))
             {
                 misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss) { Access = waiter.Access });
             }
             else if (IsUnknown(load, result))

@@ -124,27 +124,6 @@ public sealed partial class Partition : IEvictionListener
     internal void Configure(long defaultTtlMs, long defaultTtlJitterMs, int maxValueBytes) =>
         options = options with { DefaultTtlMs = defaultTtlMs, DefaultTtlJitterMs = defaultTtlJitterMs, MaxValueBytes = maxValueBytes };
 
-    /// <summary>The number of the last <see cref="SwitchPolicy"/>; 0: there was none.</summary>
-    internal long PolicyNumber { get; private set; }
-
-    /// <summary>How many nodes a slice of a hand-over touches: about 0.2 ms.</summary>
-    internal int SwitchedPerSlice { get; set; } = 512;
-
-    /// <summary>Hands the entries over to another eviction policy, in maintenance slices. What has been cleared begins with it at once.</summary>
-    /// <param name="switched">Numbers rise: a call with one that is not above the last is late and changes nothing.</param>
-    /// <param name="name">One of <see cref="Policies.Names"/>.</param>
-    /// <param name="cost">What a miss costs, for policies that ask.</param>
-    internal void SwitchPolicy(long switched, string name, MissCost? cost = null)
-    {
-        if (switched <= PolicyNumber)
-        {
-            return;
-        }
-
-        PolicyNumber = switched;
-        options = options with { Policy = name, Cost = cost ?? options.Cost };
-    }
-
     /// <summary>Hands over the effects and forgets them.</summary>
     public Effect[] TakeEffects()
     {
@@ -152,21 +131,6 @@ public sealed partial class Partition : IEvictionListener
         effects.Clear();
         return taken;
     }
-
-    /// <summary>First of three steps towards the lookup of a key, taken for many keys before any lookup: each fetches what the next one reads. From any thread, unserialised: they change nothing.</summary>
-    /// <returns>What <see cref="Operation.IndexHint"/> may carry to this partition.</returns>
-    internal ulong ApproachBucket(ReadOnlySpan<byte> key)
-    {
-        var tag = store.TagOf(key);
-        store.ApproachBucket(tag);
-        return hintMark | tag;
-    }
-
-    /// <summary>Second step.</summary>
-    internal int ApproachNode(ulong hint) => store.ApproachNode((uint)hint);
-
-    /// <summary>Third step, to be taken again with the node that it returns, if any.</summary>
-    internal int ApproachRecord(ulong hint, int node) => store.ApproachRecord((uint)hint, node);
 
     /// <summary>Acts on one operation. The answer goes into <paramref name="sink"/> under <paramref name="ticket"/>, now or when a load has come back.</summary>
     public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
@@ -228,6 +192,7 @@ public sealed partial class Partition : IEvictionListener
         PrefetchesWasted = store.Area.Wasted,
         PollutedMisses = store.Area.Pollution,
         TargetBytes = store.Policy.Target * EntryStore.WeightUnitBytes,
+        Learning = Learning,
     };
 
     private void Advance(long now) => clock = Math.Max(clock, now);
@@ -282,6 +247,11 @@ public sealed partial class Partition : IEvictionListener
         switch (operation.Kind)
         {
             case OperationKind.Get:
+                if ((uint)operation.Hash < sampleBelow)
+                {
+                    Sample(PolicySampleKind.Read, operation.Hash, node);
+                }
+
                 Get(node, sink, ticket);
                 return;
             case OperationKind.Peek:
@@ -391,6 +361,10 @@ public sealed partial class Partition : IEvictionListener
         sink.Answer(ticket, new Answer(Outcome.Removed, view));
         store.Remove(node);
         removals++;
+        if ((uint)operation.Hash < sampleBelow)
+        {
+            Sample(PolicySampleKind.Remove, operation.Hash);
+        }
     }
 
     /// <summary>Answers a delete of an entry that must stay.</summary>
@@ -559,6 +533,7 @@ public sealed partial class Partition : IEvictionListener
     {
         var count = store.Count;
         removals += count;
+        SampleClear();
         retiredEvictions += store.Evictions;
         retired.Enqueue(store);
         var cleared = store.Area;
@@ -604,6 +579,11 @@ public sealed partial class Partition : IEvictionListener
     private void Bury(int node)
     {
         ForgetBelow(store.Record(node));
+        if (sampleBelow != 0)
+        {
+            SampleBurial(store.Record(node));
+        }
+
         if (IsExpired(store.Record(node)))
         {
             expirations++;
@@ -684,6 +664,11 @@ public sealed partial class Partition : IEvictionListener
         }
 
         stores++;
+        if ((uint)routingHash < sampleBelow)
+        {
+            Sample(PolicySampleKind.Store, routingHash, placed);
+        }
+
         sink.Answer(ticket, new Answer(Outcome.Stored, store.View(placed), sum));
     }
 

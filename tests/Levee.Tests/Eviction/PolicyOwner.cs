@@ -21,6 +21,8 @@ internal sealed class PolicyOwner : IDisposable
 
     public EvictionPolicy Policy { get; }
 
+    public int NodeOf(ulong key) => nodeOfKey[key];
+
     /// <summary>What was evicted, in order; a key that left without a ghost has an exclamation mark behind it.</summary>
     public List<string> Evicted { get; } = [];
 
@@ -29,8 +31,6 @@ internal sealed class PolicyOwner : IDisposable
     public ulong[] KeysOf(NodeList list) => Array.ConvertAll(list.ToArray(), node => keyOfNode[node]);
 
     public int WeightOf(ulong key) => nodes[nodeOfKey[key]].Weight;
-
-    public int NodeOf(ulong key) => nodeOfKey[key];
 
     public bool IsResident(ulong key) => nodeOfKey.TryGetValue(key, out var node) && Policy.IsResident(node);
 

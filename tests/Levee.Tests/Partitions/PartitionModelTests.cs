@@ -11,6 +11,8 @@ public sealed class PartitionModelTests
     [InlineData(3, "lru")]
     [InlineData(4, "s3-fifo")]
     [InlineData(5, "w-tinylfu")]
+    [InlineData(6, "lirs")]
+    [InlineData(7, "gdsf")]
     public void What_a_partition_shows_is_what_was_written(int seed, string policy)
     {
         using var model = new PartitionModel(seed, policy);
@@ -44,7 +46,7 @@ public sealed class PartitionModelTests
         Assert.SkipUnless(Environment.GetEnvironmentVariable("LEVEE_LONG") == "1", "long: set LEVEE_LONG=1");
         for (var seed = 100; seed < 160; seed++)
         {
-            using var model = new PartitionModel(seed, (seed % 8) switch { 0 => "lru", 2 => "s3-fifo", 4 => "w-tinylfu", _ => "arc" });
+            using var model = new PartitionModel(seed, (seed % 8) switch { 0 => "lru", 2 => "s3-fifo", 4 => "w-tinylfu", 5 => "lirs", 6 => "gdsf", _ => "arc" });
             model.Run(60_000);
         }
     }

@@ -271,6 +271,24 @@ internal static class ServerCommands
         }
 
         yield return ($"{statistics.Policy}_target_bytes", statistics.TargetBytes);
+        if (statistics.Learning is not { } learning)
+        {
+            yield break;
+        }
+
+        yield return ("auto_objective", learning.Objective);
+        yield return ("auto_switches", learning.Switch);
+        yield return ("auto_reason", learning.Reason);
+        yield return ("auto_samples_dropped", learning.Dropped);
+        foreach (var candidate in learning.Candidates)
+        {
+            yield return ($"auto_sampled_hit_ratio_{candidate.Policy}", candidate.Worth.ToString("F4", CultureInfo.InvariantCulture));
+        }
+
+        foreach (var size in learning.WhatIfs)
+        {
+            yield return ($"auto_hit_ratio_at_{size.Factor.ToString(CultureInfo.InvariantCulture)}_times_the_memory", size.HitRatio.ToString("F4", CultureInfo.InvariantCulture));
+        }
     }
 
     private static IEnumerable<(string Name, object Value)> Prefetch(string name, PrefetchReport report) =>
