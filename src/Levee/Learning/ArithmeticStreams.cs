@@ -6,7 +6,8 @@ namespace Levee.Learning;
 /// Finds arithmetic progressions of any stride among the numbers that are missed, however many of them are interleaved, and predicts how they go on.
 /// <para>
 /// A progression is born when three misses are equally far apart, the older two among the last 32 that belong to none. Of 16 at the most, the one that was continued longest ago makes room. A progression survives gaps of up to
-/// three members, at the price of a part of its run. It is predicted as far ahead as it has run, 2 to twice the lead members, and only after half of what was predicted has been used.
+/// three members, at the price of a part of its run. It is predicted as far ahead as it has run, 2 to twice the lead members, and only after half of what was predicted has been used; and no farther than to members that will be asked
+/// for while what is prefetched now is still there, judged by the misses between two members. Those of all progressions together then have room in the prefetch area.
 /// </para>
 /// <para>Ids are those of <see cref="KeyIds"/>: a prefix in the upper 32 bits, a number in the lower. A progression never leaves its prefix.</para>
 /// </summary>
@@ -18,14 +19,18 @@ internal sealed class ArithmeticStreams
     private const int Streams = 16;
     private const int Singles = 32;
     private const int GapStrides = 4;
+    private const int Newborns = 4;
 
     private readonly ulong[] last = new ulong[Streams];
     private readonly long[] stride = new long[Streams];
     private readonly ulong[] ahead = new ulong[Streams];
     private readonly int[] run = new int[Streams];
+    private readonly long[] missesThen = new long[Streams];
     private readonly long[] continued = new long[Streams];
+    private readonly double[] interval = new double[Streams]; // Misses from one member to the next, smoothed.
     private int count;
     private long clock;
+    private long misses;
 
     // The last misses of no progression, as a ring, and how many of them have each of 128 hashes: most searches end there.
     private readonly ulong[] singles = new ulong[Singles];
@@ -34,7 +39,7 @@ internal sealed class ArithmeticStreams
     private int singleCount;
 
     /// <summary>The memory that it holds, in bytes.</summary>
-    public const int MemoryBytes = (Streams * 40) + (Singles * 8) + 128;
+    public const int MemoryBytes = (Streams * 56) + (Singles * 8) + 128;
 
     /// <summary>The name of a bucket, for people.</summary>
     public static string NameOf(int bucket) =>
@@ -48,13 +53,16 @@ internal sealed class ArithmeticStreams
     /// <param name="id">What was accessed.</param>
     /// <param name="isHit">Whether it was an ordinary hit, which continues progressions and begins none.</param>
     /// <param name="lead">Half of the farthest that is predicted, in members.</param>
+    /// <param name="horizon">How many would-be misses a prefetched entry stays where it is not used.</param>
     /// <param name="predictions">Takes what is predicted.</param>
-    public void Access(ulong id, bool isHit, int lead, PredictionList predictions)
+    public void Access(ulong id, bool isHit, int lead, int horizon, PredictionList predictions)
     {
+        misses += isHit ? 0 : 1;
         if (TryContinue(id, out var stream))
         {
             run[stream]++;
-            Advance(stream, id, lead, predictions);
+            Pace(stream, 1);
+            Advance(stream, id, lead, horizon, predictions);
             return;
         }
 
@@ -66,7 +74,8 @@ internal sealed class ArithmeticStreams
         if (TryLeap(id, out stream))
         {
             run[stream] = run[stream] > 2 ? Math.Max(2, run[stream] * 3 / 4) : run[stream];
-            Advance(stream, id, lead, predictions);
+            Pace(stream, (long)(id - last[stream]) / stride[stream]);
+            Advance(stream, id, lead, horizon, predictions);
             return;
         }
 
@@ -77,7 +86,7 @@ internal sealed class ArithmeticStreams
 
         if (TryBegin(id, out stream))
         {
-            Advance(stream, id, lead, predictions);
+            Advance(stream, id, lead, horizon, predictions);
         }
 
         Remember(id);
@@ -130,10 +139,12 @@ internal sealed class ArithmeticStreams
             var step = id - middle;
             if ((id ^ middle) >> 32 == 0 && step != 0 && IsSingle(middle - step))
             {
-                stream = count < Streams ? count++ : LongestIdle();
+                stream = count < Streams ? count++ : Replaceable();
                 stride[stream] = (long)step;
                 run[stream] = 2;
                 ahead[stream] = id;
+                interval[stream] = 0;
+                missesThen[stream] = misses;
                 return true;
             }
         }
@@ -142,15 +153,21 @@ internal sealed class ArithmeticStreams
         return false;
     }
 
-    private int LongestIdle()
+    /// <summary>The progression that was continued longest ago, of those that never were if there are some: chance makes many among numbers that lie close together.</summary>
+    private int Replaceable()
     {
-        var idle = 0;
-        for (var i = 1; i < Streams; i++)
+        var (idle, newborn, newborns) = (0, -1, 0);
+        for (var i = 0; i < Streams; i++)
         {
             idle = continued[i] < continued[idle] ? i : idle;
+            if (run[i] == 2)
+            {
+                newborns++;
+                newborn = newborn < 0 || continued[i] < continued[newborn] ? i : newborn;
+            }
         }
 
-        return idle;
+        return newborns >= Newborns ? newborn : idle;
     }
 
     private bool IsSingle(ulong id) => hashes[HashOf(id)] > 0 && MemoryExtensions.Contains(singles.AsSpan(0, singleCount), id);
@@ -171,12 +188,19 @@ internal sealed class ArithmeticStreams
         single = (single + 1) & (Singles - 1);
     }
 
-    private void Advance(int stream, ulong id, int lead, PredictionList predictions)
+    private void Pace(int stream, long members)
+    {
+        var latest = (double)(misses - missesThen[stream]) / members;
+        interval[stream] = interval[stream] > 0 ? interval[stream] + ((latest - interval[stream]) / 4) : latest;
+        missesThen[stream] = misses;
+    }
+
+    private void Advance(int stream, ulong id, int lead, int horizon, PredictionList predictions)
     {
         last[stream] = id;
         continued[stream] = ++clock;
         var step = stride[stream];
-        var degree = Math.Clamp(run[stream], 2, 2 * lead);
+        var degree = Math.Clamp(run[stream], 2, Math.Max(2, (int)Math.Min(2 * lead, horizon / Math.Max(interval[stream], 1))));
         var done = Math.Max(0, (long)(ahead[stream] - id) / step);
         if (2 * done > degree)
         {

@@ -10,7 +10,7 @@ internal sealed class ConfidenceGate
     public const int Buckets = ArithmeticStreams.Buckets + MissLog.Buckets;
 
     /// <summary>The memory that it holds, in bytes.</summary>
-    public const int MemoryBytes = Buckets * 56;
+    public const int MemoryBytes = Buckets * 64;
 
     // A bucket that has opened closes below this part of the threshold.
     private const double Hysteresis = 0.8;
@@ -20,6 +20,10 @@ internal sealed class ConfidenceGate
 
     // From here on both counts are halved: what is older weighs less.
     private const int MostPredicted = 512;
+
+    // A closed bucket does not hear of tiers that lack what it predicts: what it knew of that it forgets, and tries again.
+    private const double AbsenceLearnt = 1.0 / 32;
+    private const double AbsenceForgotten = 1.0 / 4096;
 
     private readonly Bucket[] buckets = new Bucket[Buckets];
 
@@ -47,16 +51,18 @@ internal sealed class ConfidenceGate
     public void Used(int bucket)
     {
         buckets[bucket].Used++;
-        Earn(bucket);
+        Earn(ref buckets[bucket], 1);
     }
 
-    /// <summary>A prediction, tested or handed out, has come true in time.</summary>
-    public void Earn(int bucket)
+    /// <summary>A prediction that was only tested has come true in time. It is worth what the chance is that there would have been something to load.</summary>
+    public void Passed(int bucket)
     {
-        ref var earning = ref buckets[bucket];
-        earning.Right = Math.Min(earning.Right + 1, earning.Predicted);
-        Judge(ref earning);
+        Earn(ref buckets[bucket], 1 - buckets[bucket].Absence);
+        buckets[bucket].Absence *= 1 - AbsenceForgotten;
     }
+
+    /// <summary>A load has ended that was not in vain, or was, because no tier has the entry.</summary>
+    public void Loaded(int bucket, bool isAbsent) => buckets[bucket].Absence += ((isAbsent ? 1 : 0) - buckets[bucket].Absence) * AbsenceLearnt;
 
     /// <summary>A prediction that was handed out was asked for before it had come.</summary>
     public void Late(int bucket) => buckets[bucket].Late++;
@@ -69,7 +75,7 @@ internal sealed class ConfidenceGate
     {
         ref var taken = ref buckets[bucket];
         taken.Issued--;
-        taken.Predicted = Math.Max(taken.Right, taken.Predicted - 1);
+        taken.Predicted = Math.Max((int)Math.Ceiling(taken.Right), taken.Predicted - 1);
     }
 
     /// <summary>The buckets in numbers.</summary>
@@ -80,11 +86,17 @@ internal sealed class ConfidenceGate
         {
             ref readonly var bucket = ref buckets[i];
             var name = i < ArithmeticStreams.Buckets ? ArithmeticStreams.NameOf(i) : MissLog.NameOf(i - ArithmeticStreams.Buckets);
-            var precision = bucket.Predicted == 0 ? 0 : (double)bucket.Right / bucket.Predicted;
+            var precision = bucket.Predicted == 0 ? 0 : bucket.Right / bucket.Predicted;
             statistics[i] = new PrefetchBucket(name, bucket.IsOpen, bucket.Issued, bucket.Used, bucket.Late, bucket.Wasted, bucket.Tested, precision);
         }
 
         return statistics;
+    }
+
+    private void Earn(ref Bucket bucket, double worth)
+    {
+        bucket.Right = Math.Min(bucket.Right + worth, bucket.Predicted);
+        Judge(ref bucket);
     }
 
     private void Count(ref Bucket bucket)
@@ -109,7 +121,10 @@ internal sealed class ConfidenceGate
     private struct Bucket
     {
         public int Predicted;
-        public int Right;
+        public double Right;
+
+        /// <summary>Which part of the latest loads found nothing to load.</summary>
+        public double Absence;
         public bool IsOpen;
         public long Issued;
         public long Used;

@@ -34,7 +34,7 @@ internal sealed class IssuedSet
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         nodes = new Issued[capacity];
-        heads = new int[(int)BitOperations.RoundUpToPowerOf2((uint)capacity)];
+        heads = new int[(int)BitOperations.RoundUpToPowerOf2((uint)capacity + 1) / 2];
         Array.Fill(orders, new Order { Oldest = None, Newest = None });
         for (var i = 0; i < capacity; i++)
         {

@@ -39,7 +39,7 @@ internal sealed class KeyIds
     private const int Ways = 4;
     private const int Established = 3;
     private const int MaxCount = 16;
-    private const int EntriesPerPrefix = 32;
+    private const int EntriesPerPrefix = 64;
     private const int LeastSets = 8;
     private const int MostSets = 1024;
 
@@ -48,7 +48,7 @@ internal sealed class KeyIds
     private readonly byte[] bytes;
     private readonly int setMask;
 
-    /// <param name="capacity">Entries in memory: there is one prefix for 32, at least 32 and at most 4,096.</param>
+    /// <param name="capacity">Entries in memory: there is one prefix for 64, at least 32 and at most 4,096.</param>
     public KeyIds(int capacity)
     {
         var sets = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(capacity / (EntriesPerPrefix * Ways), LeastSets, MostSets));
@@ -67,8 +67,9 @@ internal sealed class KeyIds
     /// <param name="isNumber">Whether the id is a number under a prefix.</param>
     public ulong IdOf(ReadOnlySpan<byte> key, ulong hash, out bool isNumber)
     {
-        isNumber = TrySplit(key, out var prefixLength, out var number) && TryEstablish(key[..prefixLength], WidthOf(key[prefixLength..]), out hash);
-        return isNumber ? hash | number : hash;
+        var code = 0u;
+        isNumber = TrySplit(key, out var prefixLength, out var number) && TryEstablish(key[..prefixLength], WidthOf(key[prefixLength..]), out code);
+        return isNumber ? ((ulong)code << 32) | number : hash;
     }
 
     /// <summary>Writes the key of an id.</summary>
@@ -122,16 +123,15 @@ internal sealed class KeyIds
 
     /// <summary>Whether a prefix ends in a minus: one that does not join the number to a word, as in item-5.</summary>
     private static bool IsNegative(ReadOnlySpan<byte> prefix) =>
-        prefix.EndsWith("-"u8) && (prefix.Length == 1 || !char.IsAsciiLetterOrDigit((char)prefix[^2]));
+        prefix.EndsWith("-"u8) && (prefix.Length == 1 || (prefix[^2] < 0x80 && !char.IsAsciiLetterOrDigit((char)prefix[^2])));
 
     private static int WidthOf(ReadOnlySpan<byte> digits) => digits.Length > 1 && digits[0] == '0' ? digits.Length : 0;
 
     /// <summary>Counts a prefix.</summary>
-    /// <returns>Whether it has been seen often enough; then its hash is in the upper half of the id.</returns>
-    private bool TryEstablish(ReadOnlySpan<byte> text, int width, out ulong idOfZero)
+    /// <returns>Whether it has been seen often enough; then the code is the upper half of the id.</returns>
+    private bool TryEstablish(ReadOnlySpan<byte> text, int width, out uint code)
     {
-        var code = (uint)((KeyHash.Of(text) + ((ulong)width * 0x9E3779B97F4A7C15)) >> 32);
-        idOfZero = (ulong)code << 32;
+        code = (uint)((KeyHash.Of(text) + ((ulong)width * 0x9E3779B97F4A7C15)) >> 32);
         var start = (int)(code & (uint)setMask) * Ways;
         var least = start;
         for (var way = start; way < start + Ways; way++)

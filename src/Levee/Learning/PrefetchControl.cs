@@ -11,7 +11,7 @@ internal sealed class PrefetchControl
 
     private const int PaceMisses = 256;
     private const int ControlMisses = 1024;
-    private const double LeastThreshold = 0.25;
+    private const double LeastThreshold = 0.30;
     private const double MostThreshold = 0.90;
     private const double ThresholdRise = 0.08;
     private const double ThresholdFall = 0.03;
@@ -53,6 +53,9 @@ internal sealed class PrefetchControl
     /// <summary>How many would-be misses an entry may lie there without being used.</summary>
     public int TimeToLive => TimeToLiveOf(mostArea);
 
+    /// <summary>How many would-be misses an entry stays in the area at the least that is not used, as long as each brings one more.</summary>
+    public int Horizon => Math.Min(Area, TimeToLive);
+
     /// <summary>How long a load takes, smoothed, in the unit of the time.</summary>
     public double Latency { get; private set; }
 
@@ -86,6 +89,15 @@ internal sealed class PrefetchControl
     {
         Latency += (latency - Latency) * (isLatencyKnown ? LatencyWeight : 1);
         isLatencyKnown = true;
+    }
+
+    /// <summary>A load has taken so long and has not ended.</summary>
+    public void StillLoading(long elapsed)
+    {
+        if (elapsed > Latency)
+        {
+            Loaded(elapsed);
+        }
     }
 
     /// <summary>There was a would-be miss.</summary>

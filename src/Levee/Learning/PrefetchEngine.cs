@@ -18,7 +18,12 @@ internal interface IResidentIds
 /// </summary>
 internal sealed class PrefetchEngine
 {
-    private const int ListLength = 512;
+    private const int LeastLogLead = 8;
+    private const int GivenUpLatencies = 16;
+    private const int ListLength = 384;
+
+    // Of the log: with it and all else there are less than 40 bytes per entry.
+    private const double MissesPerEntry = 2.9;
 
     private readonly IResidentIds? residents;
     private readonly bool isHalfLog;
@@ -29,6 +34,7 @@ internal sealed class PrefetchEngine
     private MissLog log;
     private ShadowSet shadow;
     private IssuedSet issued;
+    private long time;
     private long issuedCount;
     private long usedCount;
     private long lateCount;
@@ -111,6 +117,7 @@ internal sealed class PrefetchEngine
             return;
         }
 
+        time = now;
         var isHit = kind == AccessKind.Hit;
         if (!isHit)
         {
@@ -123,13 +130,13 @@ internal sealed class PrefetchEngine
         found.Clear();
         if (isNumber)
         {
-            streams.Access(id, isHit, control.Lead, found);
+            streams.Access(id, isHit, control.Lead, control.Horizon, found);
         }
 
         var fromStreams = found.Count;
         if (!isHit)
         {
-            log.Access(id, control.Lead, found);
+            log.Access(id, Math.Min(control.Lead, Math.Max(LeastLogLead, control.Horizon / 2)), found);
         }
 
         for (var i = 0; i < found.Count; i++)
@@ -152,7 +159,7 @@ internal sealed class PrefetchEngine
 
         id = issued.IdOf(node);
         bucket = issued.BucketOf(node);
-        issued.Move(node, IssuedState.Loading, Now);
+        issued.Move(node, IssuedState.Loading, (uint)time);
         return true;
     }
 
@@ -173,9 +180,11 @@ internal sealed class PrefetchEngine
         switch (outcome)
         {
             case PrefetchOutcome.Promoted:
+                gate.Loaded(issued.BucketOf(node), isAbsent: false);
                 Land(node);
                 break;
             case PrefetchOutcome.Absent:
+                gate.Loaded(issued.BucketOf(node), isAbsent: true);
                 Waste(node);
                 break;
             default:
@@ -188,7 +197,7 @@ internal sealed class PrefetchEngine
         }
     }
 
-    private static int LogLength(int capacity, bool isHalf) => (int)Math.Clamp(capacity * (isHalf ? 3.05 / 2 : 3.05), 64, Array.MaxLength / 16);
+    private static int LogLength(int capacity, bool isHalf) => (int)Math.Clamp(capacity * (isHalf ? MissesPerEntry / 2 : MissesPerEntry), 64, Array.MaxLength / 16);
 
     private static int ShadowCapacity(int capacity) => Math.Max(256, PrefetchControl.MostAreaOf(capacity));
 
@@ -221,7 +230,7 @@ internal sealed class PrefetchEngine
 
         if (shadow.TryTake(id, now, out var bucket, out var age) && age > control.Latency)
         {
-            gate.Earn(bucket);
+            gate.Passed(bucket);
         }
     }
 
@@ -243,6 +252,10 @@ internal sealed class PrefetchEngine
         {
             gate.Late(bucket);
             lateCount++;
+            if (issued.StateOf(node) == IssuedState.Loading)
+            {
+                control.StillLoading((uint)time - issued.TimeOf(node));
+            }
         }
 
         issued.Remove(node);
@@ -293,11 +306,11 @@ internal sealed class PrefetchEngine
         issued.Remove(node);
     }
 
-    /// <summary>A load of whose end nobody has told for as long as an entry may lie in the area is given up: its teller is gone.</summary>
+    /// <summary>A load of whose end nobody has told for many times as long as loads take is given up: its teller is gone.</summary>
     private void MakeRoom()
     {
         var node = issued.Oldest(IssuedState.Loading);
-        if (node != IssuedSet.None && Now - issued.TimeOf(node) > control.TimeToLive)
+        if (node != IssuedSet.None && (uint)time - issued.TimeOf(node) > GivenUpLatencies * control.Latency)
         {
             failedCount++;
             issued.Remove(node);

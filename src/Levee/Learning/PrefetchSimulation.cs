@@ -208,14 +208,14 @@ public sealed class PrefetchSimulation : IDisposable
         while (loads.TryPeek(out var load) && load.Began + options.LoadAccesses <= Requests)
         {
             loads.Dequeue();
+            engine!.Ended(load.Id, PrefetchOutcome.Promoted, options.LoadAccesses);
             if (!loading.TryGetValue(load.Id, out var began) || began != load.Began)
             {
-                continue;
+                continue; // A miss has joined it.
             }
 
             loading.Remove(load.Id);
             Debug.Assert(!IsInPolicy(load.Id), "A miss would have ended the load.");
-            engine!.Ended(load.Id, PrefetchOutcome.Promoted, options.LoadAccesses);
             while (area.Count > 0 && area.Count >= engine.Area)
             {
                 Leave(areaOrder.First!);

@@ -6,14 +6,16 @@ internal sealed class LiteralStreams
     private readonly List<Stream> streams = [];
     private readonly List<long> ring = [];
 
-    public List<(ulong Id, int Bucket)> Access(ulong id, bool isHit, int lead)
+    public List<(ulong Id, int Bucket)> Access(ulong id, bool isHit, int lead, int horizon)
     {
         var emitted = new List<(ulong, int)>();
         var k = (long)id;
+        misses += isHit ? 0 : 1;
         if (streams.Find(s => k - s.Last == s.Stride) is { } continued)
         {
             continued.Run++;
-            Go(continued, k, lead, emitted);
+            Pace(continued, 1);
+            Go(continued, k, lead, horizon, emitted);
             return emitted;
         }
 
@@ -30,7 +32,8 @@ internal sealed class LiteralStreams
                 gap.Run = Math.Max(2, gap.Run * 3 / 4);
             }
 
-            Go(gap, k, lead, emitted);
+            Pace(gap, (k - gap.Last) / gap.Stride);
+            Go(gap, k, lead, horizon, emitted);
             return emitted;
         }
 
@@ -46,13 +49,14 @@ internal sealed class LiteralStreams
                 if (streams.Count == 16)
                 {
                     // A new one takes the place of the old one: the order of the list is the order of the search.
-                    streams[streams.IndexOf(streams.MinBy(s => s.Used)!)] = new Stream { Stride = k - p, Run = 2, Ahead = k };
-                    Go(streams.Find(s => s.Used == 0)!, k, lead, emitted);
+                    var newborns = streams.FindAll(s => s.Run == 2);
+                    streams[streams.IndexOf((newborns.Count >= 4 ? newborns : streams).MinBy(s => s.Used)!)] = new Stream { Stride = k - p, Run = 2, Ahead = k, Then = misses };
+                    Go(streams.Find(s => s.Used == 0)!, k, lead, horizon, emitted);
                 }
                 else
                 {
-                    streams.Add(new Stream { Stride = k - p, Run = 2, Ahead = k });
-                    Go(streams[^1], k, lead, emitted);
+                    streams.Add(new Stream { Stride = k - p, Run = 2, Ahead = k, Then = misses });
+                    Go(streams[^1], k, lead, horizon, emitted);
                 }
 
                 break;
@@ -69,12 +73,22 @@ internal sealed class LiteralStreams
     }
 
     private long clock;
+    private long misses;
 
-    private void Go(Stream s, long k, int lead, List<(ulong, int)> emitted)
+    private void Pace(Stream s, long members)
+    {
+        var latest = (double)(misses - s.Then) / members;
+        s.Interval = s.Interval > 0 ? s.Interval + ((latest - s.Interval) / 4) : latest;
+        s.Then = misses;
+    }
+
+    private void Go(Stream s, long k, int lead, int horizon, List<(ulong, int)> emitted)
     {
         s.Last = k;
         s.Used = ++clock;
-        var degree = Math.Clamp(s.Run, 2, 2 * lead);
+        var degree = Math.Min(s.Run, 2 * lead);
+        degree = s.Interval > 1 ? Math.Min(degree, (int)(horizon / s.Interval)) : Math.Min(degree, horizon);
+        degree = Math.Max(2, degree);
         var distance = Math.Max(0, (s.Ahead - k) / s.Stride);
         if (2 * distance > degree)
         {
@@ -111,6 +125,8 @@ internal sealed class LiteralStreams
         public int Run;
         public long Ahead;
         public long Used;
+        public long Then;
+        public double Interval;
     }
 }
 

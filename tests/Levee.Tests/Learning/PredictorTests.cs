@@ -34,8 +34,9 @@ public sealed class PredictorTests
             var isHit = random.Next(4) == 0;
             var lead = random.Next(8, 129);
             predictions.Clear();
-            streams.Access(id, isHit, lead, predictions);
-            Assert.Equal(model.Access(id, isHit, lead), All(predictions));
+            var horizon = random.Next(4, 1000);
+            streams.Access(id, isHit, lead, horizon, predictions);
+            Assert.Equal(model.Access(id, isHit, lead, horizon), All(predictions));
             predicted += predictions.Count;
         }
 
@@ -233,7 +234,7 @@ public sealed class PredictorTests
             Period(control, wasted: 0, polluted: 0, used: 10);
         }
 
-        Assert.Equal(0.25, control.Threshold, 3);
+        Assert.Equal(0.30, control.Threshold, 3);
         Period(control, wasted: 0, polluted: 100, used: 10);
         Assert.Equal(500, control.Area);
         for (var i = 0; i < 10; i++)
@@ -296,7 +297,7 @@ public sealed class PredictorTests
             gate.Tested(3);
             if (i < right)
             {
-                gate.Earn(3);
+                gate.Passed(3);
             }
         }
     }

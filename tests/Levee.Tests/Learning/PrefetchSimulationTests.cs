@@ -59,7 +59,7 @@ public sealed class PrefetchSimulationTests
 
         var (bare, on) = Run(trace, areNumbers: true);
         Assert.True(on.Misses < bare.Misses * 0.7, $"{on.Misses} misses instead of {bare.Misses}");
-        Assert.True(on.Loads < bare.Loads * 1.2, $"{on.Loads} loads instead of {bare.Loads}");
+        Assert.True(on.Loads < bare.Loads * 1.25, $"{on.Loads} loads instead of {bare.Loads}");
     }
 
     /// <summary>Scans that go on earn the buckets' trust; then scans break off just when the most has been predicted of them, and sequences that came again change behind their first keys.</summary>
@@ -140,7 +140,7 @@ public sealed class PrefetchSimulationTests
         Feed(seen, trace, areNumbers: true);
         Assert.InRange(everything.Misses, 0, 2000);
         Assert.Equal((trace.Length, 0L), (seen.Misses, seen.Prefetches));
-        Assert.InRange(seen.Statistics!.Wasted, 1, 5000); // It was asked for now and then, in vain.
+        Assert.InRange(seen.Statistics!.Wasted, 1, trace.Length / 10); // It was asked for now and then, in vain.
     }
 
     [Theory]
@@ -229,12 +229,15 @@ public sealed class PrefetchSimulationTests
     {
         var random = new Random(12);
         var trace = new List<ulong>();
+        var loop = 0L;
         while (trace.Count < count)
         {
             var start = (ulong)random.Next(1 << 30);
-            for (var i = 0UL; i < (ulong)random.Next(5, 200); i++)
+            for (var i = random.Next(5, 200); i > 0; i--)
             {
-                trace.Add(random.Next(3) switch { 0 => 1UL << 31 | (ulong)random.Next(100), 1 => (1UL << 30) + ((ulong)trace.Count % 700 * 7919), _ => start + (i * 3) });
+                trace.Add((1UL << 31) | (ulong)random.Next(100));
+                trace.Add((1UL << 30) + (ulong)(loop++ % 700 * 7919));
+                trace.Add(start += 3);
             }
         }
 
