@@ -88,7 +88,7 @@ public sealed class PrefetchTests
         }
 
         Assert.True(report?.Learnt is { Used: > 0, Issued: > 0 } && report.Promoted > 0, $"{report}, {report?.Learnt}");
-        Assert.Contains(report.Learnt.Buckets, bucket => bucket.IsOpen);
+        Assert.Contains(report!.Learnt!.Buckets, bucket => bucket.IsOpen);
     }
 
     [Fact]

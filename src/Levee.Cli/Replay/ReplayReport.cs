@@ -17,25 +17,12 @@ internal static class ReplayReport
             if (ofTrace.First().Prefetch is { } prefetched)
             {
                 WritePrefetchTable(console, ofTrace.Key, [.. ofTrace], prefetched.LoadLatency);
-                continue;
             }
-
-            var policies = ofTrace.Select(result => result.Policy).Distinct().ToList();
-            console.MarkupLineInterpolated($"{ofTrace.Key}: {ofTrace.First().Requests:N0} requests, hit ratio in %");
-            var table = new Table().Border(TableBorder.Simple);
-            table.AddColumn(new TableColumn(unit == CapacityUnit.Entries ? "entries" : "bytes").RightAligned());
-            foreach (var policy in policies)
+            else
             {
-                table.AddColumn(new TableColumn(policy).RightAligned());
+                WriteTable(console, ofTrace.Key, [.. ofTrace], unit);
             }
 
-            foreach (var ofCapacity in ofTrace.GroupBy(result => result.Capacity))
-            {
-                var ratios = policies.Select(policy => $"{100 * ofCapacity.First(result => result.Policy == policy).HitRatio:F2}");
-                table.AddRow([unit == CapacityUnit.Entries ? $"{ofCapacity.Key}" : ByteSize.Format(ofCapacity.Key), .. ratios]);
-            }
-
-            console.Write(table);
             foreach (var result in ofTrace.Where(result => result.Switches is not null))
             {
                 var capacity = unit == CapacityUnit.Entries ? $"{result.Capacity}" : ByteSize.Format(result.Capacity);
@@ -46,6 +33,27 @@ internal static class ReplayReport
                 }
             }
         }
+    }
+
+    /// <summary>A row per capacity, a column per policy.</summary>
+    private static void WriteTable(IAnsiConsole console, string trace, IReadOnlyList<ReplayResult> results, CapacityUnit unit)
+    {
+        var policies = results.Select(result => result.Policy).Distinct().ToList();
+        console.MarkupLineInterpolated($"{trace}: {results[0].Requests:N0} requests, hit ratio in %");
+        var table = new Table().Border(TableBorder.Simple);
+        table.AddColumn(new TableColumn(unit == CapacityUnit.Entries ? "entries" : "bytes").RightAligned());
+        foreach (var policy in policies)
+        {
+            table.AddColumn(new TableColumn(policy).RightAligned());
+        }
+
+        foreach (var ofCapacity in results.GroupBy(result => result.Capacity))
+        {
+            var ratios = policies.Select(policy => $"{100 * ofCapacity.First(result => result.Policy == policy).HitRatio:F2}");
+            table.AddRow([unit == CapacityUnit.Entries ? $"{ofCapacity.Key}" : ByteSize.Format(ofCapacity.Key), .. ratios]);
+        }
+
+        console.Write(table);
     }
 
     /// <summary>A row per capacity and policy: without and with prefetching, in percent.</summary>

@@ -39,7 +39,7 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
                 if (prefetch is not null)
                 {
                     // The simulation of prefetching keeps to one policy: beside auto, to the one that it came to.
-                    var lasting = policy != PolicySimulation.Auto ? policy : result.Switches is [.., var last] ? last.Policy : PolicySimulation.PolicyNames[0];
+                    var lasting = policy != PolicySimulation.Auto ? policy : result.Switches is [.., var last] ? last.Policy : PolicySimulation.FirstOfAuto;
                     var bare = lasting == policy ? result : Simulate(trace, lasting, capacity, done, progress, cancellation);
                     result = result with { Prefetch = Prefetch(trace, bare, prefetch with { Policy = lasting, Capacity = (int)capacity }, done, progress, cancellation) };
                     progress?.Report(++done);

@@ -49,7 +49,9 @@ internal sealed class HintBatch
     {
         if (batch.IsEmpty)
         {
-            (key, hash, priority) = (default, 0, 0);
+            key = default;
+            hash = 0;
+            priority = 0;
             return false;
         }
 
