@@ -373,11 +373,12 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private async Task LoadAsync(IEffectHost host, int partition, Effect effect)
     {
         var failed = false;
+        var key = effect.IsByHash ? default(ReadOnlyMemory<byte>?) : effect.Key;
         try
         {
             for (var i = 0; i < tiers.Length; i++)
             {
-                using var read = await tiers[i].ReadAsync(effect.Hash, effect.IsByHash ? null : effect.Key, stopping.Token).ConfigureAwait(false);
+                using var read = await tiers[i].ReadAsync(effect.Hash, key, stopping.Token).ConfigureAwait(false);
                 if (read.Outcome == TierReadOutcome.Found && await TryCompleteAsync(host, partition, effect, read, isDear: i > 0 || tiers[i].Kind != "file").ConfigureAwait(false))
                 {
                     return;

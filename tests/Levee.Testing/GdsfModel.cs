@@ -10,7 +10,7 @@ namespace Levee.Testing;
 /// <param name="unitCost">What is added for each unit of weight; a whole number.</param>
 public sealed class GdsfModel(long capacity, int fixedCost, int unitCost)
 {
-    private const int Classes = 31;
+    private const int Classes = 30;
     private const int Heaviest = 1 << 24;
 
     private readonly Dictionary<ulong, Entry> entries = [];

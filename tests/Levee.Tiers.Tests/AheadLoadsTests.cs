@@ -18,6 +18,7 @@ public sealed class AheadLoadsTests : IAsyncDisposable
     private readonly TierChain chain;
     private readonly LockHost host;
     private readonly AnswersOf answers = new();
+    private bool isChainDisposed;
 
     public AheadLoadsTests()
     {
@@ -35,7 +36,11 @@ public sealed class AheadLoadsTests : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await chain.DisposeAsync();
+        if (!isChainDisposed)
+        {
+            await chain.DisposeAsync();
+        }
+
         await host.DisposeAsync();
     }
 
@@ -106,6 +111,7 @@ public sealed class AheadLoadsTests : IAsyncDisposable
         Assert.Equal($"k4 Done {(int)PrefetchOutcome.Resident}", await answers.AnyOf("k4", OperationKind.Prefetch));
         Assert.Equal(2, chain.WaitingAheadLoads);
         await chain.DisposeAsync();
+        isChainDisposed = true;
         Assert.Equal($"k3 Done {(int)PrefetchOutcome.Dropped}", await answers.AnyOf("k3", OperationKind.Prefetch));
         Assert.Equal(0, chain.WaitingAheadLoads);
         Submit("k9", OperationKind.Prefetch);

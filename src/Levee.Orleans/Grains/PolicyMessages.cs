@@ -43,6 +43,14 @@ public sealed record PolicySeen
     [Id(8)]
     public string Reason { get; init; } = "";
 
+    /// <summary>The adaptive target of that policy at its start, as a part of the capacity.</summary>
+    [Id(9)]
+    public double Target { get; init; }
+
+    /// <summary>The adaptive target of each candidate.</summary>
+    [Id(10)]
+    public ImmutableArray<double> Targets { get; init; } = [];
+
     internal static PolicySeen Of(PolicyReport? report, PolicySwitch known) => new()
     {
         Host = report?.Host ?? 0,
@@ -54,10 +62,12 @@ public sealed record PolicySeen
         Switch = known.Number,
         Policy = known.Policy,
         Reason = known.Reason,
+        Target = known.Target,
+        Targets = [.. report?.Hits.Select(static hits => hits.Target) ?? []],
     };
 
     internal PolicyReport ToReport() =>
-        new(Host, Reads, ReadsPerPeriod, Worth, [.. Policies.Zip(Saved, static (policy, saved) => new PolicyHits(policy, saved))], new PolicySwitch(Switch, Policy, Reason));
+        new(Host, Reads, ReadsPerPeriod, Worth, [.. Policies.Select((policy, i) => new PolicyHits(policy, Saved[i], Targets[i]))], new PolicySwitch(Switch, Policy, Reason, Target));
 }
 
 /// <summary>A <see cref="PolicyVerdict"/> on its way to a silo.</summary>
@@ -84,14 +94,19 @@ public sealed record PolicyAnswer
     [Id(4)]
     public ImmutableArray<double> Ratios { get; init; } = [];
 
+    /// <summary>The adaptive target of the policy in force at its start, as a part of the capacity.</summary>
+    [Id(5)]
+    public double Target { get; init; }
+
     internal static PolicyAnswer Of(PolicyDecider decider) => new()
     {
         Switch = decider.InForce.Number,
         Policy = decider.InForce.Policy,
         Reason = decider.InForce.Reason,
+        Target = decider.InForce.Target,
         Policies = [.. decider.Ratios.Select(static ratio => ratio.Policy)],
         Ratios = [.. decider.Ratios.Select(static ratio => ratio.Worth)],
     };
 
-    internal PolicyVerdict ToVerdict() => new(new PolicySwitch(Switch, Policy, Reason), [.. Policies.Zip(Ratios, static (policy, ratio) => new PolicyHits(policy, ratio))]);
+    internal PolicyVerdict ToVerdict() => new(new PolicySwitch(Switch, Policy, Reason, Target), [.. Policies.Zip(Ratios, static (policy, ratio) => new PolicyHits(policy, ratio))]);
 }

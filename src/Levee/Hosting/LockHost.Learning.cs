@@ -77,10 +77,11 @@ public sealed partial class LockHost
         if (current.Policy == CacheOptions.AutoPolicy)
         {
             learner = new PolicyLearner(current.PolicyObjective, current.MemoryBytes - current.ReserveBytes, EntryStore.WeightUnitBytes, secret, slots.Length == 1 ? 64 : shift, policySwitch, decides: !isToldPolicy);
+            policySwitch = learner.InForce;
         }
     }
 
-    /// <summary>The user wants another policy: the partitions hear of it in maintenance. "auto" goes on with the one that is there.</summary>
+    /// <summary>The user wants another policy: the partitions hear of it in maintenance. "auto" goes on with the one that is there, where that is a candidate.</summary>
     private void ChangePolicy(CacheOptions changed)
     {
         lock (learning)
@@ -107,7 +108,7 @@ public sealed partial class LockHost
     {
         lock (learning)
         {
-            partition.SwitchPolicy(policySwitch.Number, policySwitch.Policy, Options.PolicyObjective.CostOf(EntryStore.WeightUnitBytes));
+            partition.SwitchPolicy(policySwitch.Number, policySwitch.Policy, Options.PolicyObjective.CostOf(EntryStore.WeightUnitBytes), policySwitch.Target);
             partition.SampleBelow(learner?.SampleBelow ?? 0);
             var count = partition.TakeSamples(visited);
             if (learner is null)

@@ -3,34 +3,37 @@ using System.Globalization;
 namespace Levee.Learning;
 
 /// <summary>
-/// One per cache: sums what the miniatures of all its hosts report and says which policy is in force. It looks <see cref="LooksPerPeriod"/> times in a period, the time in which all hosts have had as many requests as they
-/// have entries. It changes the policy only where another candidate has been better lately by <see cref="Margin"/> of the requests' worth, and by more where little has been seen (<see cref="Caution"/>); and not again
-/// for <see cref="Cooldown"/> periods. Candidates are compared with each other on the same sample, never with the live cache: a sample's absolute hit ratio hangs on the few hot keys that are in it.
+/// One per cache: sums what the miniatures of all its hosts report and says which policy is in force. Candidates are compared with each other on the same sample, never with the live cache: a sample's absolute hit ratio
+/// hangs on the few hot keys that are in it.
+/// <para>
+/// A switch costs hits: ghosts and counts are lost, and what was kept for one policy's reasons is not what the other would have kept. So a candidate must have made up for that in what it would have saved more than the policy
+/// in force (Page, "Continuous inspection schemes", Biometrika 1954): its lead g grows with each look by how much better it was, less <see cref="Drift"/>, never falls below 0, and must reach <see cref="Lead"/>. A period is the
+/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after two periods, one that is better by 2 after some thirty, and one that is better by half a point never; the first time, where the policy in force is there by no merit, sooner.
+/// Whoever wants to mislead it pays for each switch before it comes.
+/// </para>
 /// <para>Pure: no clock, no chance. One owner, one call at a time.</para>
 /// </summary>
 public sealed class PolicyDecider
 {
-    /// <summary>What a period leaves of what was seen before it.</summary>
+    /// <summary>What a candidate must be better by, as a part of the requests' worth, to gain.</summary>
+    public const double Drift = 0.005;
+
+    /// <summary>The lead at which a candidate takes over: parts of the requests' worth, times periods.</summary>
+    public const double Lead = 0.5;
+
+    /// <summary>The same where nothing but the beginning speaks for the policy in force.</summary>
+    public const double FirstLead = 0.15;
+
+    /// <summary>What a period leaves of the ratios that are shown.</summary>
     public const double Decay = 0.9;
-
-    /// <summary>By how much of the requests' worth another policy must be better.</summary>
-    public const double Margin = 0.01;
-
-    /// <summary>Divided by the root of the number of reads, it is the margin where that is more: about three standard errors where the candidates differ on one read in twenty.</summary>
-    public const double Caution = 0.7;
-
-    /// <summary>Periods after a switch in which nothing is changed.</summary>
-    public const int Cooldown = 4;
 
     private const int LooksPerPeriod = 8;
 
-    private static readonly double DecayPerLook = Math.Pow(Decay, 1.0 / LooksPerPeriod);
-
-    private readonly Dictionary<string, double> hits = new(StringComparer.Ordinal);
-    private readonly Dictionary<ulong, double> progress = [];
+    private readonly Dictionary<string, Candidate> candidates = new(StringComparer.Ordinal);
+    private readonly Dictionary<ulong, Host> hosts = [];
     private double worth;
-    private double reads;
-    private int cooling;
+    private double recentWorth;
+    private double recentReads;
 
     /// <param name="policy">The policy that is in force at the start.</param>
     public PolicyDecider(string policy = PolicyCandidates.First) => InForce = new PolicySwitch(0, policy, "");
@@ -44,67 +47,134 @@ public sealed class PolicyDecider
     /// <summary>How often it looked.</summary>
     public long Looks { get; private set; }
 
-    /// <summary>The part of the requests' worth that each candidate would have saved lately, from 0 to 1.</summary>
-    public IReadOnlyList<PolicyHits> Ratios => [.. hits.Select(known => new PolicyHits(known.Key, worth > 0 ? known.Value / worth : 0)).OrderByDescending(known => known.Worth)];
+    /// <summary>The part of the requests' worth that each candidate would have saved lately, from 0 to 1, the best first.</summary>
+    public IReadOnlyList<PolicyHits> Ratios => [.. candidates.Select(known => new PolicyHits(known.Key, Ratio(known.Value), known.Value.Target)).OrderByDescending(known => known.Worth)];
 
-    /// <summary>Takes a report, and decides where enough has been seen.</summary>
+    /// <summary>Takes a report, and looks where enough has been seen.</summary>
     /// <returns>Whether there is a new switch.</returns>
     public bool Add(PolicyReport report)
     {
         ArgumentNullException.ThrowIfNull(report);
         if (report.InForce.Number > InForce.Number)
         {
-            InForce = report.InForce; // A decider before this one got further.
-            cooling = Cooldown * LooksPerPeriod;
+            Take(report.InForce); // A decider before this one got further.
         }
 
-        foreach (var (policy, saved) in report.Hits)
-        {
-            hits[policy] = hits.GetValueOrDefault(policy) + saved;
-        }
-
-        worth += report.Worth;
-        reads += report.Reads;
         if (report.Reads == 0)
         {
             return false; // It asks what is in force.
         }
 
-        progress[report.Host] = progress.GetValueOrDefault(report.Host) + ((double)report.Reads / Math.Max(1, report.ReadsPerPeriod));
-        return progress.Values.Sum() * LooksPerPeriod >= progress.Count && Look();
+        foreach (var (policy, saved, target) in report.Hits)
+        {
+            if (!candidates.TryGetValue(policy, out var candidate))
+            {
+                candidates.Add(policy, candidate = new Candidate());
+            }
+
+            candidate.Saved += saved;
+            candidate.Recent += saved;
+            candidate.Target = target;
+        }
+
+        worth += report.Worth;
+        recentWorth += report.Worth;
+        recentReads += report.Reads;
+        if (!hosts.TryGetValue(report.Host, out var host))
+        {
+            hosts.Add(report.Host, host = new Host());
+        }
+
+        host.Periods += (double)report.Reads / Math.Max(1, report.ReadsPerPeriod);
+        host.SilentLooks = 0;
+        return HasSeenEnough() && Look();
     }
+
+    /// <summary>A look is at what all hosts have seen; it waits for one that is slow, but not for ever.</summary>
+    private bool HasSeenEnough()
+    {
+        var periods = hosts.Values.Sum(static host => host.Periods);
+        return periods >= hosts.Count || (periods * LooksPerPeriod >= hosts.Count && hosts.Values.All(static host => host.Periods > 0));
+    }
+
+    private double Ratio(Candidate candidate) => recentWorth > 0 ? candidate.Recent / recentWorth : 0;
 
     private bool Look()
     {
         Looks++;
-        progress.Clear();
-        var changed = cooling == 0 && TryChoose();
-        cooling = changed ? Cooldown * LooksPerPeriod : Math.Max(0, cooling - 1);
-        foreach (var policy in hits.Keys.ToArray())
+        var periods = hosts.Values.Sum(static host => host.Periods) / hosts.Count;
+        var changed = worth > 0 && candidates.TryGetValue(InForce.Policy, out var present) && TryChoose(present, periods);
+        var kept = Math.Pow(Decay, periods);
+        foreach (var candidate in candidates.Values)
         {
-            hits[policy] *= DecayPerLook;
+            candidate.Saved = 0;
+            candidate.Recent *= kept;
         }
 
-        worth *= DecayPerLook;
-        reads *= DecayPerLook;
+        foreach (var (number, host) in hosts)
+        {
+            host.SilentLooks += host.Periods > 0 ? 0 : 1;
+            host.Periods = 0;
+            if (host.SilentLooks > LooksPerPeriod)
+            {
+                hosts.Remove(number);
+            }
+        }
+
+        worth = 0;
+        recentWorth *= kept;
+        recentReads *= kept;
         return changed;
     }
 
-    private bool TryChoose()
+    private bool TryChoose(Candidate present, double periods)
     {
-        if (worth <= 0 || !hits.TryGetValue(InForce.Policy, out var present))
+        foreach (var candidate in candidates.Values)
+        {
+            candidate.Lead = Math.Max(0, candidate.Lead + (periods * (((candidate.Saved - present.Saved) / worth) - Drift)));
+        }
+
+        var (policy, best) = candidates.MaxBy(static known => known.Value.Lead);
+        if (best.Lead < (InForce.Number == 0 ? FirstLead : Lead))
         {
             return false;
         }
 
-        var best = hits.MaxBy(known => (known.Value, known.Key == InForce.Policy));
-        if (best.Value - present < Math.Max(Margin, Caution / Math.Sqrt(reads)) * worth)
-        {
-            return false;
-        }
-
-        var reason = string.Create(CultureInfo.InvariantCulture, $"{best.Key} would have had {100 * best.Value / worth:F1} %, {InForce.Policy} {100 * present / worth:F1} %, of the last {reads:F0} sampled reads");
-        InForce = new PolicySwitch(InForce.Number + 1, best.Key, reason);
+        var reason = string.Create(CultureInfo.InvariantCulture, $"{policy} would have had {100 * Ratio(best):F1} %, {InForce.Policy} {100 * Ratio(present):F1} %, of the last {recentReads:F0} sampled reads");
+        Take(new PolicySwitch(InForce.Number + 1, policy, reason, best.Target));
         return true;
+    }
+
+    private void Take(PolicySwitch next)
+    {
+        InForce = next;
+        foreach (var candidate in candidates.Values)
+        {
+            candidate.Lead = 0;
+        }
+    }
+
+    private sealed class Host
+    {
+        /// <summary>Of which it has seen the requests since the last look.</summary>
+        public double Periods { get; set; }
+
+        /// <summary>Looks without it.</summary>
+        public int SilentLooks { get; set; }
+    }
+
+    private sealed class Candidate
+    {
+        /// <summary>What it would have saved since the last look.</summary>
+        public double Saved { get; set; }
+
+        /// <summary>What it would have saved lately.</summary>
+        public double Recent { get; set; }
+
+        /// <summary>g.</summary>
+        public double Lead { get; set; }
+
+        /// <summary>Its miniature's adaptive target, as a part of the capacity.</summary>
+        public double Target { get; set; }
     }
 }

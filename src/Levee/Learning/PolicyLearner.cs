@@ -39,6 +39,11 @@ internal sealed class PolicyLearner : IDisposable
         this.partitionShift = partitionShift;
         var cost = objective.CostOf(unitBytes);
         candidates = PolicyCandidates.For(cost, hasWeights: true);
+        if (!candidates.Contains(inForce.Policy))
+        {
+            inForce = new PolicySwitch(inForce.Number + 1, PolicyCandidates.First, "auto begins with it");
+        }
+
         verdict = new PolicyVerdict(inForce, []);
         decider = decides ? new PolicyDecider(inForce) : null;
         miniatures = new PolicyMiniatures(cost, candidates, Math.Max(1, capacityBytes / unitBytes), capacityBytes / GuessedBytes, inForce.Policy);

@@ -155,7 +155,7 @@ internal sealed class PolicyMiniatures : IDisposable
             return null;
         }
 
-        var report = new PolicyReport(host, reads, ReadsPerPeriod, worth * Rate, [.. candidates.Select((name, i) => new PolicyHits(name, hits[i] * Rate))], known);
+        var report = new PolicyReport(host, reads, ReadsPerPeriod, worth * Rate, [.. candidates.Select((name, i) => new PolicyHits(name, hits[i] * Rate, caches[i].Policy.ExactTarget / caches[i].Policy.Capacity))], known);
         reads = 0;
         worth = 0;
         Array.Clear(hits);

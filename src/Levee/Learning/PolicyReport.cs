@@ -4,7 +4,8 @@ namespace Levee.Learning;
 /// <param name="Number">1 and up; 0: no change yet.</param>
 /// <param name="Policy">The policy in force from then on.</param>
 /// <param name="Reason">Why, for people.</param>
-public readonly record struct PolicySwitch(long Number, string Policy, string Reason);
+/// <param name="Target">The adaptive target that the policy's miniature had learnt, as a part of the capacity: the policy begins with it. 0: with its own.</param>
+public readonly record struct PolicySwitch(long Number, string Policy, string Reason, double Target = 0);
 
 /// <summary>What a host's miniatures saw since its last report.</summary>
 /// <param name="Host">Whose they are: the same number each time.</param>
@@ -17,8 +18,9 @@ public sealed record PolicyReport(ulong Host, long Reads, long ReadsPerPeriod, d
 
 /// <summary>What one candidate would have saved.</summary>
 /// <param name="Policy">Its name.</param>
-/// <param name="Worth">In the unit of the objective.</param>
-public readonly record struct PolicyHits(string Policy, double Worth);
+/// <param name="Worth">In the unit of the objective, or as a part of all.</param>
+/// <param name="Target">The adaptive target that its miniature has learnt, as a part of the capacity.</param>
+public readonly record struct PolicyHits(string Policy, double Worth, double Target = 0);
 
 /// <summary>What a cache of another size would save, by the sample.</summary>
 /// <param name="Factor">How many times the memory: 0.25 to 8.</param>

@@ -186,7 +186,7 @@ public sealed class PolicySimulation : IDisposable
         {
             switches.Add(new SimulatedSwitch(Requests, decider.InForce.Policy, decider.InForce.Reason));
             miniatures.Switched(decider.InForce.Policy);
-            cache.Switch(decider.InForce.Policy);
+            cache.Switch(decider.InForce.Policy, decider.InForce.Target);
         }
     }
 }

@@ -138,7 +138,9 @@ internal sealed class SimulatedCache : IDisposable
     }
 
     /// <summary>Begins to hand over to another policy; a hand-over that is under way is ended first.</summary>
-    public void Switch(string name)
+    /// <param name="name">The policy's name.</param>
+    /// <param name="target">Its adaptive target, as a part of the capacity; 0: its own.</param>
+    public void Switch(string name, double target = 0)
     {
         while (IsSwitching)
         {
@@ -152,6 +154,11 @@ internal sealed class SimulatedCache : IDisposable
 
         var successor = Policies.Create(name, nodes, Policy.Capacity, (byte)(Policy.Side ^ EvictionPolicy.OtherSide), cost);
         successor.TryPrepare(nodeOfKey.Count);
+        if (target > 0)
+        {
+            successor.SetTarget(target * successor.Capacity);
+        }
+
         Policy = new PolicyHandOver(nodes, Policy, successor);
     }
 

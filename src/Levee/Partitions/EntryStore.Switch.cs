@@ -12,7 +12,7 @@ internal sealed partial class EntryStore
     /// <summary>Moving a page's records takes as long as so many evictions.</summary>
     private const int NodesPerCompaction = 64;
 
-    private (string Name, MissCost? Cost)? awaited;
+    private (string Name, MissCost? Cost, double Target)? awaited;
     private EvictionPolicy? successor;
 
     /// <summary>Whether entries are still to be handed over.</summary>
@@ -22,15 +22,18 @@ internal sealed partial class EntryStore
     public string PolicyName => awaited?.Name ?? policy.Name;
 
     /// <summary>Begins to hand over to another policy; <see cref="ContinueSwitch"/> goes on with it.</summary>
+    /// <param name="name">The policy.</param>
+    /// <param name="cost">What a miss costs, for policies that ask.</param>
+    /// <param name="target">The adaptive target that it begins with, as a part of the capacity; 0: its own.</param>
     /// <returns>False where that is under way already, or where it is the policy in force; then nothing was done.</returns>
-    public bool TryBeginSwitch(string name, MissCost? cost = null)
+    public bool TryBeginSwitch(string name, MissCost? cost = null, double target = 0)
     {
         if (IsSwitching || policy.Name == name)
         {
             return false;
         }
 
-        awaited = (name, cost);
+        awaited = (name, cost, target);
         return true;
     }
 
@@ -157,7 +160,7 @@ internal sealed partial class EntryStore
     /// <returns>False where there is no memory for what it needs.</returns>
     private bool TryBeginHandOver()
     {
-        if (awaited is not var (name, cost))
+        if (awaited is not var (name, cost, target))
         {
             return true;
         }
@@ -178,6 +181,11 @@ internal sealed partial class EntryStore
         }
 
         successor.SetCapacity(policy.Capacity);
+        if (target > 0)
+        {
+            successor.SetTarget(target * successor.Capacity);
+        }
+
         policy = new PolicyHandOver(nodes, policy, successor);
         awaited = null;
         successor = null;

@@ -31,7 +31,7 @@ public sealed partial class Partition
             return store.IsOverdrawn && store.Count == 0 ? MaintenanceWork.None : MaintenanceWork.Payback;
         }
 
-        if ((store.IsSwitching || store.TryBeginSwitch(options.Policy, options.Cost)) && store.ContinueSwitch(SwitchedPerSlice))
+        if ((store.IsSwitching || store.TryBeginSwitch(options.Policy, options.Cost, policyTarget)) && store.ContinueSwitch(SwitchedPerSlice))
         {
             return MaintenanceWork.Switch;
         }

@@ -14,6 +14,7 @@ public sealed partial class Partition
     /// <summary>Samples that wait at the most.</summary>
     internal const int MostSamples = 2048;
 
+    private double policyTarget;
     private uint sampleBelow;
     private PolicySample[] samples = [];
     private int sampled;
@@ -29,7 +30,8 @@ public sealed partial class Partition
     /// <param name="switched">Numbers rise: a call with one that is not above the last is late and changes nothing.</param>
     /// <param name="name">One of <see cref="Policies.Names"/>.</param>
     /// <param name="cost">What a miss costs, for policies that ask.</param>
-    internal void SwitchPolicy(long switched, string name, MissCost? cost = null)
+    /// <param name="target">The adaptive target that it begins with, as a part of the capacity; 0: its own.</param>
+    internal void SwitchPolicy(long switched, string name, MissCost? cost = null, double target = 0)
     {
         if (switched <= PolicyNumber)
         {
@@ -37,6 +39,7 @@ public sealed partial class Partition
         }
 
         PolicyNumber = switched;
+        policyTarget = target;
         options = options with { Policy = name, Cost = cost ?? options.Cost };
     }
 

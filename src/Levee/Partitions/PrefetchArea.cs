@@ -18,8 +18,8 @@ namespace Levee.Partitions;
 /// <param name="nodes">The nodes, which are the policy's too.</param>
 internal sealed unsafe class PrefetchArea(NodeTable nodes)
 {
-    /// <summary>The number of the area's list; no policy has a list with it.</summary>
-    public const byte Home = 63;
+    /// <summary>The number of the area's list; no policy has a list with it, whatever its side.</summary>
+    public const byte Home = EvictionPolicy.OtherSide;
 
     /// <summary>The area takes this part of the capacity at the most: a tenth.</summary>
     public const int CapacityPerArea = 10;

@@ -89,8 +89,8 @@ public sealed class GdsfPolicyTests
             using var owner = new PolicyOwner("gdsf", 10, cost);
             var gdsf = (GdsfPolicy)owner.Policy;
             Assert.Equal(0, gdsf.ClassFor(1, gdsf.ValueFor(Node.MaxWeight)));
-            Assert.Equal(30, gdsf.ClassFor(GdsfPolicy.MaxFrequency, gdsf.ValueFor(1)));
-            Assert.Equal(2, gdsf.NodeLists.Count(list => list.Home is 1 or 31));
+            Assert.Equal(EvictionPolicy.MaxLists - 1, gdsf.ClassFor(GdsfPolicy.MaxFrequency, gdsf.ValueFor(1)));
+            Assert.Equal(2, gdsf.NodeLists.Count(list => list.Home is 1 or EvictionPolicy.MaxLists));
         }
     }
 

@@ -63,7 +63,7 @@ public sealed class PrefetchQueueTests
     public void It_is_what_a_sorted_list_is(int seed)
     {
         var random = new Random(seed);
-        var queue = new PrefetchQueue(capacity: 12, maxConcurrency: 3, maxAge: 40);
+        var queue = new PrefetchQueue(capacity: 12, maxConcurrency: 3, maxAge: 5);
         var model = new List<PrefetchItem>();
         var running = 0;
         var now = 0L;
@@ -73,7 +73,7 @@ public sealed class PrefetchQueueTests
             now += random.Next(3);
             switch (random.Next(10))
             {
-                case < 6:
+                case < 4:
                     var item = new PrefetchItem(Encoding.UTF8.GetBytes($"{step}"), (ulong)random.Next(20), random.Next(3) == 0 ? random.Next(10) : PrefetchQueue.Predicted, now, (ulong)step);
                     var (expected, reason) = Expected(model, item);
                     Assert.Equal(expected is not null, queue.Add(item, out var displaced, out var drop));
@@ -90,13 +90,13 @@ public sealed class PrefetchQueueTests
                     }
 
                     break;
-                case < 9:
+                case < 7:
                     var next = model.OrderByDescending(static waiting => waiting.Priority).ThenBy(static waiting => waiting.Id).Cast<PrefetchItem?>().FirstOrDefault();
                     var isAny = next is not null && running < 3;
                     Assert.Equal(isAny, queue.TryTake(now, out var taken, out var isStale));
                     if (isAny)
                     {
-                        Assert.Equal((next!.Value, !next.Value.IsHint && now - next.Value.QueuedAt > 40), (taken, isStale));
+                        Assert.Equal((next!.Value, !next.Value.IsHint && now - next.Value.QueuedAt > 5), (taken, isStale));
                         model.Remove(taken);
                         running += isStale ? 0 : 1;
                         drops[(int)PrefetchDrop.Stale] += isStale ? 1 : 0;

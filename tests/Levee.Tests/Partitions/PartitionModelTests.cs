@@ -25,7 +25,7 @@ public sealed class PartitionModelTests
             ("Delete Removed", 100), ("Delete Miss", 100), ("Delete ConditionFailed", 20),
             ("Expire None Stored", 50), ("Expire IfNone Stored", 10), ("Expire IfNone ConditionFailed", 10), ("Expire IfSome Stored", 10),
             ("Expire IfSome ConditionFailed", 10), ("Expire IfLater Stored", 5), ("Expire IfLater ConditionFailed", 10), ("Expire IfEarlier Stored", 10),
-            ("Expire IfEarlier ConditionFailed", 10), ("Append Stored", 300), ("Append TooLarge", 2), ("Append WrongKind", 10),
+            ("Expire IfEarlier ConditionFailed", 10), ("Append Stored", 300), ("Append TooLarge", policy == "gdsf" ? 1 : 2), ("Append WrongKind", 10),
             ("Increment Stored", 100), ("Increment NotANumber", 50), ("Increment WrongKind", 10), ("Increment Overflow", 1),
             ("IncrementFloat Stored", 100), ("IncrementFloat NotANumber", 50), ("scan", 20), ("present throughout a scan", 1000),
         ];
@@ -35,7 +35,8 @@ public sealed class PartitionModelTests
         }
 
         var statistics = model.Statistics;
-        Assert.True(statistics.Evictions > 500, $"only {statistics.Evictions} evictions");
+        // GDSF makes room with few heavy entries.
+        Assert.True(statistics.Evictions > (policy == "gdsf" ? 300 : 500), $"only {statistics.Evictions} evictions");
         Assert.True(statistics.Expirations > 100, $"only {statistics.Expirations} expirations");
         Assert.True(statistics.Invalidations > 50, $"only {statistics.Invalidations} invalidations");
     }

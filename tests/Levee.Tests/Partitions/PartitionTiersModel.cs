@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Levee.Eviction;
 using Levee.Keys;
 using Levee.Learning;
 using Levee.Memory;
@@ -61,7 +62,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
             IsUnknown = random.Next(4) == 0,
             IsWanted = random.Next(2) == 0,
         };
-        options = new PartitionOptions { Policy = seed % 4 == 0 ? "lru" : "arc", Seed = (ulong)seed, MaxValueBytes = 96 * 1024, WritesThrough = isThrough };
+        options = new PartitionOptions { Policy = seed % 3 == 0 ? Policies.Names[seed / 3 % Policies.Names.Count] : "arc", Seed = (ulong)seed, MaxValueBytes = 96 * 1024, WritesThrough = isThrough };
         Open();
     }
 
