@@ -4,6 +4,7 @@ using Levee.Clustering;
 using Levee.Hosting;
 using Levee.Keys;
 using Levee.Learning;
+using Levee.Operations;
 using Levee.Orleans.Grains;
 using Levee.Partitions;
 using Levee.Testing;

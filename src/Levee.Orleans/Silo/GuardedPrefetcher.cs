@@ -1,4 +1,5 @@
 using Levee.Learning;
+using Levee.Operations;
 
 namespace Levee.Orleans.Silo;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Serialization;
-using Levee.Learning;
+using Levee.Operations;
 
 namespace Levee.Orleans.Silo;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Levee.Keys;
-using Levee.Learning;
 using Levee.Operations;
 using Microsoft.AspNetCore.Http;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Levee.Learning;
 using Levee.Operations;
 
 namespace Levee.Server.Http;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Levee.Learning;
 using Levee.Operations;
 using Levee.Server.Http;
 

@@ -1,4 +1,4 @@
-using Levee.Learning;
+using Levee.Operations;
 
 namespace Levee.Server.Metrics;
 

@@ -1,5 +1,3 @@
-using Levee.Learning;
-
 namespace Levee.Operations;
 
 /// <summary>What front doors see of a cache's prefetcher. Safe for threads.</summary>

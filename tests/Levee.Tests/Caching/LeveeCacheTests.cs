@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text;
 using Levee.Caching;
 using Levee.Hosting;
-using Levee.Learning;
 using Levee.Operations;
 using Levee.Testing;
 using Xunit;

@@ -1,5 +1,4 @@
 using Levee.Keys;
-using Levee.Learning;
 using Levee.Operations;
 using static Levee.Server.Resp.Commands.Parsing;
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Text;
-using Levee.Learning;
 using Levee.Operations;
 using static Levee.Server.Resp.Commands.Parsing;
 
