@@ -23,6 +23,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private readonly BatchRouter router;
     private readonly CacheOptions started;
     private readonly int shift;
+    private readonly TimeProvider time;
+    private PrefetchRunner? prefetcher;
     private CacheConfiguration configuration = new();
 
     public SiloCache(LeveeSilo silo, CacheOptions options, LeveeSiloOptions siloOptions, ITierChain? tiers, SiloClock clock, IGrainFactory grains, SiloPortClient ports, TimeProvider time)
@@ -31,8 +33,10 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.grains = grains;
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
-        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions));
+        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions)) { NotesPollution = siloOptions.CreatePrefetcher is not null };
         Local.TakePolicyReport(); // From here on the cache's grain decides.
+        Prefetching = siloOptions.CreatePrefetcher is null ? null : new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(options.Name), siloOptions.CallTimeout, failure => silo.Log.FeedDropped(options.Name, "hints", failure));
+        this.time = time;
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions { CallTimeout = siloOptions.CallTimeout, NotHereTimeout = siloOptions.CallTimeout * 2 }, time);
@@ -69,6 +73,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
     public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
+
+    /// <summary>The cache's one prefetcher, wherever it runs; null where nothing is prefetched.</summary>
+    public IPrefetchControl? Prefetching { get; }
 
     /// <summary>What this silo had to do with others.</summary>
     public ClusterCounts Counts => new(Name, router.Statistics, Claims.Count, Claims.Takeovers, Claims.ArrivedEntries, Claims.LostEntries, Feeds.Accesses?.Reported ?? 0, Feeds.Accesses?.Dropped ?? 0);
@@ -168,6 +175,33 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <inheritdoc/>
     public string? DescribeFailure(int partition) => router.LastFailure(partition);
 
+    /// <summary>Runs the cache's one prefetcher here, until it is ended or this silo stops. The metrics of this silo show it.</summary>
+    public async ValueTask<PrefetchRunner> StartPrefetchingAsync(IPrefetcher? learner)
+    {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
+        var guarded = learner is null ? null : new GuardedPrefetcher(learner, failure => silo.Log.PrefetcherFailed(Name, failure));
+        var runner = new PrefetchRunner(this, guarded, new PrefetchRunnerOptions(), time);
+        Volatile.Write(ref prefetcher, runner);
+        Local.Prefetching = runner;
+        return runner;
+    }
+
+    /// <summary>Ends a prefetcher that was started here.</summary>
+    public async ValueTask EndPrefetchingAsync(PrefetchRunner? runner)
+    {
+        if (runner is null)
+        {
+            return;
+        }
+
+        if (Interlocked.CompareExchange(ref prefetcher, null, runner) == runner)
+        {
+            Local.Prefetching = null;
+        }
+
+        await runner.DisposeAsync();
+    }
+
     /// <summary>Takes the configuration that is newer than the one in force.</summary>
     public void Configure(CacheConfiguration next)
     {
@@ -247,6 +281,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
     public async Task TakeDownAsync(CancellationToken cancellation)
     {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
         await router.DisposeAsync();
         await Local.TakeDownAsync(cancellation);
     }
@@ -254,6 +289,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
         await router.DisposeAsync();
         await Gateway.DisposeAsync();
         await Server.DisposeAsync();

@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Learning;
 
 /// <summary>Learns from the accesses of a cache's front doors what is asked for next. One thread at a time calls it.</summary>

@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Learning;
 
 /// <summary>Tells by id what is in memory.</summary>

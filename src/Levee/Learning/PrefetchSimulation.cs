@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Levee.Eviction;
 using Levee.Memory;
+using Levee.Operations;
 
 namespace Levee.Learning;
 

@@ -1,4 +1,5 @@
 using Levee.Keys;
+using Levee.Operations;
 
 namespace Levee.Learning;
 

@@ -1,4 +1,4 @@
-namespace Levee.Learning;
+namespace Levee.Operations;
 
 /// <summary>A cache's prefetcher at a moment.</summary>
 public sealed record PrefetchReport
