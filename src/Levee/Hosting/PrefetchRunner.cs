@@ -9,8 +9,8 @@ namespace Levee.Hosting;
 /// The loop that prefetches for one cache: what front doors report goes to the prefetcher, what that predicts and what clients hint goes into a queue, and from there to the cache as
 /// <see cref="OperationKind.Prefetch"/>, so many at a time; how each ends, and how long it took, goes back to the prefetcher. What no tier has the origin may bring.
 /// <para>
-/// One task runs it. It sleeps until something is reported, hinted or answered; then it takes turns with a pause between them, in which more gathers. Reporting is an entry in a ring and at most one wake-up: nobody waits
-/// for the prefetcher. Safe for threads.
+/// One task runs it. It sleeps until something is reported, hinted or answered, then it takes turns. While it has loads to ask for, each turn follows the one before: what is predicted is wanted in a moment. While it only
+/// learns, there is a pause between them, in which more gathers. Reporting is an entry in a ring and at most one wake-up: nobody waits for the prefetcher. Safe for threads.
 /// </para>
 /// </summary>
 public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAnswerSink, IAsyncDisposable
@@ -221,9 +221,9 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     {
         while (!stopping.IsCancellationRequested)
         {
-            if (TakeTurn())
+            if (TakeTurn(out var isUrgent))
             {
-                if (options.Pause > TimeSpan.Zero)
+                if (!isUrgent && options.Pause > TimeSpan.Zero)
                 {
                     await Task.Delay(options.Pause, time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 }
@@ -279,16 +279,18 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     }
 
     /// <summary>Learns, queues, asks, and takes answers.</summary>
+    /// <param name="isUrgent">Whether loads were asked for, or have ended.</param>
     /// <returns>Whether there was anything to do.</returns>
-    private bool TakeTurn()
+    private bool TakeTurn(out bool isUrgent)
     {
         var worked = false;
+        isUrgent = false;
         for (var round = 0; round < MostRounds; round++)
         {
             var isAsking = false;
             lock (gate)
             {
-                worked |= TakeAnswers();
+                isUrgent |= TakeAnswers();
                 var learnt = Learn();
                 worked |= learnt;
                 if (learnt || round == 0)
@@ -308,13 +310,14 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
                 host.Flush(this);
             }
 
-            worked |= isAsking;
+            isUrgent |= isAsking;
             if (!isAsking)
             {
                 break;
             }
         }
 
+        worked |= isUrgent;
         if (worked)
         {
             FollowCapacity();
