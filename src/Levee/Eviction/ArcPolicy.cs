@@ -263,9 +263,8 @@ internal sealed class ArcPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Frequent.Home;
 
-    /// <summary>As the base says, as long as T2 has no more than p leaves it: what comes when it is full is the colder part, and leaves first.</summary>
-    public override void Import(int node, bool isHot) =>
-        (isHot && Frequent.Weight + Nodes[node].Weight <= Capacity - target ? Frequent : Recent).Prepend(node);
+    /// <inheritdoc/>
+    public override void Import(int node, bool isHot) => (isHot ? Frequent : Recent).Prepend(node);
 
     /// <inheritdoc/>
     public override void Acknowledge(int ghost, int weight)
