@@ -123,6 +123,11 @@ internal static partial class SiloHost
             // The folder of the tiers is locked, so nobody else is this node.
             options.NodeName = serve.Tiers.Addresses.Count > 0 ? cluster.Name : "";
             options.Lease = cluster.Lease;
+            if (serve.Prefetches)
+            {
+                options.CreatePrefetcher = name => CachePrefetcher.Create(serve.Caches.First(cache => cache.Name == name).MemoryBytes);
+            }
+
             options.DrainTimeout = cluster.DrainTimeout;
             options.OpenTiers = (cache, _, cancellation) => openTiers(cache, cancellation);
         });

@@ -5,7 +5,7 @@ using Levee.Memory;
 namespace Levee.Benchmarks;
 
 /// <summary>What the policies cost beside each other: a hit of a skewed working set, and a miss with all that follows, of a full cache. Nodes fit the processor's caches, so this is the policies' own work.</summary>
-public class PolicyWorkBenchmarks
+public class PolicyWorkBenchmarks : IDisposable
 {
     private const int Entries = 8192;
     private const int Operations = 8192;
@@ -38,7 +38,11 @@ public class PolicyWorkBenchmarks
     }
 
     [GlobalCleanup]
-    public void Release() => arena.Dispose();
+    public void Dispose()
+    {
+        arena.Dispose();
+        GC.SuppressFinalize(this);
+    }
 
     [Benchmark(OperationsPerInvoke = Operations)]
     public void Hits()

@@ -22,6 +22,7 @@ internal static class CommandRoot
         DeleteCommand.Create(),
         StatsCommand.Create(),
         TiersCommand.Create(),
+        PrefetchCommand.Create(),
         ExplainCommand.Create(),
         PingCommand.Create(),
         ReplayCommand.Create(),

@@ -44,7 +44,10 @@ public sealed class LeveeSiloOptions
     /// <summary>The name of an Orleans stream provider to which the accesses of each cache are published as well, for others to subscribe; empty: none.</summary>
     public string AccessStreamProvider { get; set; } = "";
 
-    /// <summary>Makes what learns from a cache's accesses, by the cache's name; null: accesses are counted and nothing is prefetched.</summary>
+    /// <summary>
+    /// Makes what learns from a cache's accesses, by the cache's name, on the silo that runs the cache's one prefetcher; <see cref="CachePrefetcher.Create"/> makes Levee's own. Where it gives null, hints are followed and nothing is
+    /// foreseen. Null: nothing is prefetched, and hints are not taken. All silos have it, or none.
+    /// </summary>
     public Func<string, IPrefetcher?>? CreatePrefetcher { get; set; }
 
     /// <summary>Checks all values.</summary>

@@ -57,6 +57,8 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     public static readonly ServeOption TierPrices = new("tier-prices", "prices", "", "for each tier in their order, separated by ';': 'put=5.00/M get=0.40/M delete=0/M gb-month=0.023 gb-out=0.09 gb-hour=0', or nothing for the defaults of its kind", "what the tiers cost, in US dollars");
     /// <summary><c>--origin-cost</c>.</summary>
     public static readonly ServeOption OriginCost = new("origin-cost", "cost", "", "such as 'ms=20' or 'ms=20 dollars=0.000002'", "what one load from the origin costs, in time and US dollars: then 'levee tiers' says what is saved, and what is not worth its price is not taken down");
+    /// <summary><c>--prefetch</c>.</summary>
+    public static readonly ServeOption Prefetch = new("prefetch", "on/off", "on", "on, off", "whether entries are brought up from the tiers ahead of their use: those that clients hint at, and those whose use can be foreseen; without tiers there is nothing to bring up");
     /// <summary><c>--user</c>.</summary>
     public static readonly ServeOption User = new("user", "name", "default", "1 to 64 characters", "user that AUTH may name beside 'default'");
     /// <summary><c>--password</c>.</summary>
@@ -75,7 +77,7 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary>All options of <c>levee serve</c>, in the order of the help.</summary>
     public static IReadOnlyList<ServeOption> All { get; } =
     [
-        RespPort, HttpPort, Bind, Memory, Caches, Policy, PolicyObjective, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
+        RespPort, HttpPort, Bind, Memory, Caches, Policy, PolicyObjective, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, Prefetch, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
     ];
 
     /// <summary>Whether the flag may be given several times; the values are then separated by blanks.</summary>

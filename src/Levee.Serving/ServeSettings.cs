@@ -14,6 +14,7 @@ namespace Levee.Serving;
 /// <param name="Http">Where HTTP listens; port 0: any free one.</param>
 /// <param name="Caches">The caches, the default one first.</param>
 /// <param name="Tiers">What lies below memory.</param>
+/// <param name="Prefetches">Whether entries are brought up from lower tiers ahead of their use; false where there are none.</param>
 /// <param name="User">The user that AUTH may name beside "default".</param>
 /// <param name="Password">The password of both front doors; empty: none.</param>
 /// <param name="MaxConnections">The most RESP connections at a time.</param>
@@ -26,6 +27,7 @@ public sealed record ServeSettings(
     IPEndPoint Http,
     IReadOnlyList<CacheOptions> Caches,
     TierSettings Tiers,
+    bool Prefetches,
     string User,
     string Password,
     int MaxConnections,
@@ -62,6 +64,7 @@ public sealed record ServeSettings(
             new IPEndPoint(bind, values.Get(ServeOption.HttpPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
             [.. ReadCaches(values, shared, memory).Select(cache => cache with { WritesThrough = tiers.WritesThrough })],
             tiers,
+            values.Get(ServeOption.Prefetch, static (string text, out string value) => OptionValues.OneOf(text, ["on", "off"], out value)) == "on" && tiers.Addresses.Count > 0,
             values.Get(ServeOption.User, static (string text, out string value) => OptionValues.Any(text, out value) && text.Length is > 0 and <= 64),
             values.Get<string>(ServeOption.Password, OptionValues.Any),
             values.Get(ServeOption.MaxConnections, static (string text, out int value) => OptionValues.TryCount(text, 1, 1_000_000, out value)),

@@ -28,7 +28,10 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// Reads the record of a key. Completes synchronously where the tier knows that it has none, and mostly where the record is in memory or in the system's page cache.
     /// Never throws for what a tier's failure can cause: that is <see cref="TierReadOutcome.Failed"/>.
     /// </summary>
-    ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation);
+    /// <param name="hash">The key's routing hash.</param>
+    /// <param name="key">The key, borrowed until the read ends; null: whichever key the record with this hash has.</param>
+    /// <param name="cancellation">Ends the read.</param>
+    ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation);
 
     /// <summary>Promises that no clock above this, in Unix milliseconds, is given out before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);

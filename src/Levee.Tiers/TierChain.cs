@@ -21,6 +21,7 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly Lock attaching = new();
     private readonly List<Action<IEffectHost>> beforeAttached = [];
+    private readonly AheadLoads ahead = new(AheadLoads.DefaultRunning);
     private volatile IEffectHost? attached;
 
     /// <param name="cacheName">The cache's name.</param>
@@ -45,6 +46,16 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
 
     /// <inheritdoc/>
     public string CacheName { get; }
+
+    /// <summary>Most loads at a time that nobody waits for: fewer while others are under way, at least one. From 1 on.</summary>
+    public int MaxAheadLoads
+    {
+        get => ahead.MaxRunning;
+        init => ahead = new AheadLoads(value);
+    }
+
+    /// <summary>Loads that nobody waits for yet and that wait for their turn.</summary>
+    public int WaitingAheadLoads => ahead.Waiting;
 
     /// <inheritdoc/>
     public int PartitionCount { get; }
@@ -231,9 +242,38 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     /// <inheritdoc/>
     public void Run(IEffectHost host, int partition, Effect effect)
     {
-        if (effect.Kind == EffectKind.Load)
+        var load = new AheadLoad(host, partition, effect);
+        switch (effect.Kind)
         {
-            _ = LoadAsync(host, partition, effect);
+            case EffectKind.Load when !effect.IsPrefetch:
+                _ = LoadNowAsync(load);
+                return;
+            case EffectKind.Load:
+                if (!ahead.TryAdd(load, out var isWanted))
+                {
+                    Drop(load);
+                }
+                else if (isWanted)
+                {
+                    _ = LoadNowAsync(load);
+                }
+
+                StartAhead();
+                return;
+            case EffectKind.RaiseLoad:
+                if (ahead.TryRaise(partition, effect.Ticket, out var raised))
+                {
+                    _ = LoadNowAsync(raised);
+                }
+
+                return;
+            case EffectKind.CancelLoad:
+                if (ahead.TryTake(partition, effect.Ticket, out var cancelled))
+                {
+                    Drop(cancelled);
+                }
+
+                return;
         }
     }
 
@@ -270,6 +310,11 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync().ConfigureAwait(false);
+        foreach (var load in ahead.Close())
+        {
+            Drop(load);
+        }
+
         foreach (var tier in tiers)
         {
             await tier.DisposeAsync().ConfigureAwait(false);
@@ -293,21 +338,47 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         tell(attached);
     }
 
+    private static void Drop(AheadLoad load) => load.Host.Complete(load.Partition, load.Effect.Ticket, new LoadResult { Outcome = LoadOutcome.Dropped });
+
+    /// <summary>Loads what somebody waits for.</summary>
+    private async Task LoadNowAsync(AheadLoad load)
+    {
+        ahead.BeginDemand();
+        await LoadAsync(load.Host, load.Partition, load.Effect).ConfigureAwait(false);
+        if (ahead.EndDemand())
+        {
+            StartAhead();
+        }
+    }
+
+    /// <summary>Starts loads that nobody waits for, as many as may run now.</summary>
+    private void StartAhead()
+    {
+        while (ahead.TryStart(out var load))
+        {
+            _ = LoadAheadAsync(load);
+        }
+    }
+
+    private async Task LoadAheadAsync(AheadLoad load)
+    {
+        // Who predicted the key has others to ask for, and a file is read on the spot.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await LoadAsync(load.Host, load.Partition, load.Effect).ConfigureAwait(false);
+        ahead.End(load);
+        StartAhead();
+    }
+
     /// <summary>Looks for a key down the chain. Runs through without a wait where the tiers know at once.</summary>
     private async Task LoadAsync(IEffectHost host, int partition, Effect effect)
     {
         var failed = false;
-        if (effect.IsPrefetch)
-        {
-            // Who predicted the key has others to ask for, and a file is read on the spot.
-            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        }
-
+        var key = effect.IsByHash ? default(ReadOnlyMemory<byte>?) : effect.Key;
         try
         {
             for (var i = 0; i < tiers.Length; i++)
             {
-                using var read = await tiers[i].ReadAsync(effect.Hash, effect.Key, stopping.Token).ConfigureAwait(false);
+                using var read = await tiers[i].ReadAsync(effect.Hash, key, stopping.Token).ConfigureAwait(false);
                 if (read.Outcome == TierReadOutcome.Found && await TryCompleteAsync(host, partition, effect, read, isDear: i > 0 || tiers[i].Kind != "file").ConfigureAwait(false))
                 {
                     return;

@@ -63,7 +63,7 @@ internal sealed class SabotagedTier(ITier tier, string sabotage) : ITier
 
     public ValueTask CommitAsync() => tier.CommitAsync();
 
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => tier.ReadAsync(hash, key, cancellation);
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation) => tier.ReadAsync(hash, key, cancellation);
 
     public void Reserve(long untilMs)
     {

@@ -21,7 +21,7 @@ public sealed partial class DocumentsTests
     [Fact]
     public async Task Every_metric_is_documented()
     {
-        await using var server = await HttpServer.StartAsync(tiers: new FakeTier { Statistics = [SampleTiers.Files, SampleTiers.Bucket] });
+        await using var server = await HttpServer.StartAsync(FakePrefetching.Before, tiers: new FakeTier { Statistics = [SampleTiers.Files, SampleTiers.Bucket] });
         server.Services.GetRequiredService<MetricRegistry>().Add(new PauseMetrics(() => [new PauseCount("default", "expiry", 0)]));
         await server.GetTextAsync("/caches");
         var shown = MetricType().Matches(await server.GetTextAsync("/metrics")).Select(match => match.Groups[1].Value).ToList();
@@ -49,7 +49,7 @@ public sealed partial class DocumentsTests
         Assert.Equal(problems.Order(StringComparer.Ordinal), documentedProblems.Order(StringComparer.Ordinal));
     }
 
-    [GeneratedRegex(@"^`([A-Z]+)")]
+    [GeneratedRegex(@"^`([A-Z.]+)")]
     private static partial Regex CommandName();
 
     [GeneratedRegex(@"^# TYPE (\S+) ", RegexOptions.Multiline)]

@@ -27,6 +27,19 @@ public sealed class ServeSettingsTests
         Assert.StartsWith($"default-ttl is '{text}' (from --default-ttl); allowed: ", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("on", "file", true)]
+    [InlineData("off", "file", false)]
+    [InlineData("on", "none", false)]
+    public void Prefetching_is_on_where_there_is_something_below_to_bring_up(string prefetch, string tier, bool isOn)
+    {
+        var settings = ServeSettings.Read(option => option == ServeOption.Prefetch ? (prefetch, option.Flag) : option == ServeOption.Tier ? (tier, option.Flag) : null, 1L << 30);
+        Assert.Equal(isOn, settings.Prefetches);
+        Assert.True(ServeSettings.Read(static _ => null, 1L << 30).Prefetches);
+        var refusal = Assert.Throws<OptionException>(() => ServeSettings.Read(option => option == ServeOption.Prefetch ? ("maybe", option.Flag) : null, 1L << 30));
+        Assert.StartsWith("prefetch is 'maybe' (from --prefetch); allowed: on, off", refusal.Message, StringComparison.Ordinal);
+    }
+
     private static ServeSettings Read(string defaultTtl) =>
         ServeSettings.Read(option => option == ServeOption.DefaultTtl ? (defaultTtl, option.Flag) : null, 1L << 30);
 }

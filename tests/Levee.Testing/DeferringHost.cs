@@ -29,6 +29,9 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public int TierCount => inner.TierCount;
 
+    /// <summary>The cache's own, unless a test puts another one here.</summary>
+    public IPrefetchControl? Prefetching { get => field ?? inner.Prefetching; set; }
+
     public bool IsCommitted => inner.IsCommitted;
 
     public ValueTask CommitAsync() => inner.CommitAsync();

@@ -17,6 +17,9 @@ public sealed class FakeTier : ITierChain
 
     public List<long> Cancelled { get; } = [];
 
+    /// <summary>Loads that somebody came to wait for.</summary>
+    public List<long> Raised { get; } = [];
+
     public int Loads { get; private set; }
 
     /// <summary>What the partitions said, in order: for example "demote a", "invalidate 17 &lt;= 5".</summary>
@@ -114,31 +117,36 @@ public sealed class FakeTier : ITierChain
 
     public void Run(IEffectHost host, int partition, Effect effect)
     {
-        if (effect.Kind == EffectKind.CancelLoad)
+        switch (effect.Kind)
         {
-            Cancelled.Add(effect.Ticket);
-            return;
+            case EffectKind.CancelLoad:
+                Cancelled.Add(effect.Ticket);
+                return;
+            case EffectKind.RaiseLoad:
+                Raised.Add(effect.Ticket);
+                return;
         }
 
         Loads++;
-        Pending.Add(new PendingTierLoad(host, partition, effect.Ticket, Encoding.UTF8.GetString(effect.Key.Span)));
+        var key = effect.IsByHash ? entries.Keys.FirstOrDefault(key => KeyHash.Of(Encoding.UTF8.GetBytes(key)) == effect.Hash) ?? "" : Encoding.UTF8.GetString(effect.Key.Span);
+        Pending.Add(new PendingTierLoad(host, partition, effect.Ticket, key));
     }
 
-    /// <summary>Brings back the result of one of the pending loads.</summary>
-    public void Complete(int index = 0, bool fails = false)
+    /// <summary>Brings back the result of one of the pending loads; with another key: as if that had the same hash.</summary>
+    public void Complete(int index = 0, bool fails = false, bool drops = false, string? otherKey = null)
     {
         var load = Pending[index];
         Pending.RemoveAt(index);
-        if (fails)
+        if (fails || drops)
         {
-            load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = LoadOutcome.Failed });
+            load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = fails ? LoadOutcome.Failed : LoadOutcome.Dropped });
         }
         else if (entries.TryGetValue(load.Key, out var entry))
         {
             load.Host.Complete(load.Partition, load.Ticket, new LoadResult
             {
                 Outcome = LoadOutcome.Found,
-                Entry = new TierEntry { Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags },
+                Entry = new TierEntry { Key = Encoding.UTF8.GetBytes(otherKey ?? load.Key), Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = entry.Tags },
             });
         }
         else

@@ -3,8 +3,7 @@ using System.Numerics;
 namespace Levee.Testing;
 
 /// <summary>
-/// Greedy-dual-size-frequency with rounded ratios, slow: priorities are whole numbers without bound, and the victim is looked for among all entries. Classes are told by exact arithmetic
-/// from what a miss costs: an entry is in the highest class whose ratio is not above its own.
+/// Greedy-dual-size-frequency with rounded ratios, slow: priorities are whole numbers without bound, and the victim is looked for among all entries.
 /// </summary>
 /// <param name="capacity">What all entries together may weigh.</param>
 /// <param name="fixedCost">What every miss costs; a whole number.</param>
@@ -65,12 +64,8 @@ public sealed class GdsfModel(long capacity, int fixedCost, int unitCost)
         entries[key].Weight = weight;
         var after = ClassOf(entries[key].Frequency, weight);
         Reach(before == after ? "resized within its class" : "resized into another class");
-        if (before != after)
-        {
-            Lists[before].Remove(key);
-            Append(key);
-        }
-
+        Lists[before].Remove(key);
+        Append(key);
         spared = key;
         while (Weight > Capacity)
         {
@@ -133,31 +128,16 @@ public sealed class GdsfModel(long capacity, int fixedCost, int unitCost)
         return true;
     }
 
-    /// <summary>The highest class i of 0 to 30 with ratio of least * (greatest / least) ^ (i / 30), not above the entry's ratio; to the 30th power, so that it is whole numbers that are compared.</summary>
-    public int ClassOf(int frequency, int weight)
-    {
-        // In quarters of uses: a first use is one, n uses are 4 n. All ratios are multiplied by 4 * Heaviest * weight.
-        BigInteger uses = frequency == 1 ? 1 : 4 * frequency;
-        var own = uses * (fixedCost + ((BigInteger)unitCost * weight)) * Heaviest;
-        var least = (fixedCost + ((BigInteger)unitCost * Heaviest)) * weight;
-        var greatest = 64 * ((BigInteger)fixedCost + unitCost) * Heaviest * weight;
-        var found = 0;
-        for (var i = 1; i < Classes; i++)
-        {
-            if (BigInteger.Pow(own, Classes - 1) >= BigInteger.Pow(least, Classes - 1 - i) * BigInteger.Pow(greatest, i))
-            {
-                found = i;
-            }
-        }
+    /// <summary>The class, from 0 to 30: how far log2(f cost(w) / w) has come on the way from its least to its greatest, in 64ths of an octave.</summary>
+    public int ClassOf(int frequency, int weight) => (int)((LogOfUses(frequency) + LogOfValue(weight)) * (Classes - 1) / Span);
 
-        return found;
-    }
+    private BigInteger RatioOf(int number) => (BigInteger)Math.Round(256 * Math.Pow(2, (double)number * Span / (Classes - 1) / 64));
 
-    private BigInteger RatioOf(int number)
-    {
-        var span = 64.0 * (fixedCost + unitCost) * Heaviest / (fixedCost + ((double)unitCost * Heaviest));
-        return (BigInteger)Math.Round(256 * Math.Pow(span, number / (Classes - 1.0)));
-    }
+    private long Span => LogOfUses(16) + LogOfValue(1);
+
+    private static long LogOfUses(int frequency) => frequency == 1 ? 0 : (long)Math.Round(64 * Math.Log2(frequency)) + 128;
+
+    private long LogOfValue(int weight) => (long)Math.Round(64 * (Math.Log2(fixedCost + ((double)unitCost * weight)) - Math.Log2(weight) - Math.Log2(fixedCost + ((double)unitCost * Heaviest)) + 24));
 
     private void Hit(ulong key)
     {

@@ -262,14 +262,14 @@ public sealed class MemoryTier : ITierChain
 
     public void Run(IEffectHost host, int partition, Effect effect)
     {
-        if (effect.Kind == EffectKind.CancelLoad)
+        if (effect.Kind is EffectKind.CancelLoad or EffectKind.RaiseLoad)
         {
-            Reach("cancel");
+            Reach(effect.Kind == EffectKind.CancelLoad ? "cancel" : "raise");
             return;
         }
 
         Reach("load");
-        var load = new MemoryTierLoad(host, partition, effect.Ticket, effect.Hash, effect.Key.ToArray()) { Record = ReadsEarly ? held.GetValueOrDefault(effect.Hash) : null, HasRead = ReadsEarly };
+        var load = new MemoryTierLoad(host, partition, effect.Ticket, effect.Hash, effect.Key.ToArray()) { IsPrefetch = effect.IsPrefetch, IsByHash = effect.IsByHash, Record = ReadsEarly ? held.GetValueOrDefault(effect.Hash) : null, HasRead = ReadsEarly };
         if (Defers)
         {
             pending.Add(load);
@@ -286,6 +286,15 @@ public sealed class MemoryTier : ITierChain
         var load = pending[index];
         pending.RemoveAt(index);
         Complete(load, fails);
+    }
+
+    /// <summary>Gives up one of the pending loads, which nobody waited for when it began.</summary>
+    public void Drop(int index)
+    {
+        var load = pending[index];
+        pending.RemoveAt(index);
+        Reach("give up");
+        load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = LoadOutcome.Dropped });
     }
 
     /// <summary>Ends all pending loads and those that come of it, in any order.</summary>
@@ -358,7 +367,7 @@ public sealed class MemoryTier : ITierChain
     private void Complete(MemoryTierLoad load, bool fails)
     {
         var record = load.HasRead ? load.Record : held.GetValueOrDefault(load.Hash);
-        if (fails || record is null || !record.IsOf(load.Key))
+        if (fails || record is null || (!load.IsByHash && !record.IsOf(load.Key)))
         {
             Reach(fails ? "failure" : "found nothing");
             load.Host.Complete(load.Partition, load.Ticket, new LoadResult { Outcome = fails ? LoadOutcome.Failed : LoadOutcome.NotFound });
@@ -456,6 +465,12 @@ public sealed class MemoryTierLoad(IEffectHost host, int partition, long ticket,
     public ulong Hash => hash;
 
     public byte[] Key => key;
+
+    /// <summary>Whether nobody waited for it when it began.</summary>
+    public bool IsPrefetch { get; init; }
+
+    /// <summary>Whether it is for whatever key has the hash.</summary>
+    public bool IsByHash { get; init; }
 
     /// <summary>Whether the record has been read already, whatever becomes of it in the tier.</summary>
     public bool HasRead { get; init; }

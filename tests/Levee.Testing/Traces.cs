@@ -71,4 +71,18 @@ public static class Traces
 
         return [.. keys];
     }
+
+    /// <summary>The keys and sizes of a gzipped <c>.sized.txt</c> file.</summary>
+    public static (ulong Key, int Size)[] ReadSized(string path)
+    {
+        using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
+        List<(ulong, int)> requests = [];
+        while (reader.ReadLine() is { } line)
+        {
+            var fields = line.Split(' ');
+            requests.Add((ulong.Parse(fields[0]), int.Parse(fields[1])));
+        }
+
+        return [.. requests];
+    }
 }

@@ -11,6 +11,9 @@ internal sealed class ToldTier : ITier
     /// <summary>The thread on which the tier was first read.</summary>
     public TaskCompletionSource<int> ReadOn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>What a read brings, and when.</summary>
+    public Func<ulong, ReadOnlyMemory<byte>?, ValueTask<TierRead>> Reading { get; set; } = static (_, _) => ValueTask.FromResult(TierRead.Absent);
+
     public string Name => "told";
 
     public string Kind => "file";
@@ -25,10 +28,10 @@ internal sealed class ToldTier : ITier
 
     public Task StartAsync(ITierHost host, CancellationToken cancellation) => Task.CompletedTask;
 
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation)
     {
         ReadOn.TrySetResult(Environment.CurrentManagedThreadId);
-        return ValueTask.FromResult(TierRead.Absent);
+        return Reading(hash, key);
     }
 
     public void Reserve(long untilMs) => Told.Add($"reserve {untilMs}");

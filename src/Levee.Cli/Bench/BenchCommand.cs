@@ -102,7 +102,7 @@ internal static class BenchCommand
                 ReadShare = parsed.GetValue(operation) switch { "get" => 1, "set" => 0, _ => parsed.GetValue(readShare) },
                 Keys = parsed.GetValue(keys),
                 Distribution = shape,
-                TraceKeys = shape.TraceFile is { } file ? TraceReader.Read(file, null, parsed.GetValue(blocks), cancellation).Keys : default,
+                TraceKeys = shape.TraceFile is { } file ? TraceReader.Read(file, null, parsed.GetValue(blocks), cancellation: cancellation).Keys : default,
                 IsOnce = parsed.GetValue(once),
                 MinValueBytes = parsed.GetValue(valueSize).Min,
                 MaxValueBytes = parsed.GetValue(valueSize).Max,

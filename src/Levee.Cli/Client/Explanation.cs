@@ -4,6 +4,7 @@ namespace Levee.Cli.Client;
 internal static class Explanation
 {
     private const long Never = -1;
+    private const string Prefetched = "prefetched";
 
     /// <summary>Whether the entry lies anywhere, or may turn up in a moment.</summary>
     public static bool HasEntry(ReplyFields explanation) => explanation.IsSet("in_memory") || explanation.IsSet("loading") || explanation.List("places").Count > 0;
@@ -17,7 +18,9 @@ internal static class Explanation
         if (isResident)
         {
             var list = ListOf(explanation.Text("list"));
-            yield return $"in memory{(list.Length == 0 ? "" : ", on ")}{list}";
+            yield return explanation.Text("list") == Prefetched
+                ? "in memory, because it was prefetched; it has not been used since, and leaves again unless it is used soon"
+                : $"in memory{(list.Length == 0 ? "" : ", on ")}{list}";
             yield return $"  version {explanation.Text("version")}, written {Amounts.Ago(explanation.Integer("written_at"), now)}, {Expiry(explanation.Integer("expires_at"), now)}";
             yield return $"  value {Amounts.Bytes(explanation.Integer("value_bytes"))}, {Amounts.Bytes(explanation.Integer("memory_bytes"))} of the memory budget";
         }
@@ -41,7 +44,7 @@ internal static class Explanation
             yield return "it is being loaded from a tier now";
         }
 
-        var ghosts = explanation.IsSet("ghost") ? GhostsOf(explanation.Text("list")) : "";
+        var ghosts = explanation.IsSet("ghost") && explanation.Text("list") != Prefetched ? GhostsOf(explanation.Text("list")) : "";
         if (!isResident && places.Count > 0)
         {
             yield return ghosts.Length > 0

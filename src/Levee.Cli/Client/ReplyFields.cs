@@ -9,7 +9,7 @@ namespace Levee.Cli.Client;
 /// <summary>A reply that is pairs of name and value: a map, or a flat array in RESP2. What a server does not tell reads as empty, so that servers and tools of different ages get on.</summary>
 internal sealed class ReplyFields
 {
-    private static readonly string[] Units = ["_ms", "_seconds", "_per_day"];
+    private static readonly string[] Units = ["_ms", "_seconds", "_per_day", "_rate", "precision", "threshold", "pollution"];
 
     private readonly List<(string Name, RespValue Value)> pairs = [];
 
@@ -41,37 +41,55 @@ internal sealed class ReplyFields
     /// <summary>The pairs of each element of an array.</summary>
     public IReadOnlyList<ReplyFields> List(string name) => Find(name) is { } value ? [.. value.Items.ToArray().Select(Read)] : [];
 
+    /// <summary>The same with one more pair.</summary>
+    public ReplyFields With(string name, RespValue value)
+    {
+        var more = new ReplyFields();
+        more.pairs.AddRange(pairs);
+        more.pairs.Add((name, value));
+        return more;
+    }
+
     /// <summary>Objects as a JSON array, numbers as numbers.</summary>
     public static string ToJson(IReadOnlyList<ReplyFields> objects)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
-            writer.WriteStartArray();
-            foreach (var fields in objects)
-            {
-                writer.WriteStartObject();
-                foreach (var (name, value) in fields.pairs)
-                {
-                    writer.WritePropertyName(name);
-                    Write(writer, name, value);
-                }
-
-                writer.WriteEndObject();
-            }
-
-            writer.WriteEndArray();
+            Write(writer, objects);
         }
 
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    // A double comes as text in RESP2; its name ends in its unit.
+    private static void Write(Utf8JsonWriter writer, IEnumerable<ReplyFields> objects)
+    {
+        writer.WriteStartArray();
+        foreach (var fields in objects)
+        {
+            writer.WriteStartObject();
+            foreach (var (name, value) in fields.pairs)
+            {
+                writer.WritePropertyName(name);
+                Write(writer, name, value);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+    }
+
+    // A double comes as text in RESP2; its name ends in what it measures.
     private static void Write(Utf8JsonWriter writer, string name, RespValue value)
     {
         if (value.IsNull)
         {
             writer.WriteNullValue();
+        }
+        else if (value.Kind == RespKind.Array)
+        {
+            Write(writer, value.Items.ToArray().Select(Read));
         }
         else if (value.Kind == RespKind.Integer)
         {

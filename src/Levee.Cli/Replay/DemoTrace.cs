@@ -32,7 +32,9 @@ internal static class DemoTrace
             sizes[i] = 64 << (int)(keys[i] * 0x9E3779B97F4A7C15 >> 61);
         }
 
-        return new Trace("demo", keys, sizes);
+        var numbers = new bool[Requests];
+        Array.Fill(numbers, true);
+        return new Trace("demo", keys, sizes) { Numbers = numbers };
     }
 
     private static double[] ZipfCumulative()

@@ -39,10 +39,24 @@ internal static class ReplayCommand
         };
         var blocks = TraceReader.BlocksOption();
         var json = new Option<bool>("--json") { Description = "Print a JSON array instead of tables." };
+        var prefetch = new Option<bool>("--prefetch") { Description = "Simulate prefetching too: keys that end in numbers keep them, so that user:42 and user:43 are neighbours. In entries." };
+        var latency = new Option<int>("--load-latency")
+        {
+            Description = "How many accesses a load takes, 0 to 1000000.",
+            HelpName = "accesses",
+            DefaultValueFactory = _ => 4,
+        };
+        var source = new Option<string>("--load-from")
+        {
+            Description = "What can be loaded: tiers (what was requested before) or origin (every key).",
+            HelpName = "tiers|origin",
+            DefaultValueFactory = _ => Tiers,
+        };
+        source.AcceptOnlyFromAmong(Tiers, Origin);
         var demo = new Option<bool>("--demo") { Description = "Replay a generated trace: a Zipf working set, scans and a loop." };
         var command = new Command("replay", "Replay traces through the eviction policies that the server runs, and print their hit ratios.")
         {
-            files, policies, entries, bytes, blocks, json, demo,
+            files, policies, entries, bytes, blocks, prefetch, latency, source, json, demo,
         };
         command.Validators.Add(result =>
         {
@@ -56,6 +70,21 @@ internal static class ReplayCommand
                 result.AddError("--entries and --bytes: use one of both.");
             }
 
+            if (result.GetValue(prefetch) && result.GetResult(bytes) is not null)
+            {
+                result.AddError("--prefetch and --bytes: prefetching is simulated in entries; use --entries.");
+            }
+
+            if (result.GetValue(prefetch) && result.GetValue(policies)?.Contains(ReplayRun.Optimal) == true)
+            {
+                result.AddError("--prefetch cannot be combined with --policy opt, which knows the future already.");
+            }
+
+            if (result.GetResult(latency) is { Implicit: false, Tokens: [var token] } && (!int.TryParse(token.Value, out var accesses) || accesses is < 0 or > 1_000_000))
+            {
+                result.AddError($"--load-latency: '{token.Value}' is not allowed; allowed is 0 to 1000000.");
+            }
+
             if (result.GetResult(bytes) is not null && result.GetValue(policies)?.Contains(ReplayRun.Optimal) == true)
             {
                 result.AddError($"--policy opt cannot be combined with --bytes: {OptimalSimulation.NoBytes}.");
@@ -65,8 +94,15 @@ internal static class ReplayCommand
             () =>
             {
                 var unit = parsed.GetResult(bytes) is null ? CapacityUnit.Entries : CapacityUnit.Bytes;
-                var run = new ReplayRun(parsed.GetValue(policies)!, parsed.GetValue(unit == CapacityUnit.Bytes ? bytes : entries)!, unit);
-                var results = WithProgress(bar => Replay(run, parsed.GetValue(files)!, parsed.GetValue(blocks), parsed.GetValue(demo), unit, bar, cancellation));
+                var prefetching = !parsed.GetValue(prefetch) ? null : new PrefetchSimulationOptions
+                {
+                    Capacity = 1,
+                    LoadAccesses = parsed.GetValue(latency),
+                    Source = parsed.GetValue(source) == Origin ? PrefetchSource.Everything : PrefetchSource.SeenBefore,
+                };
+                var run = new ReplayRun(parsed.GetValue(policies)!, parsed.GetValue(unit == CapacityUnit.Bytes ? bytes : entries)!, unit, prefetching);
+                var reading = (Blocks: parsed.GetValue(blocks), KeepsNumbers: prefetching is not null);
+                var results = WithProgress(bar => Replay(run, parsed.GetValue(files)!, reading, parsed.GetValue(demo), unit, bar, cancellation));
                 var output = parsed.InvocationConfiguration.Output;
                 if (parsed.GetValue(json))
                 {
@@ -83,9 +119,12 @@ internal static class ReplayCommand
         return command;
     }
 
+    private const string Tiers = "tiers";
+    private const string Origin = "origin";
+
     private delegate bool Parser<T>(string text, out T value);
 
-    private static List<ReplayResult> Replay(ReplayRun run, string[] files, BlockCount blocks, bool demo, CapacityUnit unit, ProgressContext? bar, CancellationToken cancellation)
+    private static List<ReplayResult> Replay(ReplayRun run, string[] files, (BlockCount Blocks, bool KeepsNumbers) reading, bool demo, CapacityUnit unit, ProgressContext? bar, CancellationToken cancellation)
     {
         List<ReplayResult> results = [];
         if (demo)
@@ -96,7 +135,7 @@ internal static class ReplayCommand
         foreach (var file in files)
         {
             var name = Path.GetFileName(file);
-            var trace = TraceReader.Read(file, Step(bar, $"reading {name}", 1), blocks, cancellation);
+            var trace = TraceReader.Read(file, Step(bar, $"reading {name}", 1), reading.Blocks, reading.KeepsNumbers, cancellation);
             if (unit == CapacityUnit.Bytes && !trace.HasSizes)
             {
                 throw new CommandException($"{file}: --bytes needs a trace with sizes, lines of 'key size'; use --entries");

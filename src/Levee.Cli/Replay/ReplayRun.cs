@@ -6,7 +6,8 @@ namespace Levee.Cli.Replay;
 /// <param name="policies">Names of policies, <see cref="Optimal"/> included.</param>
 /// <param name="capacities">Entries or bytes.</param>
 /// <param name="unit">Which of both.</param>
-internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<long> capacities, CapacityUnit unit)
+/// <param name="prefetch">How prefetching is simulated beside, in entries only; null: it is not. Its capacity and policy are not read.</param>
+internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<long> capacities, CapacityUnit unit, PrefetchSimulationOptions? prefetch = null)
 {
     /// <summary>The name of the clairvoyant bound.</summary>
     public const string Optimal = "opt";
@@ -17,7 +18,7 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
     public static IReadOnlyList<string> PolicyNames { get; } = [.. PolicySimulation.PolicyNames, Optimal];
 
     /// <summary>How many passes a trace needs.</summary>
-    public int Passes => policies.Count * capacities.Count;
+    public int Passes => policies.Count * capacities.Count * (prefetch is null ? 1 : 2);
 
     /// <summary>Replays a trace.</summary>
     /// <param name="trace">The trace; with sizes where capacities are in bytes.</param>
@@ -35,6 +36,15 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
                     ? Simulate(trace, policy, capacity, done, progress, cancellation)
                     : new ReplayResult(trace.Name, policy, capacity, trace.Keys.Length, optimal.Hits(capacity, cancellation));
                 progress?.Report(++done);
+                if (prefetch is not null)
+                {
+                    // The simulation of prefetching keeps to one policy: beside auto, to the one that it came to.
+                    var lasting = policy != PolicySimulation.Auto ? policy : result.Switches is [.., var last] ? last.Policy : PolicySimulation.FirstOfAuto;
+                    var bare = lasting == policy ? result : Simulate(trace, lasting, capacity, done, progress, cancellation);
+                    result = result with { Prefetch = Prefetch(trace, bare, prefetch with { Policy = lasting, Capacity = (int)capacity }, done, progress, cancellation) };
+                    progress?.Report(++done);
+                }
+
                 yield return result;
             }
         }
@@ -68,6 +78,36 @@ internal sealed class ReplayRun(IReadOnlyList<string> policies, IReadOnlyList<lo
         }
 
         return (int)Math.Max(1, sum / Math.Max(1, sizes.Length));
+    }
+
+    private static PrefetchResult Prefetch(Trace trace, ReplayResult bare, PrefetchSimulationOptions options, int done, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        var keys = trace.Keys.Span;
+        var numbers = trace.Numbers.Span;
+        using var simulation = new PrefetchSimulation(options);
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (i % RequestsPerReport == 0)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(done + ((double)i / keys.Length));
+            }
+
+            simulation.Access(keys[i], numbers[i]);
+        }
+
+        var bareMisses = Math.Max(1.0, bare.Requests - bare.Hits);
+        return new PrefetchResult(
+            options.Policy,
+            options.LoadAccesses,
+            bare.Requests - simulation.Misses,
+            1 - ((double)simulation.Misses / bare.Requests),
+            1 - (simulation.Misses / bareMisses),
+            simulation.Prefetches,
+            simulation.Used,
+            (simulation.Used + simulation.Late) / Math.Max(1.0, simulation.Prefetches),
+            simulation.Late,
+            (simulation.Loads / bareMisses) - 1);
     }
 
     private static int Largest(ReadOnlySpan<int> sizes)

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.CommandLine;
 using System.IO.Compression;
 using Levee.Keys;
+using Levee.Learning;
 
 namespace Levee.Cli.Replay;
 
@@ -28,9 +29,12 @@ internal sealed class TraceReader
     private Format format;
 
     private readonly bool takesFirstBlocks;
+    private readonly TraceKeyIds? ids;
+    private bool[] numbers = [];
 
-    private TraceReader(string path, IProgress<double>? progress, BlockCount blocks)
+    private TraceReader(string path, IProgress<double>? progress, BlockCount blocks, bool keepsNumbers)
     {
+        ids = keepsNumbers ? new TraceKeyIds() : null;
         takesFirstBlocks = blocks == BlockCount.First;
         this.path = path;
         this.progress = progress;
@@ -60,14 +64,15 @@ internal sealed class TraceReader
     /// <param name="path">The file.</param>
     /// <param name="progress">Hears which part of the file has been read, from 0 to 1.</param>
     /// <param name="blocks">Which blocks of a line of a .lis trace count.</param>
+    /// <param name="keepsNumbers">Whether keys become ids as a prefetcher has them: <c>user:42</c> and <c>user:43</c> are neighbours.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="CommandException">The file cannot be read, a line is not as it must be, or there is no request in it.</exception>
-    public static Trace Read(string path, IProgress<double>? progress = null, BlockCount blocks = BlockCount.All, CancellationToken cancellation = default)
+    public static Trace Read(string path, IProgress<double>? progress = null, BlockCount blocks = BlockCount.All, bool keepsNumbers = false, CancellationToken cancellation = default)
     {
         try
         {
             using var file = File.OpenRead(path);
-            return new TraceReader(path, progress, blocks).Read(file, cancellation);
+            return new TraceReader(path, progress, blocks, keepsNumbers).Read(file, cancellation);
         }
         catch (InvalidDataException broken)
         {
@@ -121,7 +126,10 @@ internal sealed class TraceReader
             throw new CommandException($"{path}: there is no request in it; expected lines of 'key', 'key size' or 'start count x x'");
         }
 
-        return new Trace(Path.GetFileName(path), keys.AsMemory(0, count), format == Format.KeysAndSizes ? sizes.AsMemory(0, count) : default);
+        return new Trace(Path.GetFileName(path), keys.AsMemory(0, count), format == Format.KeysAndSizes ? sizes.AsMemory(0, count) : default)
+        {
+            Numbers = ids is null ? default : numbers.AsMemory(0, count),
+        };
     }
 
     private static bool IsGzip(FileStream file)
@@ -187,7 +195,7 @@ internal sealed class TraceReader
             throw Bad(line, "one key without spaces, as in the lines before");
         }
 
-        Append(KeyOf(key));
+        AppendKey(key);
     }
 
     private void KeyAndSize(ReadOnlySpan<byte> line)
@@ -200,7 +208,7 @@ internal sealed class TraceReader
         }
 
         var at = count;
-        Append(KeyOf(key));
+        AppendKey(key);
         if (at >= sizes.Length)
         {
             Array.Resize(ref sizes, keys.Length);
@@ -219,11 +227,19 @@ internal sealed class TraceReader
 
         for (ulong i = 0; i < (takesFirstBlocks ? 1 : blocks); i++)
         {
-            Append(unchecked(start + i));
+            var block = unchecked(start + i);
+            var isNumber = false;
+            Append(ids is null ? block : TraceKeyIds.IdOf(block, out isNumber), isNumber);
         }
     }
 
-    private void Append(ulong key)
+    private void AppendKey(ReadOnlySpan<byte> key)
+    {
+        var isNumber = false;
+        Append(ids is null ? KeyOf(key) : ids.IdOf(key, out isNumber), isNumber);
+    }
+
+    private void Append(ulong key, bool isNumber)
     {
         if (count == keys.Length)
         {
@@ -233,6 +249,16 @@ internal sealed class TraceReader
             }
 
             Array.Resize(ref keys, (int)Math.Min(Array.MaxLength, count * 2L));
+        }
+
+        if (ids is not null)
+        {
+            if (numbers.Length < keys.Length)
+            {
+                Array.Resize(ref numbers, keys.Length);
+            }
+
+            numbers[count] = isNumber;
         }
 
         keys[count++] = key;

@@ -36,6 +36,7 @@ internal static class ServeCommand
             hosts.Add(new LockHost(cache, TimeProvider.System, await hierarchy.OpenAsync(cache, cancellation)));
         }
 
+        await using var prefetching = new ServedPrefetching(settings, hosts);
         await using var server = new LeveeServer(
             new CacheCatalog(hosts),
             doors with { Pauses = () => FrontDoors.Pauses(hosts) },
@@ -53,7 +54,8 @@ internal static class ServeCommand
         await stop.Task;
         await server.StopAsync(CancellationToken.None);
 
-        // The tiers end before the memory does: large values that wait to be written lie in it.
+        // Prefetching asks the tiers: it ends first. The tiers end before the memory does: large values that wait to be written lie in it.
+        await prefetching.DisposeAsync();
         await hierarchy.StopAsync(hosts, output);
         await hierarchy.DisposeAsync();
         foreach (var host in hosts)
@@ -76,7 +78,7 @@ internal static class ServeCommand
         var others = settings.Caches.Skip(1).Select(cache => $", {cache.Name} {ByteSize.Format(cache.MemoryBytes)}");
         await output.WriteLineAsync($"levee  RESP on {server.RespEndPoint}, HTTP on http://{server.HttpEndPoint}");
         await output.WriteLineAsync($"       memory budget {settings.MemoryBytes >> 20} MiB (default {settings.Caches[0].MemoryBytes >> 20} MiB{string.Concat(others)}), policy {settings.Caches[0].Policy}");
-        await output.WriteLineAsync(settings.Tiers.Addresses.Count == 0 ? "       no tiers: what memory evicts is gone" : $"       tiers {string.Join(", ", settings.Tiers.Addresses)}; state in {settings.Tiers.DataDir}, durability {(settings.Tiers.WritesThrough ? "through" : "evict")}");
+        await output.WriteLineAsync(settings.Tiers.Addresses.Count == 0 ? "       no tiers: what memory evicts is gone" : $"       tiers {string.Join(", ", settings.Tiers.Addresses)}; state in {settings.Tiers.DataDir}, durability {(settings.Tiers.WritesThrough ? "through" : "evict")}, prefetch {(settings.Prefetches ? "on" : "off")}");
         await output.WriteLineAsync($"try    redis-cli -p {server.RespEndPoint.Port} set greeting hello");
         await output.WriteLineAsync($"       curl http://{server.HttpEndPoint}/caches/default/keys/greeting");
         await output.WriteLineAsync($"       levee stats --port {server.RespEndPoint.Port}          (Ctrl-C stops the server)");

@@ -3,6 +3,7 @@ using Levee.Clustering;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Orleans.Grains;
+using Levee.Orleans.Silo;
 
 namespace Levee.Orleans.Client;
 
@@ -20,6 +21,7 @@ internal sealed class ClientHost : ICacheHost, IBatchRoutes, IAsyncDisposable
         PartitionCount = description.Partitions;
         TierCount = description.TierCount;
         shift = 64 - BitOperations.Log2((uint)PartitionCount);
+        Prefetching = description.HasPrefetcher ? new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(name), options.CallTimeout) : null;
         arena = new PageArena(options.StagingBytes);
         LargeValues = new LargeValueStore(arena, description.MaxValueBytes);
         gateways = [.. Enumerable.Range(0, options.Gateways).Select(number => new GatewayTarget(grains.GetGrain<IGatewayGrain>(GatewayKey.Of(name, number)), name))];
@@ -41,6 +43,9 @@ internal sealed class ClientHost : ICacheHost, IBatchRoutes, IAsyncDisposable
 
     /// <inheritdoc/>
     public LargeValueStore LargeValues { get; }
+
+    /// <inheritdoc/>
+    public IPrefetchControl? Prefetching { get; }
 
     /// <inheritdoc/>
     public void Submit(in Operation operation, IAnswerSink sink, long ticket) => router.Submit(PartitionOf(operation), operation, sink, ticket);

@@ -18,7 +18,7 @@ internal sealed class GatewayGrain(LeveeSilo silo) : Grain, IGatewayGrain
         return Task.CompletedTask;
     }
 
-    public ValueTask<CacheDescription> Describe() => new(new CacheDescription(cache.PartitionCount, cache.LargeValues.MaxValueBytes, cache.TierCount));
+    public ValueTask<CacheDescription> Describe() => new(new CacheDescription(cache.PartitionCount, cache.LargeValues.MaxValueBytes, cache.TierCount, cache.Prefetching is not null));
 
     public ValueTask<Immutable<byte[]>> Execute(Immutable<byte[]> request) => PackedReply.Of(cache.Gateway.ExecuteAsync(request.Value, Linger));
 

@@ -36,5 +36,6 @@ public interface IGatewayGrain : IGrainWithStringKey
 /// <param name="Partitions">How many partitions it has.</param>
 /// <param name="MaxValueBytes">The longest value, in bytes.</param>
 /// <param name="TierCount">How many lower tiers there are on all silos together.</param>
+/// <param name="HasPrefetcher">Whether hints are taken.</param>
 [GenerateSerializer, Immutable, Alias("levee.cache-description")]
-public sealed record CacheDescription([property: Id(0)] int Partitions, [property: Id(1)] int MaxValueBytes, [property: Id(2)] int TierCount);
+public sealed record CacheDescription([property: Id(0)] int Partitions, [property: Id(1)] int MaxValueBytes, [property: Id(2)] int TierCount, [property: Id(3)] bool HasPrefetcher);

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Levee.Hosting;
 using Levee.Learning;
 using Levee.Operations;
 using Levee.Orleans.Silo;
@@ -9,7 +9,7 @@ using Orleans.Streams;
 namespace Levee.Orleans.Grains;
 
 /// <summary>
-/// A cache's one prefetcher: order exists only where requests enter, so all front doors report here what they could not answer from memory. Its key is the cache's name.
+/// A cache's one prefetcher: order exists only where requests enter, so all front doors report here what they could not answer from memory, and send their clients' hints. Its key is the cache's name.
 /// </summary>
 [Alias("levee.prefetch")]
 public interface IPrefetchGrain : IGrainWithStringKey
@@ -17,110 +17,69 @@ public interface IPrefetchGrain : IGrainWithStringKey
     /// <summary>The name of the stream to which batches are published too, where <see cref="LeveeSiloOptions.AccessStreamProvider"/> is given: its items are packed, see <see cref="AccessBatchReader"/>; its key is the cache's name.</summary>
     const string StreamNamespace = "levee.accesses";
 
-    /// <summary>Takes a packed <see cref="AccessBatch"/> of one front door. Completes when it has been learnt from: a silo sends one after the other, and drops and counts what it sees while this one is slow.</summary>
+    /// <summary>Takes a packed <see cref="AccessBatch"/> of one front door. A silo sends one after the other; what comes faster than it is learnt from is dropped and counted.</summary>
     [Alias("observe")]
     [ResponseTimeout("00:00:10")]
     ValueTask Observe(Immutable<byte[]> batch);
 
-    /// <summary>What came from each front door, and how many keys were asked for ahead of time.</summary>
-    [AlwaysInterleave, Alias("report")]
-    ValueTask<PrefetchReport> Report();
+    /// <summary>Takes a packed batch of hints.</summary>
+    [AlwaysInterleave, Alias("hint")]
+    ValueTask Hint(Immutable<byte[]> batch);
+
+    /// <summary>Switches learning on or off, until the prefetcher ends.</summary>
+    [AlwaysInterleave, Alias("learn")]
+    ValueTask Learn(bool isLearning);
+
+    /// <summary>What it has learnt, what it did, and what waits: a <see cref="PrefetchReport"/>, packed.</summary>
+    [AlwaysInterleave, Alias("status")]
+    ValueTask<Immutable<byte[]>> Status(int maxQueued);
 }
 
-/// <summary>What a prefetcher had and did.</summary>
-/// <param name="FrontDoors">How many front doors reported.</param>
-/// <param name="Received">Accesses that came.</param>
-/// <param name="Lost">Accesses that did not: dropped where they were seen, or on the way.</param>
-/// <param name="OutOfOrder">Accesses that came too late to learn from.</param>
-/// <param name="Asked">Keys that partitions were asked to bring up.</param>
-/// <param name="Damaged">Batches that could not be read.</param>
-[GenerateSerializer, Immutable, Alias("levee.prefetch-report")]
-public sealed record PrefetchReport(
-    [property: Id(0)] int FrontDoors,
-    [property: Id(1)] long Received,
-    [property: Id(2)] long Lost,
-    [property: Id(3)] long OutOfOrder,
-    [property: Id(4)] long Asked,
-    [property: Id(5)] long Damaged);
-
-/// <summary>The shell around a cache's prefetcher.</summary>
-internal sealed class PrefetchGrain(LeveeSilo silo, IOptions<LeveeSiloOptions> options) : Grain, IPrefetchGrain, IAnswerSink
+/// <summary>The shell around a cache's prefetcher, which runs on threads of its own.</summary>
+internal sealed class PrefetchGrain(LeveeSilo silo, IOptions<LeveeSiloOptions> options) : Grain, IPrefetchGrain
 {
     private SiloCache cache = null!;
-    private AccessJournal journal = null!;
-    private IPrefetcher? prefetcher;
+    private PrefetchRunner runner = null!;
     private IAsyncStream<byte[]>? stream;
-    private long asked;
-    private long damaged;
 
-    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
         cache = silo.CacheNamed(this.GetPrimaryKeyString());
-        prefetcher = options.Value.CreatePrefetcher?.Invoke(cache.Name);
-        journal = new AccessJournal(prefetcher);
+        runner = await cache.StartPrefetchingAsync(options.Value.CreatePrefetcher?.Invoke(cache.Name));
         if (options.Value.AccessStreamProvider.Length > 0)
         {
             stream = this.GetStreamProvider(options.Value.AccessStreamProvider).GetStream<byte[]>(StreamId.Create(IPrefetchGrain.StreamNamespace, cache.Name));
         }
-
-        return Task.CompletedTask;
     }
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) => await cache.EndPrefetchingAsync(runner);
 
     public async ValueTask Observe(Immutable<byte[]> batch)
     {
-        try
-        {
-            journal.Take(batch.Value, Stopwatch.GetTimestamp());
-        }
-        catch (FormatException)
-        {
-            damaged++;
-            return;
-        }
-
-        Ask();
+        runner.Take(batch.Value);
         if (stream is not null)
         {
             await stream.OnNextAsync(batch.Value);
         }
     }
 
-    public ValueTask<PrefetchReport> Report()
+    public ValueTask Hint(Immutable<byte[]> batch)
     {
-        var counts = journal.Counts;
-        return new(new PrefetchReport(counts.Count, counts.Sum(door => door.Received), counts.Sum(door => door.Lost), counts.Sum(door => door.OutOfOrder), asked, damaged));
-    }
-
-    /// <summary>A promotion that cannot be had is no loss.</summary>
-    void IAnswerSink.Answer(long ticket, in Answer answer)
-    {
-    }
-
-    private void Ask()
-    {
-        if (prefetcher is null)
+        var hints = HintBatch.Open(batch.Value);
+        while (HintBatch.TryRead(ref hints, out var key, out var hash, out var priority))
         {
-            return;
+            runner.TryHint(key, hash, Math.Min(priority, IPrefetchControl.HighestPriority));
         }
 
-        Span<byte> key = stackalloc byte[KeyList.MaxKeyBytes];
-        var isAny = false;
-        while (prefetcher.TryPredict(key, out var prediction))
-        {
-            var isKnown = prediction.KeyLength > 0;
-            if (isKnown)
-            {
-                cache.Submit(new Operation { Kind = OperationKind.Prefetch, Key = key[..prediction.KeyLength], Hash = prediction.Hash }, this, ++asked);
-                isAny = true;
-            }
-
-            // Partitions answer before the load has ended, so how it ends is not known here.
-            prefetcher.Ended(prediction.Id, isKnown ? PrefetchOutcome.Promoted : PrefetchOutcome.Dropped, 0);
-        }
-
-        if (isAny)
-        {
-            cache.Flush(this);
-        }
+        return default;
     }
+
+    public ValueTask Learn(bool isLearning)
+    {
+        runner.IsLearning = isLearning;
+        return default;
+    }
+
+    public async ValueTask<Immutable<byte[]>> Status(int maxQueued) =>
+        new(RemotePrefetching.Pack(await runner.ReportAsync(Math.Clamp(maxQueued, 0, IPrefetchControl.MaxQueued), CancellationToken.None)));
 }

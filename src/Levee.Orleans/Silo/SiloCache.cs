@@ -23,6 +23,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     private readonly BatchRouter router;
     private readonly CacheOptions started;
     private readonly int shift;
+    private readonly TimeProvider time;
+    private PrefetchRunner? prefetcher;
     private CacheConfiguration configuration = new();
 
     public SiloCache(LeveeSilo silo, CacheOptions options, LeveeSiloOptions siloOptions, ITierChain? tiers, SiloClock clock, IGrainFactory grains, SiloPortClient ports, TimeProvider time)
@@ -31,8 +33,10 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.grains = grains;
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
-        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions));
+        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions)) { NotesPollution = siloOptions.CreatePrefetcher is not null };
         Local.TakePolicyReport(); // From here on the cache's grain decides.
+        Prefetching = siloOptions.CreatePrefetcher is null ? null : new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(options.Name), siloOptions.CallTimeout, failure => silo.Log.FeedDropped(options.Name, "hints", failure));
+        this.time = time;
         shift = 64 - BitOperations.Log2((uint)Local.PartitionCount);
         Routes = new SiloRoutes(silo, options.Name, Local.PartitionCount, grains, ports);
         router = new BatchRouter(Local.PartitionCount, Routes, LargeValues, new BatchRouterOptions { CallTimeout = siloOptions.CallTimeout, NotHereTimeout = siloOptions.CallTimeout * 2 }, time);
@@ -70,6 +74,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <summary>The tiers of all silos that serve, one silo after the other.</summary>
     public int TierCount => Local.TierCount * Math.Max(1, silo.View.Serving.Count);
 
+    /// <summary>The cache's one prefetcher, wherever it runs; null where nothing is prefetched.</summary>
+    public IPrefetchControl? Prefetching { get; }
+
     /// <summary>What this silo had to do with others.</summary>
     public ClusterCounts Counts => new(Name, router.Statistics, Claims.Count, Claims.Takeovers, Claims.ArrivedEntries, Claims.LostEntries, Feeds.Accesses?.Reported ?? 0, Feeds.Accesses?.Dropped ?? 0);
 
@@ -86,14 +93,14 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {
         var partition = PartitionOf(operation);
-        var isWouldBeMiss = false;
-        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        var access = AccessKind.Hit;
+        if (!router.IsIdle(partition) || !TrySubmit(operation, sink, ticket, out access))
         {
             router.Submit(partition, operation, Feeds.Watch(operation, sink), ticket);
         }
-        else if (isWouldBeMiss)
+        else if (access != AccessKind.Hit)
         {
-            Feeds.Accesses?.Report(operation.Key, operation.Hash, AccessKind.Miss);
+            Feeds.Accesses?.Report(operation.Key, operation.Hash, access);
         }
     }
 
@@ -114,9 +121,9 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         {
             foreach (ref readonly var key in keys[..submitted])
             {
-                if (key.IsWouldBeMiss)
+                if (key.Access != AccessKind.Hit)
                 {
-                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, AccessKind.Miss);
+                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, key.Access);
                 }
             }
         }
@@ -131,17 +138,17 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         return submitted == 0 && TrySubmit(keys[0].ToGet(input), sink, ticket) ? 1 : submitted;
     }
 
-    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
+    private bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out AccessKind access)
     {
         if (PartitionOf(operation) >= PartitionCount)
         {
             // Tiers are numbered through all silos; which silo it is the router has found out already.
-            isWouldBeMiss = false;
+            access = AccessKind.Hit;
             var tiers = Math.Max(1, Local.TierCount);
             return Local.TrySubmit(operation with { Partition = PartitionCount + ((operation.Partition - PartitionCount) % tiers) }, sink, ticket);
         }
 
-        if (Local.TrySubmit(operation, sink, ticket, out isWouldBeMiss))
+        if (Local.TrySubmit(operation, sink, ticket, out access))
         {
             return true;
         }
@@ -151,7 +158,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
             return false;
         }
 
-        sink.Answer(ticket, new Answer(Outcome.Miss));
+        access = operation.Kind == OperationKind.Get ? AccessKind.Miss : AccessKind.Hit;
+        sink.Answer(ticket, new Answer(Outcome.Miss) { Access = access });
         return true;
     }
 
@@ -166,6 +174,33 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
 
     /// <inheritdoc/>
     public string? DescribeFailure(int partition) => router.LastFailure(partition);
+
+    /// <summary>Runs the cache's one prefetcher here, until it is ended or this silo stops. The metrics of this silo show it.</summary>
+    public async ValueTask<PrefetchRunner> StartPrefetchingAsync(IPrefetcher? learner)
+    {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
+        var guarded = learner is null ? null : new GuardedPrefetcher(learner, failure => silo.Log.PrefetcherFailed(Name, failure));
+        var runner = new PrefetchRunner(this, guarded, new PrefetchRunnerOptions(), time);
+        Volatile.Write(ref prefetcher, runner);
+        Local.Prefetching = runner;
+        return runner;
+    }
+
+    /// <summary>Ends a prefetcher that was started here.</summary>
+    public async ValueTask EndPrefetchingAsync(PrefetchRunner? runner)
+    {
+        if (runner is null)
+        {
+            return;
+        }
+
+        if (Interlocked.CompareExchange(ref prefetcher, null, runner) == runner)
+        {
+            Local.Prefetching = null;
+        }
+
+        await runner.DisposeAsync();
+    }
 
     /// <summary>Takes the configuration that is newer than the one in force.</summary>
     public void Configure(CacheConfiguration next)
@@ -246,6 +281,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
     public async Task TakeDownAsync(CancellationToken cancellation)
     {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
         await router.DisposeAsync();
         await Local.TakeDownAsync(cancellation);
     }
@@ -253,6 +289,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
         await router.DisposeAsync();
         await Gateway.DisposeAsync();
         await Server.DisposeAsync();

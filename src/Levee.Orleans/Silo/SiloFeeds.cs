@@ -88,7 +88,7 @@ internal sealed class SiloFeeds : IInvalidationListener
         }
     }, cancellation);
 
-    /// <summary>A sink that reports a read which turns out to be a miss elsewhere, and passes all on.</summary>
+    /// <summary>A sink that reports what became of a read elsewhere, where that was no plain hit, and passes all on. Only the front door knows the order, so who executes a read says in the answer what is to be reported here.</summary>
     public IAnswerSink Watch(in Operation operation, IAnswerSink sink) =>
         Accesses is not null && operation.Kind == OperationKind.Get ? new MissWatch(sink, Accesses, operation.Key.ToArray(), operation.Hash) : sink;
 
@@ -107,9 +107,9 @@ internal sealed class SiloFeeds : IInvalidationListener
     {
         public void Answer(long ticket, in Answer answer)
         {
-            if (answer.Outcome == Outcome.Miss)
+            if (answer.Access != AccessKind.Hit)
             {
-                accesses.Report(key, hash, AccessKind.Miss);
+                accesses.Report(key, hash, answer.Access);
             }
 
             sink.Answer(ticket, answer);

@@ -46,4 +46,7 @@ internal sealed partial class SiloLog(ILogger logger)
 
     [LoggerMessage(14, LogLevel.Warning, "Silo {Silo} could not be told that this silo drains")]
     public partial void NotTold(string silo, Exception failure);
+
+    [LoggerMessage(15, LogLevel.Warning, "Cache {Cache}: the prefetcher failed; what it was told is not learnt")]
+    public partial void PrefetcherFailed(string cache, Exception failure);
 }

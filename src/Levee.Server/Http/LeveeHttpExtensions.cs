@@ -33,6 +33,7 @@ public static class LeveeHttpExtensions
         services.AddSingleton<StagingBudget>();
         services.AddSingleton<EntryEndpoints>();
         services.AddSingleton<CacheEndpoints>();
+        services.AddSingleton<PrefetchEndpoints>();
         services.AddMetrics();
         services.AddSingleton(new CacheMetrics(measured ?? caches));
         services.AddSingleton<LeveeMeter>();
@@ -42,6 +43,7 @@ public static class LeveeHttpExtensions
         {
             var registry = new MetricRegistry(provider.GetRequiredService<CacheMetrics>());
             registry.Add(new TierMetrics(provider.GetRequiredService<CacheMetrics>()));
+            registry.Add(new PrefetchMetrics(provider.GetRequiredService<CacheMetrics>()));
             registry.Add(provider.GetRequiredService<HttpMetrics>());
             registry.Add(new RuntimeMetrics(provider.GetRequiredService<TimeProvider>()));
             return registry;
@@ -100,6 +102,7 @@ public static class LeveeHttpExtensions
         var caches = routes.ServiceProvider.GetRequiredService<CacheEndpoints>();
         MapCaches(routes, caches);
         MapMany(routes, caches);
+        MapPrefetch(routes, routes.ServiceProvider.GetRequiredService<PrefetchEndpoints>());
         MapOperations(routes);
         return routes;
     }
@@ -201,6 +204,27 @@ public static class LeveeHttpExtensions
             .Describe("DeleteMany", RequestOperation.DeleteMany, "many", "Removes up to 1,000 entries.", "The answer counts what was there and what was not.", 400, 404, 413, 415)
             .Accepts<KeyList>("application/json")
             .Produces<DeleteResult>();
+    }
+
+    private static void MapPrefetch(IEndpointRouteBuilder routes, PrefetchEndpoints prefetch)
+    {
+        const string route = "/caches/{cache}/prefetch";
+        routes.MapPost(route, (HttpContext context, string cache) => prefetch.HintAsync(context, cache))
+            .Describe("HintKeys", RequestOperation.Prefetch, "prefetch", "Names up to 1,000 keys that will be wanted.",
+                "They wait in a queue, the highest priority first, before all that is predicted, and are brought up into memory from a lower tier. Waits for no load: the answer says how many were taken into the queue.",
+                400, 404, 413, 415)
+            .Accepts<HintList>("application/json")
+            .Produces<HintResult>(StatusCodes.Status202Accepted);
+        routes.MapGet(route, (HttpContext context, string cache) => prefetch.StatusAsync(context, cache))
+            .Describe("GetPrefetch", RequestOperation.Statistics, "prefetch", "What the cache's prefetcher has learnt, what it did, and what waits.",
+                "For each confidence bucket what was issued, used, late and wasted, and whether it is open; the threshold, the look-ahead, the area, the pollution; the keys that come next.", 400, 404, 503)
+            .Query("queue", "How many of the keys that wait to list, 0 to 1,000; 10 unless given.")
+            .Produces<PrefetchStatus>();
+        routes.MapPatch(route, (HttpContext context, string cache) => prefetch.SwitchAsync(context, cache))
+            .Describe("SwitchPrefetch", RequestOperation.Prefetch, "prefetch", "Switches the prefetcher's learning on or off, until the server stops.",
+                "Without learning nothing is predicted; hints are followed either way.", 400, 404, 413, 415, 503)
+            .Accepts<PrefetchChange>("application/json")
+            .Produces<PrefetchStatus>();
     }
 
     private static void MapOperations(IEndpointRouteBuilder routes)

@@ -22,6 +22,10 @@ namespace Levee.Server.Http;
 [JsonSerializable(typeof(StoreResult))]
 [JsonSerializable(typeof(DeleteResult))]
 [JsonSerializable(typeof(RemovedCount))]
+[JsonSerializable(typeof(HintList))]
+[JsonSerializable(typeof(HintResult))]
+[JsonSerializable(typeof(PrefetchChange))]
+[JsonSerializable(typeof(PrefetchStatus))]
 internal sealed partial class LeveeJson : JsonSerializerContext
 {
     /// <summary>Escapes no more than JSON itself demands: an apostrophe in a problem's detail stays one. Our answers are never put into HTML unescaped.</summary>

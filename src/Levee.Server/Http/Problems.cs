@@ -60,6 +60,12 @@ internal static class Problems
     public static Problem Unavailable() => Of("tier-unavailable", StatusCodes.Status503ServiceUnavailable, "A lower tier did not answer",
         "A lower tier had to be asked and did not answer; nothing was changed. Try again.");
 
+    public static Problem NoPrefetcher(string cache) => Of("no-prefetcher", StatusCodes.Status404NotFound, "No prefetcher",
+        $"The cache '{Shown(cache)}' has no prefetcher: the server runs with --prefetch off, or the cache has no lower tier to bring entries up from.");
+
+    public static Problem PrefetcherUnavailable() => Of("prefetcher-unavailable", StatusCodes.Status503ServiceUnavailable, "The prefetcher did not answer",
+        "The cache's prefetcher runs elsewhere in the cluster and did not answer in time. Try again.");
+
     public static Problem NotReady(string reasons) => Of("not-ready", StatusCodes.Status503ServiceUnavailable, "The server is not ready", reasons);
 
     public static Problem WrongKind() => Of("wrong-kind", StatusCodes.Status409Conflict, "The entry is a hash",

@@ -12,12 +12,16 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
 {
     private volatile IReadOnlyList<(string Cache, PartitionStatistics Statistics)> latest = [];
     private volatile IReadOnlyList<(string Cache, int Tier, TierStatistics Statistics)> latestTiers = [];
+    private volatile IReadOnlyList<(string Cache, PrefetchReport Report)> latestPrefetching = [];
 
     /// <summary>The last counters of each cache.</summary>
     public IReadOnlyList<(string Cache, PartitionStatistics Statistics)> Latest => latest;
 
     /// <summary>The last that each cache's tiers said of themselves.</summary>
     public IReadOnlyList<(string Cache, int Tier, TierStatistics Statistics)> LatestTiers => latestTiers;
+
+    /// <summary>The last that each cache's prefetcher said of itself.</summary>
+    public IReadOnlyList<(string Cache, PrefetchReport Report)> LatestPrefetching => latestPrefetching;
 
     /// <summary>Asks all caches anew.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
@@ -32,6 +36,7 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
 
         latest = caches;
         latestTiers = tiers;
+        await RefreshPrefetchingAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -52,6 +57,20 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
             CollectLearning(writer, cache, statistics);
             writer.Gauge("levee_policy_info", "The eviction policy in use.", 1, ("cache", cache), ("policy", statistics.Policy));
         }
+    }
+
+    private async Task RefreshPrefetchingAsync(CancellationToken cancellationToken)
+    {
+        var reports = new List<(string, PrefetchReport)>();
+        foreach (var cache in catalog.Caches)
+        {
+            if (cache.Prefetching is { } prefetching)
+            {
+                reports.Add((cache.Name, await prefetching.ReportAsync(0, cancellationToken).ConfigureAwait(false)));
+            }
+        }
+
+        latestPrefetching = reports;
     }
 
     private static void CollectCounts(MetricWriter writer, string cache, PartitionStatistics statistics)

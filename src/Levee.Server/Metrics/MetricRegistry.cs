@@ -31,7 +31,7 @@ public sealed class MetricRegistry(CacheMetrics caches)
         {
             await caches.RefreshAsync(patience.Token).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception failure) when (failure is OperationCanceledException or TimeoutException && !cancellationToken.IsCancellationRequested)
         {
             // The last numbers are shown: a scrape that fails tells less.
         }

@@ -44,6 +44,9 @@ internal enum RequestOperation
 
     /// <summary>Asks where an entry lies.</summary>
     Explain,
+
+    /// <summary>Names keys that will be wanted, or switches the prefetcher.</summary>
+    Prefetch,
 }
 
 /// <summary>How a request over HTTP ended.</summary>

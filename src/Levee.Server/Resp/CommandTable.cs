@@ -96,7 +96,7 @@ internal static class CommandTable
     }
 
     private static IEnumerable<Command> AllCommands() =>
-        [.. StringCommands.All, .. KeyCommands.All, .. CounterCommands.All, .. HashCommands.All, .. ScanCommands.All, .. TierCommands.All, .. ConnectionCommands.All, .. ServerCommands.All];
+        [.. StringCommands.All, .. KeyCommands.All, .. CounterCommands.All, .. HashCommands.All, .. ScanCommands.All, .. TierCommands.All, .. PrefetchCommands.All, .. ConnectionCommands.All, .. ServerCommands.All];
 
     private static UInt128 Fold(ReadOnlySpan<byte> name)
     {

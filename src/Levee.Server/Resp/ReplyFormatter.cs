@@ -70,6 +70,23 @@ internal static class ReplyFormatter
     public static void WriteDouble(ReplyBuffer output, double value, RespVersion version) =>
         output.Advance(RespWriter.WriteDouble(output.GetSpan(RespWriter.MaxDoubleBytes), value, version));
 
+    /// <summary>Writes a figure: a long, a double, or else a string.</summary>
+    public static void WriteValue(ReplyBuffer output, object value, RespVersion version)
+    {
+        switch (value)
+        {
+            case long number:
+                WriteInteger(output, number);
+                break;
+            case double number:
+                WriteDouble(output, number, version);
+                break;
+            default:
+                WriteBulk(output, (string)value);
+                break;
+        }
+    }
+
     /// <summary>Writes a null.</summary>
     public static void WriteNull(ReplyBuffer output, RespVersion version) =>
         output.Advance(RespWriter.WriteNull(output.GetSpan(RespWriter.MaxNullBytes), version));

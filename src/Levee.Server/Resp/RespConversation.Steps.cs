@@ -36,6 +36,13 @@ internal sealed partial class RespConversation
         return asker.NextTurn();
     }
 
+    /// <summary>Completes when work that is done elsewhere has ended, well or not.</summary>
+    public ValueTask<AnswerCopy> Until(Task work)
+    {
+        asker ??= new Asker(this);
+        return asker.Until(work);
+    }
+
     private void ContinueSteps() => asker?.Continue();
 
     private async Task ObserveAsync(Task command)
@@ -85,6 +92,23 @@ internal sealed partial class RespConversation
                 source.Reset();
                 return new ValueTask<AnswerCopy>(this, source.Version);
             }
+        }
+
+        public ValueTask<AnswerCopy> Until(Task work)
+        {
+            if (work.IsCompleted)
+            {
+                return default;
+            }
+
+            lock (gate)
+            {
+                isAwaited = true;
+                source.Reset();
+            }
+
+            _ = work.ContinueWith(static (_, asker) => ((Asker)asker!).Answer(0, new Answer(Outcome.Done)), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            return new ValueTask<AnswerCopy>(this, source.Version);
         }
 
         public ValueTask<AnswerCopy> NextTurn()

@@ -114,7 +114,7 @@ public sealed class PricedTier : ITier
     public ValueTask CommitAsync() => tier.CommitAsync();
 
     /// <inheritdoc/>
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation)
     {
         var reading = tier.ReadAsync(hash, key, cancellation);
         return isOriginKnown ? CountAsync(reading) : reading;

@@ -12,7 +12,7 @@ public sealed partial class RedisTier
     private readonly ReadPool readPool;
 
     /// <inheritdoc/>
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) =>
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation) =>
         cancellation.IsCancellationRequested ? ValueTask.FromCanceled<TierRead>(cancellation) : ReadAsync(hash, key);
 
     /// <summary>Reads a hash's record; with a key, only if it is that key's. Not to be cancelled: the command's time-out bounds it, and the key is borrowed until then.</summary>

@@ -7,7 +7,7 @@ using Levee.Tiers.Stores;
 namespace Levee.Tiers.Segments;
 
 /// <summary>
-/// Reads a record: finds its place under the tier's lock, copies or reads it without the lock, and gives it out only if it is sound and the key's. A place that is gone by then is looked up again.
+/// Reads a record: finds its place under the tier's lock, copies or reads it without the lock, and gives it out only if it is sound and the key's, where one is given. A place that is gone by then is looked up again.
 /// </summary>
 internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordCodec codec)
 {
@@ -21,7 +21,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         Store,
     }
 
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation)
     {
         if (!log.HoldsAnything)
         {
@@ -33,8 +33,8 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         return place.Kind switch
         {
             PlaceKind.None => ValueTask.FromResult(Absent()),
-            PlaceKind.Buffer => ValueTask.FromResult(OfBuffer(place, key.Span)),
-            PlaceKind.Local => ValueTask.FromResult(OfLocal(place, key.Span)),
+            PlaceKind.Buffer => ValueTask.FromResult(OfBuffer(place, key)),
+            PlaceKind.Local => ValueTask.FromResult(OfLocal(place, key)),
             _ => ReadStoreAsync(place, hash, key, cancellation),
         };
     }
@@ -120,7 +120,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         return new Place { Kind = PlaceKind.Buffer, Entry = entry, Plain = plain, Large = large };
     }
 
-    private TierRead OfBuffer(in Place place, ReadOnlySpan<byte> key)
+    private TierRead OfBuffer(in Place place, ReadOnlyMemory<byte>? key)
     {
         var plain = place.Plain!;
         if (place.Large is { } large)
@@ -132,7 +132,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         return Matching(plain, place.Entry, key);
     }
 
-    private TierRead OfLocal(in Place place, ReadOnlySpan<byte> key)
+    private TierRead OfLocal(in Place place, ReadOnlyMemory<byte>? key)
     {
         try
         {
@@ -144,7 +144,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         }
     }
 
-    private ValueTask<TierRead> ReadStoreAsync(Place place, ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation)
+    private ValueTask<TierRead> ReadStoreAsync(Place place, ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation)
     {
         var started = Stopwatch.GetTimestamp();
         var encoded = new RentedRecord(place.Entry.Location.LengthAtMost);
@@ -157,12 +157,12 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         using (encoded)
         {
             log.Counters.Read(count, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-            return ValueTask.FromResult(Finish(place, encoded.Span[..count], key.Span));
+            return ValueTask.FromResult(Finish(place, encoded.Span[..count], key));
         }
     }
 
     private async ValueTask<TierRead> AwaitAsync(
-        ValueTask<int> reading, RentedRecord encoded, Place place, ulong hash, ReadOnlyMemory<byte> key, long started, CancellationToken cancellation)
+        ValueTask<int> reading, RentedRecord encoded, Place place, ulong hash, ReadOnlyMemory<byte>? key, long started, CancellationToken cancellation)
     {
         try
         {
@@ -172,7 +172,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
                 log.Counters.Read(count, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
                 if (count >= 0)
                 {
-                    return Finish(place, encoded.Span[..count], key.Span);
+                    return Finish(place, encoded.Span[..count], key);
                 }
 
                 var again = Locate(hash);
@@ -181,9 +181,9 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
                     case PlaceKind.None:
                         return Absent();
                     case PlaceKind.Buffer:
-                        return OfBuffer(again, key.Span);
+                        return OfBuffer(again, key);
                     case PlaceKind.Local:
-                        return OfLocal(again, key.Span);
+                        return OfLocal(again, key);
                     case PlaceKind.Store when lookup == MaxLookups || again.Entry.Location.SamePlace(place.Entry.Location):
                         return Damaged(again.Entry);
                     default:
@@ -208,7 +208,7 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         }
     }
 
-    private TierRead Finish(in Place place, ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> key)
+    private TierRead Finish(in Place place, ReadOnlySpan<byte> encoded, ReadOnlyMemory<byte>? key)
     {
         if (Decode(encoded) is not { } plain || TierRecord.Hash(plain.Span) != place.Entry.Hash)
         {
@@ -218,9 +218,9 @@ internal sealed class SegmentReader(SegmentLog log, ISegmentStore store, RecordC
         return Matching(plain, place.Entry, key);
     }
 
-    private TierRead Matching(RentedRecord plain, in IndexEntry place, ReadOnlySpan<byte> key)
+    private TierRead Matching(RentedRecord plain, in IndexEntry place, ReadOnlyMemory<byte>? key)
     {
-        if (TierRecord.TryRead(plain.Span, out var entry) && entry.Key.SequenceEqual(key))
+        if (TierRecord.TryRead(plain.Span, out var entry) && (key is not { } wanted || entry.Key.SequenceEqual(wanted.Span)))
         {
             log.Counters.Hit();
             return TierRead.Found(plain, (place.Location.Flags & LocationFlags.Referenced) != 0);

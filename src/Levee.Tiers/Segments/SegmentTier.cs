@@ -306,7 +306,7 @@ public sealed class SegmentTier : ITier
     public ValueTask CommitAsync() => log.IsCommitted ? ValueTask.CompletedTask : new ValueTask(CommitPendingAsync());
 
     /// <inheritdoc/>
-    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte> key, CancellationToken cancellation) => reader.ReadAsync(hash, key, cancellation);
+    public ValueTask<TierRead> ReadAsync(ulong hash, ReadOnlyMemory<byte>? key, CancellationToken cancellation) => reader.ReadAsync(hash, key, cancellation);
 
     /// <inheritdoc/>
     public async Task DrainAsync(CancellationToken cancellation)

@@ -62,6 +62,29 @@ public sealed partial class HostedCache
     }
 
     /// <inheritdoc/>
+    public ValueTask<int> PrefetchAsync(IReadOnlyCollection<string> keys, int priority = IPrefetchControl.DefaultPriority, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(keys);
+        ArgumentOutOfRangeException.ThrowIfLessThan(priority, IPrefetchControl.LowestPriority);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(priority, IPrefetchControl.HighestPriority);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<int>(cancellationToken);
+        }
+
+        var taken = 0;
+        Span<byte> buffer = stackalloc byte[StackBytes];
+        foreach (var key in keys)
+        {
+            using var bytes = new Utf8(key, buffer);
+            var wanted = CacheArguments.On(bytes.Span, OperationKind.Prefetch);
+            taken += host.Prefetching?.TryHint(wanted.Key, wanted.Hash, priority) == true ? 1 : 0;
+        }
+
+        return new(taken);
+    }
+
+    /// <inheritdoc/>
     public async IAsyncEnumerable<CacheKey> ScanAsync(string prefix = "", [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(prefix);

@@ -79,6 +79,18 @@ public interface ILeveeCache
     ValueTask<int> RemoveManyAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken = default);
 
     /// <summary>
+    /// Names keys that will be wanted. They wait in the cache's queue, the highest priority first, and are brought up from a lower tier into memory when nothing better is to be done. A hint, no promise: it waits for no load, and
+    /// where the cache has no prefetcher, or its queue is full, nothing happens.
+    /// </summary>
+    /// <param name="keys">The keys.</param>
+    /// <param name="priority">0 to 9; all go before what the cache predicts by itself.</param>
+    /// <param name="cancellationToken">Cancelled beforehand, nothing is done.</param>
+    /// <returns>How many keys were taken into the queue; in a cluster, how many are on their way to it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The priority is out of range.</exception>
+    /// <exception cref="ArgumentException">A key is too long; those before it were taken.</exception>
+    ValueTask<int> PrefetchAsync(IReadOnlyCollection<string> keys, int priority = IPrefetchControl.DefaultPriority, CancellationToken cancellationToken = default);
+
+    /// <summary>
     /// Goes through the keys, in no order, a slice at a time; others read and write meanwhile. A key that is present from the first step to the last is found: once, or, where there are lower tiers, at least once.
     /// One that comes or goes meanwhile may be found or not.
     /// </summary>

@@ -9,6 +9,9 @@ public sealed partial class LeveeCache
     /// <inheritdoc/>
     public string Name => host.Name;
 
+    /// <summary>What it foresees and brings up; null without an origin.</summary>
+    public IPrefetchControl? Prefetching => prefetching;
+
     private HostedCache Hosted
     {
         get
@@ -65,6 +68,10 @@ public sealed partial class LeveeCache
 
     /// <inheritdoc/>
     public ValueTask<int> RemoveManyAsync(IReadOnlyCollection<string> keys, CancellationToken cancellationToken = default) => Hosted.RemoveManyAsync(keys, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<int> PrefetchAsync(IReadOnlyCollection<string> keys, int priority = IPrefetchControl.DefaultPriority, CancellationToken cancellationToken = default) =>
+        Hosted.PrefetchAsync(keys, priority, cancellationToken);
 
     /// <inheritdoc/>
     public IAsyncEnumerable<CacheKey> ScanAsync(string prefix = "", CancellationToken cancellationToken = default) => Hosted.ScanAsync(prefix, cancellationToken);

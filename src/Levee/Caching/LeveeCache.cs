@@ -25,16 +25,20 @@ public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
     private readonly LockHost host;
     private readonly HostedCache hosted;
     private readonly MillisecondClock clock;
+    private readonly PrefetchRunner? prefetching;
     private bool disposed;
 
     /// <param name="options">What the cache is configured with; checked here.</param>
     /// <param name="time">The source of time; null: the system's.</param>
+    /// <param name="origin">Loads an entry from where the truth is, for <see cref="PrefetchAsync"/> and for what the cache foresees; null: the cache has no prefetcher. It is called from any thread, a few times at once;
+    /// what it brings is stored only where the key has no entry then. An exception counts as a load that failed.</param>
     /// <exception cref="ArgumentException">An option is out of range; the message names it, its value and what is allowed.</exception>
-    public LeveeCache(CacheOptions options, TimeProvider? time = null)
+    public LeveeCache(CacheOptions options, TimeProvider? time = null, OriginLoader? origin = null)
     {
         host = new LockHost(options, time ?? TimeProvider.System);
         clock = host.Clock;
         hosted = new HostedCache(host, () => clock.Now, host.MaintainOnce);
+        prefetching = origin is null ? null : CachePrefetcher.Start(host, origin, time ?? TimeProvider.System);
     }
 
     /// <summary>The cache's options.</summary>
@@ -401,7 +405,18 @@ public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
     public PartitionStatistics GetStatistics() => Now(GetStatisticsAsync());
 
     /// <summary>Gives all memory back. What is called afterwards throws <see cref="ObjectDisposedException"/>.</summary>
-    public ValueTask DisposeAsync() => Interlocked.Exchange(ref disposed, true) ? default : host.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (!Interlocked.Exchange(ref disposed, true))
+        {
+            if (prefetching is not null)
+            {
+                await prefetching.DisposeAsync().ConfigureAwait(false);
+            }
+
+            await host.DisposeAsync().ConfigureAwait(false);
+        }
+    }
 
     private void Submit(ReadOnlySpan<byte> key, OperationKind kind, AnswerCopy copy) => Submit(CacheArguments.On(key, kind), copy);
 

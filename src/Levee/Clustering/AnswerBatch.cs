@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json;
+using Levee.Learning;
 using Levee.Operations;
 using static Levee.Clustering.PackedAnswer;
 
@@ -72,7 +73,7 @@ internal sealed class AnswerBatchWriter : IDisposable
 
     /// <summary>Adds that an operation's partition is not here.</summary>
     /// <returns>False where the reply is full.</returns>
-    public bool TryAddNotHere(int index) => TryAdd(index, NotHere, Parts.None, PackedAnswer.HeadBytes, out _);
+    public bool TryAddNotHere(int index) => TryAdd(index, NotHere, Parts.None, AccessKind.Hit, PackedAnswer.HeadBytes, out _);
 
     /// <summary>Adds an answer.</summary>
     /// <returns>False where the reply is full; nothing was added.</returns>
@@ -88,7 +89,7 @@ internal sealed class AnswerBatchWriter : IDisposable
         var entry = answer.Entry;
         if (entry.IsEmpty)
         {
-            if (!TryAdd(index, (byte)answer.Outcome, parts, bytes, out var room))
+            if (!TryAdd(index, (byte)answer.Outcome, parts, answer.Access, bytes, out var room))
             {
                 return false;
             }
@@ -103,12 +104,12 @@ internal sealed class AnswerBatchWriter : IDisposable
 
         if (entry.IsPlain && form is { OwnValue: false, SkipsValue: false } && parts == Parts.None)
         {
-            return TryAddPlain(index, answer.Outcome, entry);
+            return TryAddPlain(index, answer.Outcome, answer.Access, entry);
         }
 
         var traits = TraitsOf(entry, form);
         bytes += EntryLength(entry, traits);
-        if (!TryAdd(index, (byte)answer.Outcome, parts | Parts.Entry, bytes, out var packed))
+        if (!TryAdd(index, (byte)answer.Outcome, parts | Parts.Entry, answer.Access, bytes, out var packed))
         {
             return false;
         }
@@ -169,7 +170,7 @@ internal sealed class AnswerBatchWriter : IDisposable
             ? JsonSerializer.SerializeToUtf8Bytes(statistics, AnswerJson.Default.PartitionStatistics)
             : JsonSerializer.SerializeToUtf8Bytes(answer.Explanation!, AnswerJson.Default.EntryExplanation);
         parts |= answer.Statistics is not null ? Parts.Statistics : Parts.Explanation;
-        if (!TryAdd(index, (byte)answer.Outcome, parts, bytes + 4 + json.Length, out var room))
+        if (!TryAdd(index, (byte)answer.Outcome, parts, AccessKind.Hit, bytes + 4 + json.Length, out var room))
         {
             return false;
         }
@@ -187,10 +188,10 @@ internal sealed class AnswerBatchWriter : IDisposable
 
     /// <summary>Adds what most answers are: an entry that has a key, an inline value and nothing else, as its record lies.</summary>
     /// <returns>False where the reply is full.</returns>
-    public bool TryAddPlain(int index, Outcome outcome, EntryView entry)
+    public bool TryAddPlain(int index, Outcome outcome, AccessKind access, EntryView entry)
     {
         var bytes = entry.PlainBytes;
-        if (!TryAdd(index, (byte)outcome, Parts.Record, PackedAnswer.HeadBytes + bytes, out var room))
+        if (!TryAdd(index, (byte)outcome, Parts.Record, access, PackedAnswer.HeadBytes + bytes, out var room))
         {
             return false;
         }
@@ -199,7 +200,7 @@ internal sealed class AnswerBatchWriter : IDisposable
         return true;
     }
 
-    private bool TryAdd(int index, byte outcome, Parts parts, int bytes, out Span<byte> room)
+    private bool TryAdd(int index, byte outcome, Parts parts, AccessKind access, int bytes, out Span<byte> room)
     {
         if (bytes > Room)
         {
@@ -209,7 +210,7 @@ internal sealed class AnswerBatchWriter : IDisposable
 
         Finals += outcome == (byte)Outcome.Item ? 0 : 1;
         room = Reserve(bytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(room, (ushort)index | ((uint)outcome << 16) | ((uint)parts << 24));
+        BinaryPrimitives.WriteUInt32LittleEndian(room, (ushort)index | ((uint)outcome << 16) | ((uint)parts << 24) | ((uint)access << (24 + AccessShift)));
         return true;
     }
 

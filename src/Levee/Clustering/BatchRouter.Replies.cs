@@ -208,7 +208,7 @@ public sealed partial class BatchRouter
         }
         else
         {
-            operation.Sink.Answer(operation.Ticket, new Answer(packed.Outcome, packed.View(operation.Packed, large, ref scratch), packed.Number));
+            operation.Sink.Answer(operation.Ticket, new Answer(packed.Outcome, packed.View(operation.Packed, large, ref scratch), packed.Number) { Access = packed.Access });
         }
 
         if (packed.Outcome == Outcome.Stored)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
@@ -23,6 +24,9 @@ internal ref struct PackedAnswer
 {
     public const byte NotHere = 255;
     public const int HeadBytes = 4;
+
+    /// <summary>The bits of the parts from this one on are an <see cref="AccessKind"/>.</summary>
+    public const int AccessShift = 5;
 
     /// <summary>The last outcome that version 1 knows.</summary>
     public const Outcome LastOutcome = Outcome.BadKey;
@@ -60,6 +64,9 @@ internal ref struct PackedAnswer
     /// <summary>How the operation ended; without meaning where <see cref="IsNotHere"/>.</summary>
     public Outcome Outcome { get; private set; }
 
+    /// <summary>What became of a get in memory.</summary>
+    public AccessKind Access { get; private set; }
+
     /// <summary>Whether nothing was done because the partition is not there.</summary>
     public bool IsNotHere { get; private set; }
 
@@ -95,10 +102,10 @@ internal ref struct PackedAnswer
         }
 
         var outcome = bytes[2];
-        var answer = new PackedAnswer { Index = MemoryMarshal.Read<ushort>(bytes), Outcome = (Outcome)outcome, Given = (Parts)bytes[3], IsNotHere = outcome == NotHere };
-        if (outcome is 0 or > (byte)LastOutcome and not NotHere || answer.Given > Parts.All)
+        var answer = new PackedAnswer { Index = MemoryMarshal.Read<ushort>(bytes), Outcome = (Outcome)outcome, Given = (Parts)bytes[3] & Parts.All, Access = (AccessKind)(bytes[3] >> AccessShift), IsNotHere = outcome == NotHere };
+        if (outcome is 0 or > (byte)LastOutcome and not NotHere || answer.Access > AccessKind.PollutedMiss)
         {
-            throw new FormatException($"a packed answer has outcome {outcome} and parts {(byte)answer.Given}, which are not known");
+            throw new FormatException($"a packed answer has outcome {outcome} and access {(byte)answer.Access}, which are not known");
         }
 
         if (answer.Given == Parts.None)

@@ -10,8 +10,8 @@ namespace Levee.Clustering;
 /// <code>
 ///  0 length      2   of the operation, head included       Large         number 8, length 4   first: re-sending gives it another number
 ///  2 kind        1   OperationKind                         Value         length 2, bytes
-///  3 conditions  1   bits 0-2 Condition, bit 3             EntryKind     1
-///                    SkipsValue, bits 4-7 ExpireCondition  Flags         4
+///  3 conditions  1   bits 0-1 Condition, 2 IsAhead,        EntryKind     1
+///                    3 SkipsValue, 4-7 ExpireCondition     Flags         4
 ///  4 traits      2                                         ContentType   length 1, bytes
 ///  6 key length  2                                         Tags          length 2, packed
 ///  8 lane        4   the partition, or what its caller     Expiry 8 · Sliding 8 · Jitter 8 · Version 8 · Number 8 · Addend 8
@@ -27,6 +27,7 @@ internal static class PackedOperation
     /// <summary>The last kind that version 1 knows; a request with another is refused.</summary>
     public const OperationKind LastKind = OperationKind.Prefetch;
 
+    private const byte AheadBit = 4;
     private const byte SkipsValueBit = 8;
 
     [Flags]
@@ -128,7 +129,7 @@ internal static class PackedOperation
     /// <param name="traits">What <see cref="TraitsOf(in Operation)"/> says.</param>
     public static void Write(Span<byte> packed, int lane, scoped in Operation operation, Traits traits)
     {
-        var conditions = (byte)((int)operation.Condition | (operation.SkipsValue ? SkipsValueBit : 0) | ((int)operation.ExpireCondition << 4));
+        var conditions = (byte)((int)operation.Condition | (operation.IsAhead ? AheadBit : 0) | (operation.SkipsValue ? SkipsValueBit : 0) | ((int)operation.ExpireCondition << 4));
         var head = (ushort)packed.Length | ((ulong)operation.Kind << 16) | ((ulong)conditions << 24) | ((ulong)traits << 32) | ((ulong)operation.Key.Length << 48);
         BinaryPrimitives.WriteUInt64LittleEndian(packed, head);
         BinaryPrimitives.WriteInt32LittleEndian(packed[8..], lane);
@@ -158,11 +159,6 @@ internal static class PackedOperation
             throw new FormatException($"a packed operation has kind {(int)kind}, which is not known");
         }
 
-        if ((conditions & 7) > (int)Condition.IfVersion)
-        {
-            throw new FormatException($"a packed operation has condition {conditions & 7}, which is not known");
-        }
-
         if (keyLength > Limits.MaxKeyBytes || keyLength > packed.Length - HeadBytes)
         {
             throw new FormatException($"a packed operation of {packed.Length} bytes has a key of {keyLength}");
@@ -170,7 +166,8 @@ internal static class PackedOperation
 
         operation = default;
         operation.Kind = kind;
-        operation.Condition = (Condition)(conditions & 7);
+        operation.Condition = (Condition)(conditions & 3);
+        operation.IsAhead = (conditions & AheadBit) != 0;
         operation.SkipsValue = (conditions & SkipsValueBit) != 0;
         operation.ExpireCondition = (ExpireCondition)(conditions >> 4);
         operation.Hash = Hash(packed);

@@ -130,7 +130,7 @@ internal sealed class ServerBatch : IBatchSink, IDisposable
         var index = (int)ticket;
         if (executingThread == Environment.CurrentManagedThreadId)
         {
-            if (isGetting && !isSpilling && !answer.Entry.IsEmpty && answer.Entry.IsPlain && answer.Number == 0 && direct.TryAddPlain(index, answer.Outcome, answer.Entry))
+            if (isGetting && !isSpilling && !answer.Entry.IsEmpty && answer.Entry.IsPlain && answer.Number == 0 && direct.TryAddPlain(index, answer.Outcome, answer.Access, answer.Entry))
             {
                 return;
             }
@@ -544,7 +544,7 @@ internal sealed class ServerBatch : IBatchSink, IDisposable
             case OperationKind.Scan:
                 return writer.TryAdd(index, answer, form with { SkipsValue = true });
             case OperationKind.Get or OperationKind.Peek:
-                return writer.TryAdd(index, new Answer(Outcome.Miss), default);
+                return writer.TryAdd(index, new Answer(Outcome.Miss) { Access = answer.Access }, default);
             default:
                 if (answer.Outcome != Outcome.Item)
                 {

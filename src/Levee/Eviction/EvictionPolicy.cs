@@ -24,7 +24,7 @@ namespace Levee.Eviction;
 /// <param name="side">0 or <see cref="OtherSide"/>: added to the numbers of the policy's lists.</param>
 internal abstract class EvictionPolicy(NodeTable nodes, long capacity, byte side)
 {
-    /// <summary>The side of a policy whose lists have the numbers from 33 on.</summary>
+    /// <summary>The side of a policy whose lists have the numbers from 33 on. The list with number 32, between the sides, is no policy's: it holds what was prefetched and not used yet.</summary>
     public const byte OtherSide = 32;
 
     /// <summary>Most lists that a policy has.</summary>

@@ -58,6 +58,9 @@ internal sealed unsafe class FrequencySketch(PageShare share)
     /// <summary>Memory held, in bytes.</summary>
     public long HeldBytes => (long)pageCount * PageArena.PageBytes;
 
+    /// <summary>Whether <see cref="Serve"/> would rent a page for so many entries.</summary>
+    public bool WouldGrow(long entries) => entries > Capacity && nextHalved == NotHalving;
+
     /// <summary>Sets the pace of ageing; adds a page where more are needed and the share has one, or gives one back. Cheap enough for every arrival.</summary>
     /// <param name="entries">Entries whose tags are asked for now.</param>
     /// <param name="mostEntries">Entries that there will be in the long run.</param>
@@ -69,7 +72,7 @@ internal sealed unsafe class FrequencySketch(PageShare share)
         if (nextHalved == NotHalving)
         {
             halvesAt = period;
-            if (entries > Capacity)
+            if (WouldGrow(entries))
             {
                 TryGrow();
             }

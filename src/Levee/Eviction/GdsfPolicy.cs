@@ -17,13 +17,16 @@ namespace Levee.Eviction;
 ///  Arrive(x,w) f = 1/4.
 ///  Evict       the x with the least H of all LRU leaves, the lowest class first where they are equal; L = H(x). There are no ghosts.
 ///  Admit(x)    H = L + r; x to MRU of its class.
-///  Resize(x,w) H = L + r; x to MRU of its class where that has changed; then Evict while all weigh more than c.
+///  Resize(x,w) H = L + r; x to MRU of its class; then Evict while all weigh more than c.
 /// </code>
 /// <para>
 /// The classes stand at equal factors from the least ratio that there can be (the heaviest weight, used once) to the greatest (weight 1, used 16 times): at powers of two where misses cost the same, closer where cost grows
-/// with weight. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
+/// with weight. The logarithms of f and of cost(w) / w are rounded to 64ths of an octave; the second is kept with the entry, so that a hit adds two whole numbers. H and L are counted in 256ths of the least ratio, in 48 bits that may overflow: only differences to L matter, and they are less than half of that.
 /// An entry that outgrows its weight is spared as a victim until another arrives or changes; L is its H then, if that is the least.
 /// </para>
+/// <code>
+///  Extra       H 48 · uses 5 · value 11: log2(cost(w) / w) above that of the heaviest weight, in 64ths
+/// </code>
 /// <para>Invariants: all lists together weigh at most the capacity; L &lt;= H &lt;= L + r of each entry; H rises from LRU to MRU of a class; each entry is in the class of its ratio.</para>
 /// </summary>
 internal sealed class GdsfPolicy : EvictionPolicy
@@ -31,24 +34,27 @@ internal sealed class GdsfPolicy : EvictionPolicy
     /// <summary>Uses are counted up to this.</summary>
     internal const int MaxFrequency = 16;
 
-    private const double WorthOfFirstUse = 0.25;
-
     private const int Heaviest = Node.MaxWeight + 1;
 
-    private const int FrequencyBits = 16;
+    private const int ValueBits = 11;
 
-    private const ulong PriorityMask = ulong.MaxValue >> FrequencyBits;
+    private const int FrequencyBits = 5;
+
+    private const int PriorityShift = ValueBits + FrequencyBits;
+
+    private const ulong PriorityMask = ulong.MaxValue >> PriorityShift;
 
     private const double UnitsOfLeast = 256;
 
-    // A ratio that is just that of a class must not fall below it for an error in the last place.
-    private const double Rounding = 1e-9;
+    private const int StepsPerOctave = 64;
+
+    // log2(4 f) in steps, by uses; a first use counts for a quarter.
+    private static readonly int[] Worths = [.. Enumerable.Range(0, MaxFrequency + 1).Select(static uses => uses < 2 ? 0 : Steps(4 * uses))];
 
     private readonly NodeList[] classes = new NodeList[MaxLists];
     private readonly ulong[] ratios = new ulong[MaxLists];
     private readonly MissCost cost;
-    private readonly double leastRatio;
-    private readonly double classesPerOctave;
+    private readonly byte[] classOf;
     private uint filled;
     private ulong age;
     private long residentWeight;
@@ -62,12 +68,12 @@ internal sealed class GdsfPolicy : EvictionPolicy
         : base(nodes, capacity, side)
     {
         this.cost = cost;
-        leastRatio = WorthOfFirstUse * cost.Of(Heaviest) / Heaviest;
-        classesPerOctave = (MaxLists - 1) / Math.Log2(MaxFrequency * cost.Of(1) / leastRatio);
+        var most = ValueFor(1) + Worths[MaxFrequency];
+        classOf = [.. Enumerable.Range(0, most + 1).Select(steps => (byte)(steps * (MaxLists - 1) / most))];
         for (var i = 0; i < MaxLists; i++)
         {
             classes[i] = new NodeList(nodes, (byte)(side + 1 + i), $"C{i}", isGhost: false);
-            ratios[i] = (ulong)Math.Round(UnitsOfLeast * Math.Pow(2, i / classesPerOctave));
+            ratios[i] = (ulong)Math.Round(UnitsOfLeast * Math.Pow(2, (double)i * most / (MaxLists - 1) / StepsPerOctave));
         }
     }
 
@@ -90,21 +96,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
     public override bool IsResident(int node) => (uint)Nodes[node].Home - Side - 1u < MaxLists;
 
     /// <inheritdoc/>
-    public override void Hit(int node)
-    {
-        var frequency = Math.Min(MaxFrequency, FrequencyOf(node) + 1);
-        var to = ClassOf(frequency, Nodes[node].Weight);
-        if (to == ClassOf(node))
-        {
-            classes[to].Refresh(node);
-            Note(node, age + ratios[to], frequency);
-        }
-        else
-        {
-            Take(node);
-            Append(node, frequency, to);
-        }
-    }
+    public override void Hit(int node) => Place(node, Math.Min(MaxFrequency, FrequencyOf(node) + 1), ValueOf(node));
 
     /// <inheritdoc/>
     public override void Arrive(int node, int weight)
@@ -143,7 +135,8 @@ internal sealed class GdsfPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override void Admit(int node)
     {
-        Append(node, 1, ClassOf(1, Nodes[node].Weight));
+        var value = ValueFor(Nodes[node].Weight);
+        Append(node, 1, value, ClassFor(1, value));
         ArrivingWeight = 0;
     }
 
@@ -162,20 +155,9 @@ internal sealed class GdsfPolicy : EvictionPolicy
     {
         Debug.Assert(IsResident(node), "There are no ghosts.");
         Debug.Assert(weight >= 1 && weight <= Capacity, "The owner refuses what is heavier than the capacity.");
-        var frequency = FrequencyOf(node);
-        var to = ClassOf(frequency, weight);
-        if (to == ClassOf(node))
-        {
-            residentWeight += weight - Nodes[node].Weight;
-            classes[to].Reweigh(node, weight);
-        }
-        else
-        {
-            Take(node);
-            Nodes[node].Weight = weight;
-            Append(node, frequency, to);
-        }
-
+        residentWeight += weight - Nodes[node].Weight;
+        classes[ClassOf(node)].Reweigh(node, weight);
+        Place(node, FrequencyOf(node), ValueFor(weight));
         resized = node;
     }
 
@@ -198,7 +180,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
 
         Nodes[node].Weight = weight;
         var frequency = 1;
-        while (frequency < MaxFrequency && ClassOf(frequency, weight) < home - 1)
+        while (frequency < MaxFrequency && ClassFor(frequency, ValueFor(weight)) < home - 1)
         {
             frequency++;
         }
@@ -227,7 +209,7 @@ internal sealed class GdsfPolicy : EvictionPolicy
             {
                 var ahead = Ahead(node);
                 Invariant.Holds(ahead >= earlier && ahead <= ratios[i], $"GDSF: H of node {node} is L + {ahead}, behind L + {earlier}, in a class of {ratios[i]}");
-                Invariant.Holds(ClassOf(FrequencyOf(node), Nodes[node].Weight) == i, $"GDSF: node {node} with f = {FrequencyOf(node)} and w = {Nodes[node].Weight} is in class {i}");
+                Invariant.Holds(ClassFor(FrequencyOf(node), ValueFor(Nodes[node].Weight)) == i, $"GDSF: node {node} with f = {FrequencyOf(node)} and w = {Nodes[node].Weight} is in class {i}");
                 earlier = ahead;
             }
         }
@@ -236,40 +218,59 @@ internal sealed class GdsfPolicy : EvictionPolicy
         Invariant.Holds(residentWeight <= Capacity, $"GDSF: {residentWeight} exceeds the capacity {Capacity}");
     }
 
-    /// <summary>The class of an entry that was used some times and has some weight, from 0.</summary>
-    internal int ClassOf(int frequency, int weight)
-    {
-        var ratio = (frequency == 1 ? WorthOfFirstUse : frequency) * cost.Of(weight) / weight;
-        return (int)Math.Clamp((Math.Log2(ratio / leastRatio) + Rounding) * classesPerOctave, 0, MaxLists - 1);
-    }
+    /// <summary>The class, from 0, of an entry that was used some times and has some value.</summary>
+    internal int ClassFor(int frequency, int value) => classOf[Worths[frequency] + value];
+
+    /// <summary>log2(cost(w) / w) above that of the heaviest weight, in 64ths.</summary>
+    internal int ValueFor(int weight) => Steps(cost.Of(weight) / weight * Heaviest / cost.Of(Heaviest));
 
     /// <summary>How far H is above L, in 256ths of the least ratio.</summary>
     internal ulong Ahead(int node) => (PriorityOf(node) - age) & PriorityMask;
 
     /// <summary>f of a resident.</summary>
-    internal int FrequencyOf(int node) => (int)(Nodes.Extra(node) & ((1 << FrequencyBits) - 1));
+    internal int FrequencyOf(int node) => (int)(Nodes.Extra(node) >> ValueBits) & ((1 << FrequencyBits) - 1);
 
-    private ulong PriorityOf(int node) => Nodes.Extra(node) >> FrequencyBits;
+    private static int Steps(double factor) => (int)Math.Round(StepsPerOctave * Math.Log2(factor));
+
+    private int ValueOf(int node) => (int)Nodes.Extra(node) & ((1 << ValueBits) - 1);
+
+    private ulong PriorityOf(int node) => Nodes.Extra(node) >> PriorityShift;
 
     private int ClassOf(int node) => Nodes[node].Home - Side - 1;
 
-    private void Append(int node, int frequency, int to)
+    // To MRU of the class that uses and value say, which is mostly the one that the node is in.
+    private void Place(int node, int frequency, int value)
     {
-        Note(node, age + ratios[to], frequency);
+        var to = ClassFor(frequency, value);
+        if (to != ClassOf(node))
+        {
+            Take(node);
+            Append(node, frequency, value, to);
+            return;
+        }
+
+        classes[to].Refresh(node);
+        Note(node, age + ratios[to], frequency, value);
+    }
+
+    private void Append(int node, int frequency, int value, int to)
+    {
+        Note(node, age + ratios[to], frequency, value);
         classes[to].Append(node);
         Count(node, to);
     }
 
     private void Prepend(int node, int frequency)
     {
-        var to = ClassOf(frequency, Nodes[node].Weight);
+        var value = ValueFor(Nodes[node].Weight);
+        var to = ClassFor(frequency, value);
         var above = classes[to].LeastRecent;
-        Note(node, above == NodeTable.None ? age + ratios[to] : PriorityOf(above), frequency);
+        Note(node, above == NodeTable.None ? age + ratios[to] : PriorityOf(above), frequency, value);
         classes[to].Prepend(node);
         Count(node, to);
     }
 
-    private void Note(int node, ulong priority, int frequency) => Nodes.Extra(node) = (priority << FrequencyBits) | (uint)frequency;
+    private void Note(int node, ulong priority, int frequency, int value) => Nodes.Extra(node) = (priority << PriorityShift) | ((uint)frequency << ValueBits) | (uint)value;
 
     private void Count(int node, int to)
     {

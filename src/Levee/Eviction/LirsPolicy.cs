@@ -245,7 +245,7 @@ internal sealed class LirsPolicy : EvictionPolicy
         }
         else
         {
-            Import(node, isHot: home == 1);
+            ImportTo(node, isLir: home == 1);
         }
 
         return true;
@@ -255,9 +255,11 @@ internal sealed class LirsPolicy : EvictionPolicy
     public override bool IsHot(int node) => Nodes[node].Home == Lir.Home;
 
     /// <summary>As the base says; LIR below what is there, HIR not in S. As at a start all that comes is LIR while that has room: an empty LIR would fill only with what was evicted and came back.</summary>
-    public override void Import(int node, bool isHot)
+    public override void Import(int node, bool isHot) => ImportTo(node, isHot || Lir.Weight + Nodes[node].Weight <= LirLimit);
+
+    private void ImportTo(int node, bool isLir)
     {
-        if (isHot || Lir.Weight + Nodes[node].Weight <= LirLimit)
+        if (isLir)
         {
             PrependToLir(node);
         }

@@ -94,7 +94,7 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     public override long HeldBytes => sketch.HeldBytes;
 
     /// <inheritdoc/>
-    public override bool NeedsPage => sketch.Capacity <= Residents;
+    public override bool NeedsPage => sketch.WouldGrow(Residents + 1);
 
     /// <inheritdoc/>
     public override long Target => windowWeight;

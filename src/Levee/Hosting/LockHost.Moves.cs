@@ -349,7 +349,7 @@ public sealed partial class LockHost
     private Partition NewPartition(int number, long shareBytes, long floorMs, ulong voidBelow, PartitionHeader? header)
     {
         var current = Options;
-        return new Partition(new PageShare(arena, shareBytes), new PartitionOptions
+        var partition = new Partition(new PageShare(arena, shareBytes), new PartitionOptions
         {
             Policy = PolicyInForce.Policy,
             Cost = current.PolicyObjective.CostOf(EntryStore.WeightUnitBytes),
@@ -364,6 +364,8 @@ public sealed partial class LockHost
             Arriving = header,
             MaxVoided = Moves.MaxVoided,
         }, tiers, number, listener);
+        Tell(partition);
+        return partition;
     }
 
     private async Task<byte[]?> FreezeHeldAsync(int number, long epoch, CancellationToken cancellation)

@@ -12,7 +12,7 @@ namespace Levee.Hosting;
 /// Runs a cache's partitions in one process: a lock per partition, effects run outside it, and one background loop that does the partitions' maintenance in slices.
 /// All of them are here from the start, or they come and go: opened for an owner's epoch, frozen for the next. Safe for threads.
 /// </summary>
-public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
+public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget, IResidents, IAsyncDisposable
 {
     /// <summary>How far a chain is followed before a lookup; longer ones are rare.</summary>
     private const int MaxChainApproached = 3;
@@ -138,15 +138,15 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
     /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
     public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket) => TrySubmit(operation, sink, ticket, out _);
 
-    /// <summary>Like <see cref="Submit"/>, where the partition is here; says what a prefetcher is to be told.</summary>
+    /// <summary>Like <see cref="Submit"/>, where the partition is here; says what a prefetcher is to be told, and tells <see cref="Accesses"/>.</summary>
     /// <param name="operation">The operation.</param>
     /// <param name="sink">Takes the answer.</param>
     /// <param name="ticket">What the sink knows it by.</param>
-    /// <param name="isWouldBeMiss">Whether it found no entry in memory that it could have used.</param>
+    /// <param name="access">Whether it found the entry in memory that it could have used, and how.</param>
     /// <returns>False where it is not, or does not serve any more, or the lease is over; then nothing was done.</returns>
-    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out bool isWouldBeMiss)
+    public bool TrySubmit(in Operation operation, IAnswerSink sink, long ticket, out AccessKind access)
     {
-        isWouldBeMiss = false;
+        access = AccessKind.Hit;
         var number = PartitionOf(operation);
         if (number >= slots.Length)
         {
@@ -169,15 +169,19 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
                 return false;
             }
 
-            var before = partition.WouldBeMisses;
             partition.Execute(operation, Clock.Now, sink, ticket);
-            isWouldBeMiss = partition.WouldBeMisses != before;
+            access = partition.LastAccess;
             if (partition.HasEffects)
             {
                 taken = partition.TakeEffects();
             }
 
             owes = partition.OwesMemory;
+        }
+
+        if (access != AccessKind.Hit)
+        {
+            Accesses?.Report(operation.Key, operation.Hash, access);
         }
 
         if (taken is not null)
@@ -231,6 +235,17 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IAsyncDisposable
             if (partition.HasEffects)
             {
                 taken = partition.TakeEffects();
+            }
+        }
+
+        if (Accesses is { } accesses)
+        {
+            foreach (ref readonly var key in keys[..submitted])
+            {
+                if (key.Access != AccessKind.Hit)
+                {
+                    accesses.Report(input.Slice(key.Start, key.Length), key.Hash, key.Access);
+                }
             }
         }
 

@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Learning;
 
 /// <summary>Learns from the accesses of a cache's front doors what is asked for next. One thread at a time calls it.</summary>
@@ -5,6 +7,12 @@ public interface IPrefetcher
 {
     /// <summary>What it knows and did.</summary>
     PrefetchStatistics Statistics { get; }
+
+    /// <summary>Says how many entries the memory holds when it is full, as far as that is known now; by default nobody asks.</summary>
+    /// <param name="capacity">At least 1.</param>
+    void SetCapacity(int capacity)
+    {
+    }
 
     /// <summary>Learns from a batch. Those of one front door come in order; where one was lost, <see cref="AccessBatchReader.Sequence"/> leaps.</summary>
     /// <param name="batch">The accesses.</param>

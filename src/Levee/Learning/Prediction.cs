@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Learning;
 
 /// <summary>A key that is worth having in memory before it is asked for.</summary>

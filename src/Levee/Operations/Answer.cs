@@ -1,3 +1,5 @@
+using Levee.Learning;
+
 namespace Levee.Operations;
 
 /// <summary>How an operation ended. Numbers are part of the wire between front doors and partitions: append only.</summary>
@@ -89,6 +91,9 @@ public readonly ref struct Answer
 
     /// <summary>A sum, a length, a limit, a count or a position, as <see cref="OperationKind"/> and <see cref="Outcome"/> say.</summary>
     public long Number { get; }
+
+    /// <summary>Of the answer to a get: whether it found the entry in memory and how, as a prefetcher is to be told.</summary>
+    public AccessKind Access { get; init; }
 
     /// <summary>Counters, for <see cref="OperationKind.Statistics"/>.</summary>
     public PartitionStatistics? Statistics { get; }

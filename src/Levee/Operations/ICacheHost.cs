@@ -1,3 +1,4 @@
+using Levee.Learning;
 using Levee.Memory;
 
 namespace Levee.Operations;
@@ -56,7 +57,7 @@ public interface ICacheHost
     /// Submits gets that go together, as many from the first on as are of its partition and as the sink has room for. A host whose partitions lie in this process' memory holds a partition once for all of them.
     /// </summary>
     /// <param name="input">Where the keys lie.</param>
-    /// <param name="keys">The keys, at least one; the host notes in <see cref="KeyHint.IsWouldBeMiss"/> what it found.</param>
+    /// <param name="keys">The keys, at least one; the host may note in <see cref="KeyHint.Access"/> what became of each.</param>
     /// <param name="sink">Takes the answers; it has room for the first.</param>
     /// <param name="ticket">What the sink knows the first by; the next has the next number.</param>
     /// <returns>How many were submitted, at least one.</returns>
@@ -85,8 +86,8 @@ public struct KeyHint
     /// <summary>What the host knows of the key's place, for <see cref="Operation.IndexHint"/> on the same host; 0: nothing.</summary>
     public ulong IndexHint { get; set; }
 
-    /// <summary>Whether a get found no entry in memory that it could have used; a prefetcher is to be told.</summary>
-    public bool IsWouldBeMiss { get; set; }
+    /// <summary>Whether a get found its entry in memory and how, as a prefetcher is to be told.</summary>
+    public AccessKind Access { get; set; }
 
     internal int Node { get; set; }
 

@@ -1,5 +1,3 @@
-using Levee.Learning;
-
 namespace Levee.Operations;
 
 /// <summary>What front doors see of a cache's prefetcher. Safe for threads.</summary>
@@ -10,6 +8,12 @@ public interface IPrefetchControl
 
     /// <summary>Highest priority of a hint.</summary>
     const int HighestPriority = 9;
+
+    /// <summary>The priority of a hint that does not say any.</summary>
+    const int DefaultPriority = 5;
+
+    /// <summary>The most keys of the queue that one report tells.</summary>
+    const int MaxQueued = 1000;
 
     /// <summary>Whether it learns and predicts. Hints are followed either way.</summary>
     bool IsLearning { get; set; }
@@ -22,7 +26,8 @@ public interface IPrefetchControl
     bool TryHint(ReadOnlySpan<byte> key, ulong hash, int priority);
 
     /// <summary>What it has learnt, what it did, and what waits.</summary>
-    /// <param name="maxQueued">How many of the keys that wait to tell, those that come next first; 0 to 1,000.</param>
+    /// <param name="maxQueued">How many of the keys that wait to tell, those that come next first; 0 to <see cref="MaxQueued"/>.</param>
     /// <param name="cancellation">Ends the wait, where the prefetcher is elsewhere.</param>
+    /// <exception cref="TimeoutException">It is elsewhere, and did not answer in time.</exception>
     ValueTask<PrefetchReport> ReportAsync(int maxQueued, CancellationToken cancellation);
 }

@@ -51,8 +51,9 @@ public enum OperationKind : byte
     Explain,
 
     /// <summary>
-    /// Asks for the entry of a key to be brought up from a lower tier, ahead of a use. Answers <see cref="Outcome.Done"/> at once: with <see cref="Answer.Number"/> 1 where a load is under way, which is stored when it comes;
-    /// with 0 where there is nothing to load, as the entry is in memory or no tier may hold it. Counts neither as a use nor as a hit or miss. A <see cref="Get"/> that comes meanwhile waits for the same load.
+    /// Asks for the entry of a key to be brought up from a lower tier, ahead of a use. Answers <see cref="Outcome.Done"/> with a <see cref="Learning.PrefetchOutcome"/> in <see cref="Answer.Number"/>: when the load has ended, or
+    /// at once where there is nothing to load, as the entry is in memory, its load is under way or no tier may hold it. Counts neither as a use nor as a hit or miss; what was brought up is kept apart from what was used until its
+    /// first use. A <see cref="Get"/> that comes meanwhile waits for the same load. Where <see cref="Operation.Key"/> is empty and <see cref="Operation.Hash"/> is not that of the empty key, the entry with that hash is brought up, whatever its key.
     /// </summary>
     Prefetch,
 }
@@ -159,6 +160,9 @@ public ref struct Operation
 
     /// <summary>An <see cref="Outcome.Item"/> with the entry that was there, if any, precedes the answer to a set; refused with <see cref="Outcome.WrongKind"/> where that is not <see cref="EntryKind.Bytes"/>.</summary>
     public bool ReturnsPrevious { get; set; }
+
+    /// <summary>A set brings the entry ahead of a use, as <see cref="OperationKind.Prefetch"/> does: it is kept apart until its first use, and counts as no access. Only with <see cref="Operations.Condition.IfAbsent"/>.</summary>
+    public bool IsAhead { get; set; }
 
     /// <summary>
     /// The caller does not look at the value of the entry that the answer shows: a host that would have to move it may leave it out. Then <see cref="EntryView.ValueLength"/> is as it was, and

@@ -71,6 +71,24 @@ public sealed record PartitionStatistics
     /// <summary>The policy's adaptive target for its recency list, in bytes; 0 where it has none.</summary>
     public long TargetBytes { get; init; }
 
+    /// <summary>Entries that were prefetched and not used yet.</summary>
+    public long PrefetchedEntries { get; init; }
+
+    /// <summary>What they take, in bytes; no list of the policy counts it.</summary>
+    public long PrefetchedBytes { get; init; }
+
+    /// <summary>Entries that came ahead of a use.</summary>
+    public long PrefetchesLanded { get; init; }
+
+    /// <summary>Those of them that were used afterwards.</summary>
+    public long PrefetchesUsed { get; init; }
+
+    /// <summary>Those of them that left without having been used: dropped, written over, removed, expired.</summary>
+    public long PrefetchesWasted { get; init; }
+
+    /// <summary>Misses of what was evicted for the sake of prefetched entries, as far as is known.</summary>
+    public long PollutedMisses { get; init; }
+
     /// <summary>What the policy "auto" has learnt; null where the policy is another.</summary>
     public PolicyLearning? Learning { get; init; }
 
@@ -94,6 +112,12 @@ public sealed record PartitionStatistics
         LargeBytes = left.LargeBytes + right.LargeBytes,
         SlabBytes = left.SlabBytes + right.SlabBytes,
         CapacityBytes = left.CapacityBytes + right.CapacityBytes,
+        PrefetchedEntries = left.PrefetchedEntries + right.PrefetchedEntries,
+        PrefetchedBytes = left.PrefetchedBytes + right.PrefetchedBytes,
+        PrefetchesLanded = left.PrefetchesLanded + right.PrefetchesLanded,
+        PrefetchesUsed = left.PrefetchesUsed + right.PrefetchesUsed,
+        PrefetchesWasted = left.PrefetchesWasted + right.PrefetchesWasted,
+        PollutedMisses = left.PollutedMisses + right.PollutedMisses,
         Policy = left.Policy.Length == 0 ? right.Policy : left.Policy,
         TargetBytes = left.TargetBytes + right.TargetBytes,
         Learning = left.Learning is null || left.Learning.Switch < right.Learning?.Switch ? right.Learning : left.Learning,

@@ -138,6 +138,9 @@ public sealed record EntryExplanation
     /// <summary>The eviction policy's list that the entry, or its ghost, is on; empty where it is on none.</summary>
     public string List { get; init; } = "";
 
+    /// <summary>Whether it was brought up ahead of a use and has not been used yet.</summary>
+    public bool IsPrefetched { get; init; }
+
     /// <summary>Whether the policy remembers the key as one that was evicted lately: its next read from a tier brings it back at once.</summary>
     public bool IsGhost { get; init; }
 

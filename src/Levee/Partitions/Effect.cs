@@ -13,17 +13,23 @@ public enum EffectKind : byte
 
     /// <summary>Ask the frozen copy that the partition is arriving from for the key and bring the result to <see cref="Partition.Complete"/>. The host's own; no tier is given it.</summary>
     LoadFromSource = 3,
+
+    /// <summary>Somebody has come to wait for the load with this ticket, which began ahead of any use: it gives way to no other any more.</summary>
+    RaiseLoad = 4,
 }
 
 /// <summary>Work that a partition hands to its host, to be done outside it.</summary>
 /// <param name="Kind">What to do.</param>
 /// <param name="Ticket">Names the work when it comes back.</param>
-/// <param name="Key">The key it is about; the effect owns these bytes.</param>
+/// <param name="Key">The key it is about, empty where <see cref="IsByHash"/>; the effect owns these bytes.</param>
 /// <param name="Hash">The key's routing hash.</param>
 public readonly record struct Effect(EffectKind Kind, long Ticket, ReadOnlyMemory<byte> Key, ulong Hash)
 {
     /// <summary>Whether nobody waits for a load yet: it may give way to others, and must not hold up the thread that brings it. It is not put off for long, as somebody may come to wait for it.</summary>
     public bool IsPrefetch { get; init; }
+
+    /// <summary>Whether a load is for whatever entry has the hash, as its key is not known.</summary>
+    public bool IsByHash { get; init; }
 }
 
 /// <summary>How a load ended.</summary>
@@ -37,6 +43,9 @@ public enum LoadOutcome : byte
 
     /// <summary>A tier that may have the key did not answer.</summary>
     Failed = 2,
+
+    /// <summary>A load that began ahead of any use was given up before a tier was asked. Where somebody has come to wait for it meanwhile it is asked for again.</summary>
+    Dropped = 3,
 }
 
 /// <summary>What a load brings back. The spans are the caller's and are valid during the call that passes it.</summary>

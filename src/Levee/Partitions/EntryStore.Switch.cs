@@ -85,8 +85,9 @@ internal sealed partial class EntryStore
         return true;
     }
 
-    /// <summary>Where an entry or a ghost stands in the policy, for a store elsewhere: the place of its list, where there is one, and whether it is hot.</summary>
-    public byte PlaceOf(int node) => (byte)(policy.PlaceOf(node) | (policy.IsResident(node) && policy.IsHot(node) ? HotPlace : 0));
+    /// <summary>Where an entry or a ghost stands in the policy, for a store elsewhere: the place of its list, where there is one, and whether it is hot. What was prefetched and not used yet stands nowhere, and is cold.</summary>
+    public byte PlaceOf(int node) =>
+        IsPrefetched(node) ? (byte)0 : (byte)(policy.PlaceOf(node) | (policy.IsResident(node) && policy.IsHot(node) ? HotPlace : 0));
 
     /// <summary>Writes a record that comes from elsewhere: from the same policy at the cold end of the list that it was on there, from another at the cold end of its kind. Evicts nothing for it.</summary>
     /// <param name="parts">The record.</param>
@@ -100,7 +101,7 @@ internal sealed partial class EntryStore
         var weight = Weight(sizeClass, parts.Large);
         var home = (byte)(place & ~HotPlace);
         var isPlaced = IsPlace(home, from, isGhost: false);
-        var hasRoom = isPlaced ? policy.HasRoomFor(home, weight) : policy.ResidentWeight + policy.Reserved + weight <= policy.Capacity;
+        var hasRoom = policy.ResidentWeight + policy.Reserved + weight <= policy.Capacity && (!isPlaced || policy.HasRoomFor(home, weight));
         if (!hasRoom || share.HeldBytes + (parts.Large?.ChargedBytes ?? 0) > share.CapacityBytes)
         {
             return NodeTable.None;

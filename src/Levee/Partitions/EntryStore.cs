@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Levee.Eviction;
 using Levee.Keys;
 using Levee.Memory;
@@ -17,6 +18,7 @@ namespace Levee.Partitions;
 /// One call evicts at most <see cref="MaxEvictionsPerCall"/> entries and those of one page. If that did not do, because large values have overdrawn the share, the page
 /// comes from the arena's reserve and the share pays back on its later calls.
 /// </para>
+/// What was prefetched and not used yet is resident too, on a list of its own beside the policy's (<see cref="PrefetchArea"/>).
 /// Invariants: every resident is in the index and has a slot whose record names it; every ghost is in the index without a slot.
 /// One owner, one call at a time.
 /// </summary>
@@ -58,6 +60,7 @@ internal sealed partial class EntryStore
         slab = new Slab(share);
         larges = new LargeTable(share);
         policy = Policies.Create(policyName, nodes, share.CapacityBytes / WeightUnitBytes, cost: cost);
+        area = new PrefetchArea(nodes);
     }
 
     /// <summary>Entries that are resident.</summary>
@@ -79,7 +82,7 @@ internal sealed partial class EntryStore
     public bool IsOverdrawn => share.Overdraft > 0;
 
     /// <summary>Whether the policy's capacity is not yet what the share's is.</summary>
-    public bool IsResizing => policy.Capacity != Math.Max(1, share.CapacityBytes / WeightUnitBytes);
+    public bool IsResizing => policy.Capacity != Math.Max(1, share.CapacityBytes / WeightUnitBytes) || area.IsOver(policy.Capacity, 0, 0);
 
     public NodeTable Nodes => nodes;
 
@@ -87,7 +90,7 @@ internal sealed partial class EntryStore
 
     public EvictionPolicy Policy => policy;
 
-    public long IndexBytes => nodes.HeldBytes + index.HeldBytes + policy.HeldBytes;
+    public long IndexBytes => nodes.HeldBytes + index.HeldBytes + policy.HeldBytes + area.HeldBytes;
 
     /// <summary>The tag under which a key is indexed.</summary>
     public uint TagOf(ReadOnlySpan<byte> key) => (uint)(hash.Of(key) >> 32);
@@ -170,7 +173,19 @@ internal sealed partial class EntryStore
     public bool Welcomes(uint tag) => HasPage || FindGhost(tag) != NodeTable.None;
 
     /// <summary>A resident has been used.</summary>
-    public void Hit(int node) => policy.Hit(node);
+    /// <returns>Whether it had been prefetched and this is its first use.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Hit(int node)
+    {
+        if (area.Count != 0 && area.Holds(node))
+        {
+            UsePrefetched(node);
+            return true;
+        }
+
+        policy.Hit(node);
+        return false;
+    }
 
     /// <summary>Writes a record for a key that has no resident; its ghost, if any, becomes resident.</summary>
     /// <returns>The node, or <see cref="NodeTable.None"/> where no memory could be had.</returns>
@@ -231,13 +246,23 @@ internal sealed partial class EntryStore
             return true;
         }
 
-        policy.Hit(node);
-        policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
+        var isPrefetched = IsPrefetched(node);
+        if (!isPrefetched)
+        {
+            policy.Hit(node);
+            policy.Resize(node, nodes[node].Weight); // The policy spares what was resized last, so the entry is its own victim only when it is the last one left.
+        }
+
         pinned = node;
         PayBack(MaxPaybackPerCall);
         var replaced = TryReplacePinned(node, ref parts);
         PayBack(MaxPaybackPerCall);
         pinned = NodeTable.None;
+        if (isPrefetched && replaced)
+        {
+            Overwritten(node);
+        }
+
         return replaced;
     }
 
@@ -259,7 +284,15 @@ internal sealed partial class EntryStore
             return false;
         }
 
-        policy.Hit(node);
+        if (IsPrefetched(node))
+        {
+            Overwritten(node);
+        }
+        else
+        {
+            policy.Hit(node);
+        }
+
         PayloadBytes += length - before;
         parts.Write(record, node);
         if (parts.Expiry.At != Limits.Never)
@@ -274,23 +307,32 @@ internal sealed partial class EntryStore
     public void Resize(int maxSteps)
     {
         var wanted = Math.Max(1, share.CapacityBytes / WeightUnitBytes);
-        while (maxSteps > 0 && policy.ResidentWeight > wanted && EvictOne())
+        while (maxSteps > 0 && area.IsOver(wanted, 0, 0) && DropPrefetched())
         {
             maxSteps--;
         }
 
-        while (maxSteps-- > 0 && policy.ResidentWeight <= wanted && policy.ForgetBeyond(wanted) is var ghost and not NodeTable.None)
+        while (maxSteps > 0 && policy.ResidentWeight + policy.Reserved > wanted && EvictOne())
+        {
+            maxSteps--;
+        }
+
+        while (maxSteps-- > 0 && policy.ResidentWeight + policy.Reserved <= wanted && policy.ForgetBeyond(wanted) is var ghost and not NodeTable.None)
         {
             Drop(ghost);
         }
 
-        policy.SetCapacity(Math.Max(wanted, policy.LowestCapacity));
+        policy.SetCapacity(Math.Max(wanted, Math.Max(policy.LowestCapacity, policy.ResidentWeight + policy.Reserved)));
     }
 
     /// <summary>Takes a resident out: removed, expired or invalidated.</summary>
     public void Remove(int node)
     {
-        policy.Remove(node);
+        if (!TryLeaveArea(node))
+        {
+            policy.Remove(node);
+        }
+
         ReleaseRecord(node);
         index.Remove(node);
         nodes.Free(node);
@@ -334,6 +376,7 @@ internal sealed partial class EntryStore
         }
 
         index.Release();
+        area.Release();
         policy.Release();
         successor?.Release();
         nodes.Release();
@@ -344,6 +387,7 @@ internal sealed partial class EntryStore
     public void CheckInvariants()
     {
         policy.CheckInvariants();
+        CheckArea();
         index.CheckInvariants();
         slab.CheckInvariants();
         var residents = 0;
@@ -359,7 +403,7 @@ internal sealed partial class EntryStore
             residents++;
             var record = Record(node);
             Invariant.Holds(EntryRecord.NodeOf(record) == node, "a record names its node");
-            Invariant.Holds(policy.IsResident(node), "a node with a slot is resident in the policy");
+            Invariant.Holds(policy.IsResident(node) || area.Holds(node), "a node with a slot is resident in the policy or in the prefetch area");
             Invariant.Holds(Find(EntryRecord.Key(record), nodes[node].Tag) == node, "a resident is found by its key");
             Invariant.Holds(nodes[node].Weight == Weight(SizeClass.Of(EntryRecord.Length(record)), Large(record)), "a node weighs what its record takes");
             payload += Payload(record);
@@ -467,7 +511,7 @@ internal sealed partial class EntryStore
 
         Forsake(node, parts.KeepsLarge, freesSlot: slot != nodes[node].Slot);
         Place(node, slot, ref parts);
-        policy.Resize(node, Weight(sizeClass, parts.Large));
+        Resize(node, Weight(sizeClass, parts.Large));
         while (policy.IsOver && EvictOne())
         {
         }
@@ -537,21 +581,22 @@ internal sealed partial class EntryStore
     /// <returns>False where there is none.</returns>
     public bool EvictOne()
     {
-        if (pinned != NodeTable.None && Count == 1)
+        if (pinned != NodeTable.None && Count - area.Count == 1 && !area.Holds(pinned))
         {
-            return false; // Only the entry that is being rewritten is left.
+            return DropPrefetched(); // Of the policy's only the entry that is being rewritten is left.
         }
 
         var victim = policy.Evict();
         if (victim == NodeTable.None)
         {
-            return false;
+            return DropPrefetched();
         }
 
         FetchNextVictims();
         Debug.Assert(victim != pinned, "The policy spares the entry that is being rewritten.");
         Evictions++;
-        Announce(victim);
+        area.NoteEviction(nodes[victim].Tag);
+        Announce(victim, isUnused: false);
         ReleaseRecord(victim);
         if (nodes[victim].Home == 0)
         {
@@ -586,19 +631,25 @@ internal sealed partial class EntryStore
     private void EvictIsolated(int node)
     {
         Evictions++;
-        Announce(node);
-        policy.Remove(node);
+        var isUnused = TryLeaveArea(node);
+        Announce(node, isUnused);
+        if (!isUnused)
+        {
+            area.NoteEviction(nodes[node].Tag);
+            policy.Remove(node);
+        }
+
         Forsake(node, keepsLarge: false, freesSlot: false);
         Count--;
         Drop(node);
     }
 
-    private void Announce(int node)
+    private void Announce(int node, bool isUnused)
     {
         if (listener is not null)
         {
             var record = Record(node);
-            listener.Evicting(record, Large(record));
+            listener.Evicting(record, Large(record), isUnused);
         }
     }
 
@@ -693,7 +744,10 @@ internal sealed partial class EntryStore
 /// <summary>Is told of entries before they are evicted, while their record still lies.</summary>
 internal interface IEvictionListener
 {
-    void Evicting(ReadOnlySpan<byte> record, LargeValue? large);
+    /// <param name="record">The record.</param>
+    /// <param name="large">Its large value, or null.</param>
+    /// <param name="isUnused">Whether it was prefetched and never used.</param>
+    void Evicting(ReadOnlySpan<byte> record, LargeValue? large, bool isUnused);
 
     /// <summary>The record will mostly be the next one to be evicted.</summary>
     void EvictingSoon(ReadOnlySpan<byte> record);

@@ -24,7 +24,7 @@ public sealed partial class Partition
 
     /// <summary>Acts on gets of this partition's keys, from the first on and as many as the sink has room for, like <see cref="Execute"/> on each.</summary>
     /// <param name="input">Where the keys lie.</param>
-    /// <param name="keys">The keys; which were not found in memory is noted there.</param>
+    /// <param name="keys">The keys; what became of each is noted there.</param>
     /// <param name="now">The time.</param>
     /// <param name="sink">Takes the answers; it has room for the first.</param>
     /// <param name="ticket">What the sink knows the first by.</param>
@@ -43,6 +43,7 @@ public sealed partial class Partition
             var key = input.Slice(hint.Start, hint.Length);
             var tag = (hint.IndexHint & HintMarkBits) == hintMark ? (uint)hint.IndexHint : store.TagOf(key);
             var node = FindLive(key, tag);
+            LastAccess = AccessKind.Hit;
             if (node != NodeTable.None)
             {
                 if ((uint)hint.Hash < sampleBelow)
@@ -51,13 +52,14 @@ public sealed partial class Partition
                 }
 
                 Hit(node, sink, ticket + i);
-                continue;
+            }
+            else
+            {
+                hint.IndexHint = hintMark | tag;
+                ExecuteOnKey(hint.ToGet(input), sink, ticket + i);
             }
 
-            hint.IndexHint = hintMark | tag;
-            var before = WouldBeMisses;
-            ExecuteOnKey(hint.ToGet(input), sink, ticket + i);
-            hint.IsWouldBeMiss = WouldBeMisses != before;
+            hint.Access = LastAccess;
         }
 
         return keys.Length;

@@ -1,4 +1,5 @@
 using Levee.Eviction;
+using Levee.Learning;
 using Levee.Operations;
 
 namespace Levee.Partitions;
@@ -67,12 +68,14 @@ public sealed partial class Partition
         }
 
         // Whoever waits for the key has it now; what the load brings is not needed any more.
-        if (loads.Current(item.Entry.Key) is { } load)
+        if (loads.Current(item.Entry.Key, item.Entry.Hash) is { } load)
         {
             loads.End(load.Ticket);
             var key = load.Key;
+            Answer(load, PrefetchOutcome.Resident);
             foreach (var waiter in load.Waiters)
             {
+                LastAccess = waiter.Access;
                 ExecuteResolved(waiter.Operation, tag, FindLive(key, tag), waiter.Sink, waiter.Ticket);
             }
         }
@@ -101,10 +104,11 @@ public sealed partial class Partition
     {
         foreach (var load in loads.EndAll())
         {
+            Answer(load, PrefetchOutcome.Failed);
             foreach (var waiter in load.Waiters)
             {
                 var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
-                waiter.Sink.Answer(waiter.Ticket, new Answer(isRead ? Outcome.Miss : Outcome.Unavailable));
+                waiter.Sink.Answer(waiter.Ticket, new Answer(isRead ? Outcome.Miss : Outcome.Unavailable) { Access = waiter.Access });
             }
         }
     }
@@ -121,7 +125,8 @@ public sealed partial class Partition
         Target = store.Policy.ExactTarget,
         PayloadBytes = store.PayloadBytes,
         Policy = store.Policy.Name,
-        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home & EvictionPolicy.MaxLists), list.IsGhost, list.Count, list.Weight))],
+        // What was prefetched and not used yet goes along as an entry of no list.
+        Lists = [.. store.Policy.NodeLists.Select(static list => new HeaderList((byte)(list.Home % EvictionPolicy.OtherSide), list.IsGhost, list.Count, list.Weight)), new HeaderList(0, false, store.Area.Count, store.Area.Weight)],
         Tags = [.. tags.All],
     };
 

@@ -25,7 +25,7 @@ public sealed partial class Partition
         Advance(now);
         var tag = store.TagOf(key);
         var node = FindLive(key, tag);
-        var isLoading = loads.Current(key) is not null;
+        var isLoading = loads.Count > 0 && loads.Current(key, KeyHash.Of(key)) is not null;
         if (node == NodeTable.None)
         {
             var ghost = store.FindGhost(tag);
@@ -36,7 +36,8 @@ public sealed partial class Partition
         return new EntryExplanation
         {
             IsResident = true,
-            List = store.Policy.ListNameOf(node),
+            IsPrefetched = store.IsPrefetched(node),
+            List = store.IsPrefetched(node) ? "prefetched, not used yet" : store.Policy.ListNameOf(node),
             Version = view.Version,
             WrittenAt = view.WrittenAt,
             ExpiresAt = view.ExpiresAt,
@@ -73,7 +74,7 @@ public sealed partial class Partition
         clearedVersion = Math.Max(clearedVersion, version);
     }
 
-    void IEvictionListener.Evicting(ReadOnlySpan<byte> record, LargeValue? large)
+    void IEvictionListener.Evicting(ReadOnlySpan<byte> record, LargeValue? large, bool isUnused)
     {
         Debug.Assert(lower is not null, "Only who has tiers listens.");
         if (IsDead(record))
@@ -91,8 +92,10 @@ public sealed partial class Partition
 
         var routingHash = KeyHash.Of(parts.Key);
         NoteVoid(routingHash); // From here on the tiers have it, or it is lost.
-        if (!EntryRecord.HasLowerCopy(record) || parts.Expiry.SlidingMs > 0 || !lower!.Keep(routingHash))
+        var isKept = EntryRecord.HasLowerCopy(record) && (parts.Expiry.SlidingMs == 0 || isUnused) && lower!.Keep(routingHash);
+        if (!isKept && !(isUnused && EntryRecord.HasLowerCopy(record) && lower!.MayHold(routingHash)))
         {
+            // What was prefetched from a colder tier and not used has no reason to come to a warmer one.
             lower!.Demote(EntryOf(parts, routingHash));
         }
     }
@@ -105,48 +108,7 @@ public sealed partial class Partition
     private bool IsTrueAnywhere(scoped in TierEntry entry) =>
         entry.Version > clearedVersion && entry.ExpiresAt > clock && !tags.Covers(entry.Tags, entry.Version);
 
-    /// <summary>Whether a load brought an entry that is still true.</summary>
-    private bool IsAlive(PendingLoad load, scoped in LoadResult result) =>
-        result.Outcome == LoadOutcome.Found && !load.IsVoid && result.Entry.Version <= load.NewestShown && (result.IsFromSource ? IsTrueAnywhere(result.Entry) : IsTrue(result.Entry));
-
-    /// <summary>Whether a load left it open if there is an entry.</summary>
-    private static bool IsUnknown(PendingLoad load, scoped in LoadResult result) => result.Outcome == LoadOutcome.Failed && !load.IsVoid;
-
-    /// <summary>Starts a load, or marks the one that is under way, so that the entry is stored when it comes. Nobody waits.</summary>
-    private void Prefetch(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
-    {
-        var load = node == NodeTable.None ? loads.Current(operation.Key) : null;
-        if (load is null && node == NodeTable.None && MayLieElsewhere(operation.Hash))
-        {
-            load = BeginLoad(operation, isPrefetch: true);
-        }
-
-        if (load is not null)
-        {
-            load.IsPrefetch = true;
-        }
-
-        sink.Answer(ticket, new Answer(Outcome.Done, load is null ? 0 : 1));
-    }
-
-    /// <summary>Whether an entry that is not in memory may lie in the frozen copy that this partition is arriving from, or in a lower tier.</summary>
-    private bool MayLieElsewhere(ulong hash) => IsInSource(hash) || (lower is not null && lower.MayHold(hash));
-
-    private bool IsInSource(ulong hash) => arriving is not null && !arriving.IsVoid(hash);
-
-    private PendingLoad BeginLoad(scoped in Operation operation, bool isPrefetch)
-    {
-        var isFromSource = IsInSource(operation.Hash);
-        var load = loads.Begin(operation.Key, operation.Hash, isFromSource ? 0 : Math.Min(lower!.HoldsFromMs, clock), isFromSource);
-        effects.Add(new Effect(isFromSource ? EffectKind.LoadFromSource : EffectKind.Load, load.Ticket, load.Key, load.Hash) { IsPrefetch = isPrefetch });
-        return load;
-    }
-
-    /// <summary>An operation that may change the entry needs it here, and so does one that moves its expiry. Else it must have been asked for, and be worth it.</summary>
-    private bool IsWorthPromoting(PendingLoad load, scoped in LoadResult result) =>
-        load.HasWriter || load.IsPrefetch || (load.HasGet && (result.IsWanted || result.Entry.SlidingMs > 0 || store.Welcomes(store.TagOf(load.Key))));
-
-    private bool Promote(byte[] key, scoped in TierEntry entry)
+    private bool Promote(byte[] key, scoped in TierEntry entry, bool isAhead)
     {
         var parts = RecordParts.Of(entry);
         parts.Key = key;
@@ -156,7 +118,7 @@ public sealed partial class Partition
             return false;
         }
 
-        var node = Place(NodeTable.None, ref parts, store.TagOf(key));
+        var node = Place(NodeTable.None, ref parts, store.TagOf(key), isAhead);
         if (node == NodeTable.None)
         {
             return false;
@@ -170,7 +132,7 @@ public sealed partial class Partition
     private void AnswerFrom(scoped in TierEntry entry, byte[] key, Waiter waiter)
     {
         hits += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, ViewOf(entry, key)));
+        waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Hit, ViewOf(entry, key)) { Access = waiter.Access });
     }
 
     /// <summary>Deletes an entry for which there is no place in memory: nothing of it is needed here.</summary>

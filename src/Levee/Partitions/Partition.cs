@@ -101,10 +101,10 @@ public sealed partial class Partition : IEvictionListener
     public bool HasEffects => effects.Count > 0;
 
     /// <summary>
-    /// How many operations found no entry in memory that they could have used: gets that missed, and what had to wait for a load, looks without use aside. A host that compares it before and after
-    /// <see cref="Execute"/> learns what to tell a prefetcher.
+    /// What became of the last operation that <see cref="Execute"/> took, as a prefetcher is to be told: whether it found no entry in memory that it could have used (gets that missed, and what had to wait for a
+    /// load, looks without use aside), or one that had been prefetched and not used before.
     /// </summary>
-    public long WouldBeMisses { get; private set; }
+    public AccessKind LastAccess { get; private set; }
 
     /// <summary>Whether <see cref="Maintain"/> has urgent work: memory that is owed to others.</summary>
     public bool OwesMemory => store.IsOverdrawn || retired.Count > 0;
@@ -136,6 +136,7 @@ public sealed partial class Partition : IEvictionListener
     public void Execute(scoped in Operation operation, long now, IAnswerSink sink, long ticket)
     {
         Advance(now);
+        LastAccess = AccessKind.Hit;
         switch (operation.Kind)
         {
             case OperationKind.Scan:
@@ -154,66 +155,6 @@ public sealed partial class Partition : IEvictionListener
                 ExecuteOnKey(operation, sink, ticket);
                 return;
         }
-    }
-
-    /// <summary>Brings back the result of a <see cref="EffectKind.Load"/>: stores it unless the load was detached, then answers all who waited, in order.</summary>
-    /// <returns>Whether an entry was stored; false also where no load has this ticket.</returns>
-    public bool Complete(long ticket, scoped in LoadResult result, long now)
-    {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(result.Entry.Value.Length, Limits.MaxInlineBytes, nameof(result));
-        Advance(now);
-        var load = loads.End(ticket);
-        if (load is null)
-        {
-            return false;
-        }
-
-        var isFound = IsAlive(load, result);
-        if (result.Outcome == LoadOutcome.Found && !result.IsFromSource && !load.IsDetached && !IsTrue(result.Entry))
-        {
-            lower!.Forget(load.Hash);
-        }
-
-        var isPromoted = isFound && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry));
-        foreach (var waiter in load.Waiters)
-        {
-            var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
-            if (isRead && isFound && !isPromoted)
-            {
-                SampleUnplaced(waiter.Operation.Kind, load.Hash);
-                AnswerFrom(result.Entry, load.Key, waiter);
-            }
-            else if (isRead && (load.IsDetached || IsUnknown(load, result)))
-            {
-                misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-                SampleUnplaced(waiter.Operation.Kind, load.Hash);
-                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss));
-            }
-            else if (IsUnknown(load, result))
-            {
-                waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Unavailable));
-            }
-            else if (isFound && !isPromoted && waiter.Operation.Kind == OperationKind.Delete)
-            {
-                isFound = !TryDeleteBelow(result.Entry, load.Key, waiter);
-            }
-            else if (isFound && !isPromoted)
-            {
-                waiter.Sink.Answer(waiter.Ticket, Refuse());
-            }
-            else
-            {
-                var tag = store.TagOf(load.Key);
-                ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket);
-            }
-        }
-
-        if (load.IsDetached && isFound && load.Waiters.Count > 0)
-        {
-            listener?.Changed(load.Hash); // They were shown what a write had replaced, after that was told.
-        }
-
-        return isPromoted;
     }
 
     /// <summary>Recounts everything and throws where an invariant does not hold. For tests: O(n).</summary>
@@ -244,6 +185,12 @@ public sealed partial class Partition : IEvictionListener
         CapacityBytes = share.CapacityBytes,
         Policy = store.Policy.Name,
         Lists = store.Policy.Lists(EntryStore.WeightUnitBytes),
+        PrefetchedEntries = store.Area.Count,
+        PrefetchedBytes = store.Area.Weight * EntryStore.WeightUnitBytes,
+        PrefetchesLanded = store.Area.Landed,
+        PrefetchesUsed = store.Area.Used,
+        PrefetchesWasted = store.Area.Wasted,
+        PollutedMisses = store.Area.Pollution,
         TargetBytes = store.Policy.Target * EntryStore.WeightUnitBytes,
         Learning = Learning,
     };
@@ -260,55 +207,38 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        var tag = (operation.IndexHint & HintMarkBits) == hintMark ? (uint)operation.IndexHint : store.TagOf(operation.Key);
-        var node = FindLive(operation.Key, tag);
         if (operation.Kind == OperationKind.Prefetch)
         {
-            Prefetch(operation, node, sink, ticket);
+            Prefetch(operation, sink, ticket);
             return;
+        }
+
+        var tag = (operation.IndexHint & HintMarkBits) == hintMark ? (uint)operation.IndexHint : store.TagOf(operation.Key);
+        var node = FindLive(operation.Key, tag);
+        if (loads.UnnamedCount > 0)
+        {
+            MeetUnnamed(operation, node);
         }
 
         if (node == NodeTable.None)
         {
-            var mustWait = (lower is not null || arriving is not null || loads.Count > 0) && MustWait(operation, sink, ticket);
-            WouldBeMisses += operation.Kind == OperationKind.Get || (mustWait && operation.Kind != OperationKind.Peek) ? 1 : 0;
-            if (mustWait)
+            if ((lower is not null || arriving is not null || loads.Count > 0) && MustWait(operation, tag, sink, ticket))
             {
                 return;
             }
+
+            if (operation.Kind == OperationKind.Get)
+            {
+                NoteMiss(tag, isLate: false);
+            }
+        }
+        else if (operation.Kind > OperationKind.Peek && store.IsPrefetched(node) && NeedsEntry(operation) && !operation.IsAhead)
+        {
+            store.UsePrefetched(node);
+            LastAccess = AccessKind.PrefetchHit;
         }
 
         ExecuteResolved(operation, tag, node, sink, ticket);
-    }
-
-    /// <summary>Queues an operation on a key that is not resident and that must know what the lower tiers hold; starts the load where none is under way.</summary>
-    private bool MustWait(scoped in Operation operation, IAnswerSink sink, long ticket)
-    {
-        var load = loads.Current(operation.Key);
-        var needsEntry = operation.Kind != OperationKind.Set || operation.Condition != Condition.None || operation.KeepTtl || operation.ReturnsPrevious;
-        if (load is null)
-        {
-            if (!needsEntry || !MayLieElsewhere(operation.Hash))
-            {
-                return false;
-            }
-
-            load = BeginLoad(operation, isPrefetch: false);
-        }
-        else if (!needsEntry && !load.HasWriter)
-        {
-            loads.Detach(load, Math.Max(lastVersion, ((ulong)clock << 16) - 1)); // All versions before the write's.
-            if (load.IsVoid)
-            {
-                return false; // Cancelled already.
-            }
-
-            effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
-            return false;
-        }
-
-        load.Join(operation, sink, ticket);
-        return true;
     }
 
     /// <summary>Acts on an operation whose key is not, or no longer, to be asked for in a lower tier.</summary>
@@ -353,7 +283,7 @@ public sealed partial class Partition : IEvictionListener
         if (node == NodeTable.None)
         {
             misses++;
-            sink.Answer(ticket, new Answer(Outcome.Miss));
+            sink.Answer(ticket, new Answer(Outcome.Miss) { Access = LastAccess });
             return;
         }
 
@@ -363,14 +293,18 @@ public sealed partial class Partition : IEvictionListener
     private void Hit(int node, IAnswerSink sink, long ticket)
     {
         hits++;
-        store.Hit(node);
+        if (store.Hit(node))
+        {
+            LastAccess = AccessKind.PrefetchHit;
+        }
+
         var record = store.Record(node);
         if ((EntryRecord.TraitsOf(record) & EntryRecord.Traits.Sliding) != 0)
         {
             EntryRecord.SetExpiresAt(record, Slide(EntryRecord.Sliding(record), EntryRecord.SlidingCap(record)));
         }
 
-        sink.Answer(ticket, new Answer(Outcome.Hit, new EntryView(record, store.Large(record))));
+        sink.Answer(ticket, new Answer(Outcome.Hit, new EntryView(record, store.Large(record))) { Access = LastAccess });
     }
 
     private void Set(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
@@ -403,7 +337,7 @@ public sealed partial class Partition : IEvictionListener
             Tags = operation.Tags,
             Expiry = operation.KeepTtl && node != NodeTable.None ? Expiry.Of(store.Record(node)) : ExpiryOf(operation),
         };
-        Write(node, ref parts, operation.Hash, tag, sink, ticket);
+        Write(node, ref parts, operation.Hash, tag, sink, ticket, isAhead: operation.IsAhead);
     }
 
     private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
@@ -602,7 +536,9 @@ public sealed partial class Partition : IEvictionListener
         SampleClear();
         retiredEvictions += store.Evictions;
         retired.Enqueue(store);
+        var cleared = store.Area;
         store = NewStore();
+        store.Area.Follow(cleared);
         tags.Clear();
         EndArrival(ArrivalEnd.Cleared);
         clearedVersion = NextVersion();
@@ -697,7 +633,7 @@ public sealed partial class Partition : IEvictionListener
 
     private long Jitter(long maxMs) => maxMs <= 0 ? 0 : (long)(NextRandom() % (ulong)(maxMs + 1));
 
-    private void Write(int node, scoped ref RecordParts parts, ulong routingHash, uint tag, IAnswerSink sink, long ticket, long sum = 0)
+    private void Write(int node, scoped ref RecordParts parts, ulong routingHash, uint tag, IAnswerSink sink, long ticket, long sum = 0, bool isAhead = false)
     {
         if (parts.ContentType.Length > Limits.MaxContentTypeBytes || parts.Tags.Length > Limits.MaxPackedTagsBytes)
         {
@@ -720,7 +656,7 @@ public sealed partial class Partition : IEvictionListener
         }
 
         listener?.Changed(routingHash);
-        var placed = Place(node, ref parts, tag);
+        var placed = Place(node, ref parts, tag, isAhead);
         if (placed == NodeTable.None)
         {
             AnswerUnplaced(node, ref parts, sink, ticket, sum);
@@ -738,7 +674,7 @@ public sealed partial class Partition : IEvictionListener
 
     /// <summary>Adds or replaces a record. What a cleared cache still holds is given back as far as that is needed.</summary>
     /// <returns>The node, or <see cref="NodeTable.None"/> where no memory could be had.</returns>
-    private int Place(int node, scoped ref RecordParts parts, uint tag)
+    private int Place(int node, scoped ref RecordParts parts, uint tag, bool isAhead = false)
     {
         do
         {
@@ -747,7 +683,7 @@ public sealed partial class Partition : IEvictionListener
                 ReleaseRetired();
             }
 
-            var placed = node == NodeTable.None ? store.Add(ref parts, tag) : store.TryReplace(node, ref parts) ? node : NodeTable.None;
+            var placed = node != NodeTable.None ? store.TryReplace(node, ref parts) ? node : NodeTable.None : isAhead ? store.AddPrefetched(ref parts, tag) : store.Add(ref parts, tag);
             if (placed != NodeTable.None)
             {
                 return placed;

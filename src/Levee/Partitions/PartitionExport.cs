@@ -5,7 +5,7 @@ using Levee.Memory;
 namespace Levee.Partitions;
 
 /// <summary>
-/// Reads a frozen partition out in chunks: residents hottest first, from each of the policy's lists in proportion to its weight, then ghosts in the same way. A chunk is the same each time
+/// Reads a frozen partition out in chunks: residents hottest first, from each of the policy's lists in proportion to its weight, then what was prefetched and not used yet, then ghosts. A chunk is the same each time
 /// that it is read. The owner serialises calls; each takes well under a millisecond.
 /// </summary>
 internal sealed class PartitionExport
@@ -34,7 +34,7 @@ internal sealed class PartitionExport
         store = partition.Store;
         residents = [.. store.Policy.NodeLists.Where(static list => !list.IsGhost)];
         ghosts = [.. store.Policy.NodeLists.Where(static list => list.IsGhost)];
-        cursors = [Cursor.At(residents, isGhosts: false)];
+        cursors = [Cursor.At(residents, Stage.Residents)];
     }
 
     /// <summary>The chunk at a position.</summary>
@@ -70,13 +70,19 @@ internal sealed class PartitionExport
         {
             if (cursor.IsAtListsEnd)
             {
-                if (cursor.IsGhosts)
+                if (cursor.Stage == Stage.Residents)
+                {
+                    cursor = Cursor.At([store.Area.List], Stage.Prefetched);
+                    continue;
+                }
+
+                if (cursor.Stage == Stage.Ghosts)
                 {
                     cursor.IsAtEnd = true;
                 }
                 else
                 {
-                    cursor = Cursor.At(ghosts, isGhosts: true);
+                    cursor = Cursor.At(ghosts, Stage.Ghosts);
                 }
 
                 continue;
@@ -105,7 +111,7 @@ internal sealed class PartitionExport
     private bool TryWrite(ref MoveWriter writer, Cursor cursor)
     {
         var node = cursor.Node;
-        if (cursor.IsGhosts)
+        if (cursor.Stage == Stage.Ghosts)
         {
             if (writer.Left < MoveChunk.GhostBytes)
             {
@@ -173,6 +179,13 @@ internal sealed class PartitionExport
         return Partition.EntryOf(parts, KeyHash.Of(parts.Key));
     }
 
+    private enum Stage : byte
+    {
+        Residents,
+        Prefetched,
+        Ghosts,
+    }
+
     /// <summary>Where a chunk begins: at the node that comes next of each list, and what part each has given so far.</summary>
     private sealed class Cursor
     {
@@ -181,16 +194,16 @@ internal sealed class PartitionExport
         private readonly double[] weights;
         private int current;
 
-        private Cursor(int[] next, double[] given, double[] weights, bool isGhosts)
+        private Cursor(int[] next, double[] given, double[] weights, Stage stage)
         {
             this.next = next;
             this.given = given;
             this.weights = weights;
-            IsGhosts = isGhosts;
+            Stage = stage;
             Choose();
         }
 
-        public bool IsGhosts { get; }
+        public Stage Stage { get; }
 
         public bool IsAtEnd { get; set; }
 
@@ -202,10 +215,10 @@ internal sealed class PartitionExport
         /// <summary>The next node: of the list that has given the smallest part of what it weighs, the first of several.</summary>
         public int Node => current < 0 ? NodeTable.None : next[current];
 
-        public static Cursor At(NodeList[] lists, bool isGhosts) =>
-            new(Array.ConvertAll(lists, static list => list.MostRecent), new double[lists.Length], Array.ConvertAll(lists, static list => Math.Max(1.0, list.Weight)), isGhosts);
+        public static Cursor At(NodeList[] lists, Stage stage) =>
+            new(Array.ConvertAll(lists, static list => list.MostRecent), new double[lists.Length], Array.ConvertAll(lists, static list => Math.Max(1.0, list.Weight)), stage);
 
-        public Cursor Copy() => new([.. next], [.. given], weights, IsGhosts) { IsAtEnd = IsAtEnd, LargeOffset = LargeOffset };
+        public Cursor Copy() => new([.. next], [.. given], weights, Stage) { IsAtEnd = IsAtEnd, LargeOffset = LargeOffset };
 
         public void Pass(NodeTable nodes)
         {

@@ -13,8 +13,8 @@ namespace Levee.Partitions;
 /// </summary>
 internal sealed class PartitionHeader
 {
-    /// <summary>In the middle of a hand-over there are two policies.</summary>
-    private const int MostLists = 2 * EvictionPolicy.MaxLists;
+    /// <summary>In the middle of a hand-over there are two policies; and there is the prefetch area.</summary>
+    private const int MostLists = (2 * EvictionPolicy.MaxLists) + 1;
 
     /// <summary>The epoch of the owner that wrote it.</summary>
     public required long Epoch { get; init; }

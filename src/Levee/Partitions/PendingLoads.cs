@@ -1,3 +1,4 @@
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 
@@ -5,21 +6,17 @@ namespace Levee.Partitions;
 
 /// <summary>
 /// The loads of a partition that are under way, and who waits for each. One load per key at a time is current: who asks for the key joins it (single flight).
+/// A load that was begun by a hash alone takes the key of the first who asks for one with that hash.
 /// A write that need not know the entry detaches the load: its result still answers those who waited, and is not stored.
 /// </summary>
 internal sealed class PendingLoads
 {
     private readonly Dictionary<long, PendingLoad> byTicket = [];
-    private readonly Dictionary<byte[], PendingLoad> currentByKey = new(KeyComparer.Instance);
-    private readonly Dictionary<byte[], PendingLoad>.AlternateLookup<ReadOnlySpan<byte>> lookup;
+    private readonly Dictionary<ulong, PendingLoad> currentByHash = [];
     private long lastTicket;
 
     /// <param name="ticketsAbove">Tickets are above this.</param>
-    public PendingLoads(long ticketsAbove = 0)
-    {
-        lastTicket = ticketsAbove;
-        lookup = currentByKey.GetAlternateLookup<ReadOnlySpan<byte>>();
-    }
+    public PendingLoads(long ticketsAbove = 0) => lastTicket = ticketsAbove;
 
     /// <summary>Loads under way, detached ones included.</summary>
     public int Count => byTicket.Count;
@@ -27,20 +24,54 @@ internal sealed class PendingLoads
     /// <summary>Those of them that ask the frozen copy that the partition is arriving from.</summary>
     public int CountFromSource { get; private set; }
 
+    /// <summary>Current loads whose key is not known: each is the only one of its hash.</summary>
+    public int UnnamedCount { get; private set; }
+
     /// <summary>The current load of a key, or null.</summary>
-    public PendingLoad? Current(ReadOnlySpan<byte> key) =>
-        currentByKey.Count > 0 && lookup.TryGetValue(key, out var load) ? load : null;
+    public PendingLoad? Current(ReadOnlySpan<byte> key, ulong hash)
+    {
+        if (currentByHash.Count == 0 || !currentByHash.TryGetValue(hash, out var load))
+        {
+            return null;
+        }
+
+        while (load is not null && !(load.IsNamed && key.SequenceEqual(load.Key)))
+        {
+            load = load.NextOfHash;
+        }
+
+        return load;
+    }
+
+    /// <summary>The current load of whatever key has this hash, or null.</summary>
+    public PendingLoad? Unnamed(ulong hash) =>
+        UnnamedCount > 0 && currentByHash.TryGetValue(hash, out var load) && !load.IsNamed ? load : null;
+
+    /// <summary>Whether a key with this hash is being loaded.</summary>
+    public bool HasHash(ulong hash) => currentByHash.Count > 0 && currentByHash.ContainsKey(hash);
+
+    /// <summary>The load with a ticket, or null.</summary>
+    public PendingLoad? Find(long ticket) => byTicket.GetValueOrDefault(ticket);
+
+    /// <summary>Makes an unnamed load one of this key: somebody waits for it.</summary>
+    public void Name(PendingLoad load, ReadOnlySpan<byte> key)
+    {
+        load.Name(key.ToArray());
+        UnnamedCount--;
+    }
 
     /// <summary>Whatever the loads under way will bring was true at this clock or later; <see cref="long.MaxValue"/> where there are none.</summary>
     public long HoldsFromMs => byTicket.Count == 0 ? long.MaxValue : byTicket.Values.Min(static load => load.HoldsFromMs);
 
     /// <summary>Begins a load, of what lower tiers hold that was true at a clock or later.</summary>
-    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash, long holdsFromMs, bool isFromSource = false)
+    public PendingLoad Begin(ReadOnlySpan<byte> key, ulong hash, long holdsFromMs, bool isFromSource = false, bool isByHash = false, IAnswerSink? asker = null, long askerTicket = 0)
     {
-        var load = new PendingLoad(++lastTicket, key.ToArray(), hash, holdsFromMs) { IsFromSource = isFromSource };
+        var load = new PendingLoad(++lastTicket, isByHash ? [] : key.ToArray(), hash, holdsFromMs) { IsFromSource = isFromSource, IsByHash = isByHash, IsNamed = !isByHash, Asker = asker, AskerTicket = askerTicket };
         CountFromSource += isFromSource ? 1 : 0;
+        UnnamedCount += isByHash ? 1 : 0;
         byTicket.Add(load.Ticket, load);
-        currentByKey.Add(load.Key, load);
+        load.NextOfHash = currentByHash.GetValueOrDefault(hash);
+        currentByHash[hash] = load;
         return load;
     }
 
@@ -49,14 +80,14 @@ internal sealed class PendingLoads
     {
         load.IsDetached = true;
         load.NewestShown = version;
-        currentByKey.Remove(load.Key);
+        Unlink(load);
     }
 
     /// <summary>Makes the results of all current loads void. The loads stay current: what waits for them, and what comes, keeps its order.</summary>
     /// <returns>The loads that were not void before.</returns>
     public PendingLoad[] VoidAll()
     {
-        PendingLoad[] loads = [.. currentByKey.Values.Where(load => !load.IsVoid)];
+        PendingLoad[] loads = [.. byTicket.Values.Where(static load => !load.IsDetached && !load.IsVoid).OrderBy(static load => load.Ticket)];
         foreach (var load in loads)
         {
             load.IsVoid = true;
@@ -76,7 +107,7 @@ internal sealed class PendingLoads
 
         if (!load.IsDetached)
         {
-            currentByKey.Remove(load.Key);
+            Unlink(load);
         }
 
         CountFromSource -= load.IsFromSource ? 1 : 0;
@@ -88,29 +119,38 @@ internal sealed class PendingLoads
     {
         PendingLoad[] ended = [.. byTicket.Values.OrderBy(static load => load.Ticket)];
         byTicket.Clear();
-        currentByKey.Clear();
+        currentByHash.Clear();
         CountFromSource = 0;
+        UnnamedCount = 0;
         return ended;
     }
 
-    private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    /// <summary>A load is not current any more.</summary>
+    private void Unlink(PendingLoad load)
     {
-        public static readonly KeyComparer Instance = new();
-
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode(byte[] obj) => GetHashCode(obj.AsSpan());
-
-        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
-
-        public int GetHashCode(ReadOnlySpan<byte> alternate)
+        UnnamedCount -= load.IsNamed ? 0 : 1;
+        var first = currentByHash[load.Hash];
+        if (first == load)
         {
-            var hash = default(HashCode);
-            hash.AddBytes(alternate);
-            return hash.ToHashCode();
+            if (load.NextOfHash is { } next)
+            {
+                currentByHash[load.Hash] = next;
+            }
+            else
+            {
+                currentByHash.Remove(load.Hash);
+            }
+
+            return;
         }
 
-        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+        var before = first;
+        while (before.NextOfHash != load)
+        {
+            before = before.NextOfHash!;
+        }
+
+        before.NextOfHash = load.NextOfHash;
     }
 }
 
@@ -119,9 +159,19 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
 {
     public long Ticket { get; } = ticket;
 
-    public byte[] Key { get; } = key;
+    /// <summary>The key; of no meaning where it is not known (<see cref="IsNamed"/>).</summary>
+    public byte[] Key { get; private set; } = key;
 
     public ulong Hash { get; } = hash;
+
+    /// <summary>Whether the key was not known when the load began: what it brings may be another key's.</summary>
+    public bool IsByHash { get; init; }
+
+    /// <summary>Whether the key is known, from the start or since somebody waits.</summary>
+    public bool IsNamed { get; set; }
+
+    /// <summary>The next current load of the same hash.</summary>
+    public PendingLoad? NextOfHash { get; set; }
 
     /// <summary>Whether the frozen copy is asked, and not the tiers.</summary>
     public bool IsFromSource { get; init; }
@@ -141,6 +191,21 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
     /// <summary>Whether it was asked for ahead of a use: then the result is stored as if it were wanted.</summary>
     public bool IsPrefetch { get; set; }
 
+    /// <summary>Whether a prefetch began it, and no tier has been told yet that somebody waits.</summary>
+    public bool IsBehindOthers { get; set; }
+
+    /// <summary>Whether a prefetch began it.</summary>
+    public bool IsBegunAhead => Asker is not null;
+
+    /// <summary>Whether nobody wants what it brings yet: then it is kept apart.</summary>
+    public bool IsAhead => IsPrefetch && !HasGet && !HasWriter;
+
+    /// <summary>Who asked for it ahead of a use, and is told how it ended; null: nobody.</summary>
+    public IAnswerSink? Asker { get; init; }
+
+    /// <summary>What the asker knows it by.</summary>
+    public long AskerTicket { get; init; }
+
     public List<Waiter> Waiters { get; } = [];
 
     /// <summary>Whether somebody who waits may write: then a later write waits behind it.</summary>
@@ -149,9 +214,15 @@ internal sealed class PendingLoad(long ticket, byte[] key, ulong hash, long hold
     /// <summary>Whether somebody who waits uses the entry, and does not only look.</summary>
     public bool HasGet { get; private set; }
 
-    public void Join(scoped in Operation operation, IAnswerSink sink, long ticket)
+    public void Name(byte[] name)
     {
-        Waiters.Add(new Waiter(operation, sink, ticket));
+        Key = name;
+        IsNamed = true;
+    }
+
+    public void Join(scoped in Operation operation, IAnswerSink sink, long ticket, AccessKind access)
+    {
+        Waiters.Add(new Waiter(operation, sink, ticket) { Access = access });
         HasWriter |= operation.Kind is not (OperationKind.Get or OperationKind.Peek);
         HasGet |= operation.Kind == OperationKind.Get;
     }
@@ -172,6 +243,7 @@ internal sealed class Waiter
     private readonly bool keepTtl;
     private readonly bool returnsPrevious;
     private readonly bool requiresKind;
+    private readonly bool isAhead;
     private readonly uint flags;
     private readonly ulong hash;
     private readonly ulong version;
@@ -197,6 +269,7 @@ internal sealed class Waiter
         keepTtl = operation.KeepTtl;
         returnsPrevious = operation.ReturnsPrevious;
         requiresKind = operation.RequiresKind;
+        isAhead = operation.IsAhead;
         flags = operation.Flags;
         hash = operation.Hash;
         version = operation.Version;
@@ -208,6 +281,9 @@ internal sealed class Waiter
     }
 
     public IAnswerSink Sink { get; }
+
+    /// <summary>What became of it in memory.</summary>
+    public AccessKind Access { get; init; }
 
     public long Ticket { get; }
 
@@ -229,6 +305,7 @@ internal sealed class Waiter
         KeepTtl = keepTtl,
         ReturnsPrevious = returnsPrevious,
         RequiresKind = requiresKind,
+        IsAhead = isAhead,
         Condition = condition,
         ExpireCondition = expireCondition,
         Version = version,

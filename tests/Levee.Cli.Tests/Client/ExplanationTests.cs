@@ -26,6 +26,7 @@ public sealed class ExplanationTests
     [Theory]
     [InlineData("LRU", "in memory, on the policy's list LRU")]
     [InlineData("T1", "in memory, on ARC's recent list (T1): used once of late")]
+    [InlineData("prefetched", "in memory, because it was prefetched; it has not been used since, and leaves again unless it is used soon")]
     [InlineData("", "in memory")]
     public void A_list_has_a_name_that_says_something(string list, string line) => Assert.Equal(line, Explain(("in_memory", "1"), ("list", list)).First());
 

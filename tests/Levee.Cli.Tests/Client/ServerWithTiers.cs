@@ -19,12 +19,14 @@ internal sealed class ServerWithTiers : IAsyncDisposable
         cache = new LockHost(new CacheOptions { MemoryBytes = 32L << 20 }, TimeProvider.System, tier);
         second = new LockHost(new CacheOptions { Name = "second", MemoryBytes = CacheOptions.MinMemoryBytes }, TimeProvider.System);
         server = new LeveeServer(
-            new CacheCatalog([cache, second]),
+            new CacheCatalog([new DeferringHost(cache) { Defers = false, Prefetching = Prefetching }, second]),
             new ServerOptions { Resp = new IPEndPoint(IPAddress.Loopback, 0), Http = new IPEndPoint(IPAddress.Loopback, 0), MemoryBytes = 48L << 20, IoThreads = 1 },
             cache.Clock,
             TimeProvider.System,
             NullLoggerFactory.Instance);
     }
+
+    public FakePrefetching Prefetching { get; } = new();
 
     public int Port => server.RespEndPoint.Port;
 

@@ -49,6 +49,62 @@ public sealed class ReplayCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Prefetching_cuts_the_misses_of_a_loop_and_leaves_random_keys_alone()
+    {
+        var random = new Random(7);
+        var loop = Write("loop.txt", string.Concat(Enumerable.Range(0, 60_000).Select(i => $"user:{i % 3000}\n")));
+        var draws = Write("random.txt", string.Concat(Enumerable.Range(0, 60_000).Select(_ => $"{random.Next(4000):x}-{0x5eed:x}z\n")));
+        var (code, output, error) = await Run("replay", loop, draws, "--policy", "lru", "--entries", "1000", "--prefetch", "--json");
+        Assert.Equal((ExitCode.Ok, ""), (code, error));
+        using var json = JsonDocument.Parse(output);
+        var prefetched = json.RootElement.EnumerateArray().Select(row => row.GetProperty("prefetch")).ToArray();
+        Assert.Equal(0, json.RootElement[0].GetProperty("hits").GetInt64());
+        Assert.InRange(prefetched[0].GetProperty("misses_cut").GetDouble(), 0.8, 1);
+        Assert.InRange(prefetched[0].GetProperty("precision").GetDouble(), 0.8, 1);
+        Assert.Equal(4, prefetched[0].GetProperty("load_latency").GetInt32());
+        Assert.Equal(prefetched[0].GetProperty("hits").GetInt64(), (long)Math.Round(60_000 * prefetched[0].GetProperty("hit_ratio").GetDouble()));
+        Assert.InRange(prefetched[1].GetProperty("misses_cut").GetDouble(), -0.01, 0.01);
+        Assert.InRange(prefetched[1].GetProperty("extra_loads").GetDouble(), -0.01, 0.01);
+    }
+
+    [Fact]
+    public async Task What_was_never_requested_can_only_come_from_the_origin()
+    {
+        var scan = Write("scan.txt", string.Concat(Enumerable.Range(0, 20_000).Select(i => $"{i}\n")));
+        async Task<double> CutAsync(string source)
+        {
+            using var json = JsonDocument.Parse((await Run("replay", scan, "--policy", "arc", "--entries", "1000", "--prefetch", "--load-from", source, "--load-latency", "2", "--json")).Output);
+            return json.RootElement[0].GetProperty("prefetch").GetProperty("misses_cut").GetDouble();
+        }
+
+        Assert.Equal(0, await CutAsync("tiers"));
+        Assert.InRange(await CutAsync("origin"), 0.8, 1);
+    }
+
+    [Fact]
+    public async Task The_table_with_prefetching_has_a_row_per_capacity_and_policy()
+    {
+        var path = Write("loop.txt", "1\n2\n1\n2\n3\n1\n");
+        var (code, output, _) = await Run("replay", path, "--policy", "arc,lru", "--entries", "2,3", "--prefetch", "--load-latency", "7");
+        Assert.Equal(ExitCode.Ok, code);
+        Assert.Contains("loop.txt: 6 requests, a load takes 7 of them; in %", output);
+        Assert.Matches("entries +policy +hit ratio +prefetched +cut +precision +late +extra", output);
+        Assert.Matches(@"3 +lru +50\.00 +50\.00 +0\.00", output);
+    }
+
+    [Theory]
+    [InlineData("--prefetch and --bytes: prefetching is simulated in entries", "--bytes", "1mb")]
+    [InlineData("--prefetch cannot be combined with --policy opt", "--policy", "opt")]
+    [InlineData("--load-latency: '-1' is not allowed; allowed is 0 to 1000000.", "--load-latency", "-1")]
+    [InlineData("disk", "--load-from", "disk")]
+    public async Task What_cannot_be_simulated_is_refused(string message, params string[] options)
+    {
+        var (code, _, error) = await Run(["replay", "--demo", "--prefetch", .. options]);
+        Assert.Equal(ExitCode.Usage, code);
+        Assert.Contains(message, error);
+    }
+
+    [Fact]
     public async Task The_demo_needs_no_file_and_is_the_same_every_time()
     {
         var first = await Run("replay", "--demo", "--entries", "2000", "--policy", "arc,lru,opt", "--json");

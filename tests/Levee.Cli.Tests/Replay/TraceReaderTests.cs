@@ -131,6 +131,22 @@ public sealed class TraceReaderTests : IDisposable
 
     private Trace Read(string name, string text) => ReadFile(Write(name, Encoding.UTF8.GetBytes(text)));
 
+    [Fact]
+    public void Numbers_at_the_end_of_text_are_kept_where_they_are_asked_for()
+    {
+        var path = Path.Combine(folder.FullName, "texts.txt");
+        File.WriteAllText(path, string.Concat(Enumerable.Range(0, 10).Select(i => $"user:{i}\n")) + "user:8\nuser\n17\n5000000000\n007\n");
+        var trace = TraceReader.Read(path, keepsNumbers: true, cancellation: TestContext.Current.CancellationToken);
+        var keys = trace.Keys.ToArray();
+        var numbers = trace.Numbers.ToArray();
+        Assert.All(Enumerable.Range(3, 7), i => Assert.True(numbers[i] && (i == 3 || keys[i] == keys[i - 1] + 1)));
+        Assert.Equal((keys[8], true), (keys[10], numbers[10]));
+        Assert.Equal((17UL, true), (keys[12], numbers[12]));
+        Assert.Equal((false, false, false), (numbers[11], numbers[13], numbers[14]));
+        Assert.NotEqual(5_000_000_000UL, keys[13]);
+        Assert.True(TraceReader.Read(path, cancellation: TestContext.Current.CancellationToken).Numbers.IsEmpty);
+    }
+
     private static Trace ReadFile(string path) => TraceReader.Read(path, progress: null, cancellation: TestContext.Current.CancellationToken);
 
     private string Write(string name, byte[] content)

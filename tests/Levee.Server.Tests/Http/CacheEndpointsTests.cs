@@ -124,7 +124,7 @@ public sealed class CacheEndpointsTests : IAsyncLifetime
         [
             "get /caches", "get /caches/{cache}", "get /caches/{cache}/tiers", "get /caches/{cache}/explain", "get /caches/{cache}/keys", "delete /caches/{cache}/keys", "get /caches/{cache}/keys/{key}", "head /caches/{cache}/keys/{key}",
             "put /caches/{cache}/keys/{key}", "patch /caches/{cache}/keys/{key}", "delete /caches/{cache}/keys/{key}", "delete /caches/{cache}/tags/{tag}",
-            "post /caches/{cache}/get-many", "post /caches/{cache}/set-many", "post /caches/{cache}/delete-many", "get /metrics", "get /health", "get /health/live", "get /health/ready",
+            "post /caches/{cache}/get-many", "post /caches/{cache}/set-many", "post /caches/{cache}/delete-many", "post /caches/{cache}/prefetch", "get /caches/{cache}/prefetch", "patch /caches/{cache}/prefetch", "get /metrics", "get /health", "get /health/live", "get /health/ready",
         ];
         Assert.Equal(expected.Order(), routes.Keys.Order());
         Assert.All(routes.Values, operation => Assert.NotEmpty(operation.GetProperty("summary").GetString()!));

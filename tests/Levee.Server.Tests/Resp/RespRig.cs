@@ -112,6 +112,7 @@ internal sealed class RespClient : IWaker
     private readonly List<byte> input = [];
     private readonly List<byte> received = [];
     private int wakes;
+    private volatile TaskCompletionSource? woken;
     private bool hasNew;
 
     public RespClient(RespServer server, int number) => conversation = server.Accept(this, new IPEndPoint(IPAddress.Loopback, 40_000 + number));
@@ -235,7 +236,18 @@ internal sealed class RespClient : IWaker
         }
     }
 
-    public void Wake() => Interlocked.Increment(ref wakes);
+    public void Wake()
+    {
+        Interlocked.Increment(ref wakes);
+        woken?.TrySetResult();
+    }
+
+    /// <summary>Completes when an answer from another thread has come.</summary>
+    public Task WokenAsync()
+    {
+        woken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        return woken.Task;
+    }
 
     private void Consume()
     {

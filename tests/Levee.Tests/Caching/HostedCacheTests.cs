@@ -29,6 +29,23 @@ public sealed class HostedCacheTests : IAsyncDisposable
     public ValueTask DisposeAsync() => host.DisposeAsync();
 
     [Fact]
+    public async Task Hints_go_to_the_prefetcher_and_cost_nothing_where_there_is_none()
+    {
+        Assert.Equal(0, await cache.PrefetchAsync(["a", "b"], cancellationToken: Cancellation));
+        var prefetching = new FakePrefetching { Room = 3 };
+        deferring.Prefetching = prefetching;
+        Assert.Equal(2, await cache.PrefetchAsync(["a", "grün"], 9, Cancellation));
+        Assert.Equal(1, await cache.PrefetchAsync(["c", "d"], cancellationToken: Cancellation));
+        Assert.Equal([("a", 9), ("grün", 9), ("c", 5)], prefetching.Hints.Select(hint => (hint.Key, hint.Priority)));
+        Assert.All(prefetching.Hints, hint => Assert.Equal(Levee.Keys.KeyHash.Of(Encoding.UTF8.GetBytes(hint.Key)), hint.Hash));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await cache.PrefetchAsync(["a"], 10, Cancellation));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(async () => await cache.PrefetchAsync(["a"], -1, Cancellation));
+        await Assert.ThrowsAsync<ArgumentException>(async () => await cache.PrefetchAsync([new string('x', Limits.MaxKeyBytes + 1)], 0, Cancellation));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await cache.PrefetchAsync(["e"], 0, new CancellationToken(canceled: true)));
+        Assert.Equal(3, prefetching.Hints.Count);
+    }
+
+    [Fact]
     public async Task A_partition_that_does_not_answer_is_named_with_what_the_host_knows()
     {
         deferring.FailingKeys.Add("k");

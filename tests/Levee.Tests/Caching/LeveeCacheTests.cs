@@ -40,6 +40,36 @@ public sealed class LeveeCacheTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_is_hinted_comes_from_the_origin_and_only_where_there_is_no_entry()
+    {
+        var asked = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        await using var cache = new LeveeCache(
+            new CacheOptions { MemoryBytes = CacheOptions.MinMemoryBytes },
+            origin: (key, _) =>
+            {
+                asked.Enqueue(key.ToString());
+                return key.ToString() == "broken" ? throw new IOException("down") : new(key.ToString() == "absent" ? null : new OriginEntry("loaded"u8.ToArray(), default));
+            });
+        await cache.SetAsync("there", "written"u8.ToArray(), default, TestContext.Current.CancellationToken);
+        Assert.Equal(4, await cache.PrefetchAsync(["wanted", "there", "absent", "broken"], 9, TestContext.Current.CancellationToken));
+        PrefetchReport report;
+        do
+        {
+            report = await cache.Prefetching!.ReportAsync(10, TestContext.Current.CancellationToken);
+        }
+        while (report.Waiting + report.InFlight > 0);
+
+        Assert.Equal("loaded"u8.ToArray(), await cache.GetAsync("wanted", TestContext.Current.CancellationToken));
+        Assert.Equal("written"u8.ToArray(), await cache.GetAsync("there", TestContext.Current.CancellationToken));
+        Assert.Null(await cache.GetAsync("absent", TestContext.Current.CancellationToken));
+        Assert.Equal(["absent", "broken", "wanted"], asked.Order());
+        Assert.Equal((4L, 1L, 1L), (report.Hints, report.FromOrigin, report.OriginFailures));
+        await using var without = new LeveeCache(new CacheOptions { MemoryBytes = CacheOptions.MinMemoryBytes });
+        Assert.Null(without.Prefetching);
+        Assert.Equal(0, await without.PrefetchAsync(["wanted"], cancellationToken: TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public void A_miss_has_length_zero_and_a_small_buffer_learns_what_is_needed()
     {
         Assert.False(cache.TryGet("key", new byte[5], out var length));

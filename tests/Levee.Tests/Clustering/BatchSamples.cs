@@ -149,6 +149,7 @@ internal static class Operations
         operation.KeepTtl = random.Next(2) == 0;
         operation.ReturnsPrevious = random.Next(2) == 0;
         operation.Condition = (Condition)random.Next(4);
+        operation.IsAhead = random.Next(3) == 0;
         operation.ExpireCondition = (ExpireCondition)random.Next(16);
         operation.Version = (ulong)random.NextInt64() * (ulong)random.Next(2);
         operation.Number = random.Next(2) * random.NextInt64(long.MinValue, long.MaxValue);
@@ -158,7 +159,7 @@ internal static class Operations
 
     public static string Text(Operation o) =>
         string.Join(' ', o.Kind, Convert.ToHexString(o.Key), o.Hash, o.Partition, Convert.ToHexString(o.Value), o.EntryKind, o.RequiresKind, o.Flags, Convert.ToHexString(o.ContentType), Convert.ToHexString(o.Tags), o.ExpiresAt,
-            o.SlidingMs, o.JitterMs, o.KeepTtl, o.ReturnsPrevious, o.Condition, o.ExpireCondition, o.Version, o.Number, BitConverter.DoubleToInt64Bits(o.Addend), o.Count, o.SkipsValue);
+            o.SlidingMs, o.JitterMs, o.KeepTtl, o.ReturnsPrevious, o.Condition, o.ExpireCondition, o.Version, o.Number, BitConverter.DoubleToInt64Bits(o.Addend), o.Count, o.SkipsValue, o.IsAhead);
 
     public static byte[] Packed(scoped in Operation operation)
     {

@@ -88,9 +88,9 @@ public sealed class GdsfPolicyTests
         {
             using var owner = new PolicyOwner("gdsf", 10, cost);
             var gdsf = (GdsfPolicy)owner.Policy;
-            Assert.Equal(0, gdsf.ClassOf(1, Node.MaxWeight));
-            Assert.Equal(30, gdsf.ClassOf(GdsfPolicy.MaxFrequency, 1));
-            Assert.Equal(2, gdsf.NodeLists.Count(list => list.Home is 1 or 31));
+            Assert.Equal(0, gdsf.ClassFor(1, gdsf.ValueFor(Node.MaxWeight)));
+            Assert.Equal(EvictionPolicy.MaxLists - 1, gdsf.ClassFor(GdsfPolicy.MaxFrequency, gdsf.ValueFor(1)));
+            Assert.Equal(2, gdsf.NodeLists.Count(list => list.Home is 1 or EvictionPolicy.MaxLists));
         }
     }
 
@@ -114,6 +114,25 @@ public sealed class GdsfPolicyTests
 
         Assert.True(model.Age > System.Numerics.BigInteger.Pow(2, 48), "The run must be long enough.");
         Assert.Equal(model.Evicted.Select(key => $"{key}!"), owner.Evicted);
+    }
+
+    [Fact]
+    public void What_another_policy_hands_over_comes_at_the_cold_end_of_what_was_used_as_often()
+    {
+        using var owner = new PolicyOwner("gdsf", 100);
+        owner.Access(1, 4);
+        owner.Access(2, 4);
+        owner.Access(2);
+        owner.Import(3, 4, isHot: true);
+        owner.Import(4, 4, isHot: false);
+        owner.CheckInvariants();
+        Assert.Equal((true, false, true, false), (owner.IsHot(2), owner.IsHot(1), owner.IsHot(3), owner.IsHot(4)));
+        for (var i = 0; i < 4; i++)
+        {
+            owner.Evict();
+        }
+
+        Assert.Equal(["4!", "1!", "3!", "2!"], owner.Evicted);
     }
 
     [Fact]
@@ -190,7 +209,7 @@ public sealed class GdsfPolicyTests
                     owner.Evict();
                     break;
                 case 7 when !model.IsResident(key):
-                    var home = (byte)random.Next(1, 32);
+                    var home = (byte)(model.ClassOf(random.Next(1, GdsfPolicy.MaxFrequency + 1), weight) + 1);
                     Assert.Equal(model.TryImport(key, home, weight), owner.TryImport(key, home, weight));
                     break;
                 case 8 when random.Next(4) == 0:

@@ -142,6 +142,33 @@ public sealed class LirsPolicyTests
     }
 
     [Fact]
+    public void What_another_policy_hands_over_comes_at_the_cold_end_of_its_kind()
+    {
+        using var owner = new PolicyOwner("lirs", 4);
+        Access(owner, 1, 2);
+        owner.Import(3, 1, isHot: true);
+        owner.Import(4, 1, isHot: false);
+        AssertLists(owner, lir: [3, 1, 2], queue: [4], ghosts: []);
+        Assert.Equal((true, false), (owner.IsHot(3), owner.IsHot(4)));
+
+        // It was not used here, so one use is not enough.
+        Access(owner, 4);
+        AssertLists(owner, lir: [3, 1, 2], queue: [4], ghosts: []);
+        Access(owner, 4);
+        AssertLists(owner, lir: [1, 2, 4], queue: [3], ghosts: []);
+    }
+
+    [Fact]
+    public void What_another_policy_hands_over_fills_lir_first()
+    {
+        using var owner = new PolicyOwner("lirs", 10);
+        Access(owner, 1, 2);
+        owner.Import(3, 1, isHot: false);
+        owner.Import(4, 1, isHot: true);
+        AssertLists(owner, lir: [4, 3, 1, 2], queue: [], ghosts: []);
+    }
+
+    [Fact]
     public void Random_weighted_operations_agree_with_the_paper_list_by_list()
     {
         Dictionary<string, int> reached = [];

@@ -227,11 +227,6 @@ internal sealed class TinyLfuModel : IDisposable
         if (granted <= 0 && Weigh(W) + arriving > (long)U && candidates.Count > 0)
         {
             var x = candidates[0];
-            if (W[0] != x)
-            {
-                Reach("resized entry spared");
-            }
-
             W.Remove(x);
             if (IsLetIn(x))
             {
@@ -259,6 +254,8 @@ internal sealed class TinyLfuModel : IDisposable
                     granted -= weights[x];
                     return;
                 }
+
+                Reach("resized entry spared");
             }
         }
 

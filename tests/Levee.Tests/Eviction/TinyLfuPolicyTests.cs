@@ -155,9 +155,11 @@ public sealed class TinyLfuPolicyTests
         var share = new PageShare(arena, 1 << 20);
         var nodes = new NodeTable(share);
         var policy = Policies.Create("w-tinylfu", nodes, 100);
+        Assert.True(policy.NeedsPage);
         var node = nodes.TryAllocate();
         policy.Arrive(node, 1);
         policy.Admit(node);
+        Assert.False(policy.NeedsPage);
         Assert.Equal(PageArena.PageBytes, policy.HeldBytes);
         Assert.Equal(policy.HeldBytes + nodes.HeldBytes, share.HeldBytes);
         policy.Release();

@@ -1,4 +1,5 @@
 using Levee.Learning;
+using Levee.Operations;
 using Xunit;
 
 namespace Levee.Tests.Learning;

@@ -14,6 +14,8 @@ public sealed class CapacityTests
     [InlineData("lru")]
     [InlineData("s3-fifo")]
     [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void Invariants_hold_after_every_slice(string policy)
     {
         const long Most = 24L << 20;

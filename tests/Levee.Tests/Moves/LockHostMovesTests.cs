@@ -157,7 +157,6 @@ public sealed class LockHostMovesTests
         Fill(host, 80_000, 1000, sink);
         Assert.InRange(host.HeldBytes, 50L << 20, 64L << 20);
         host.CheckInvariants();
-        Assert.Throws<ArgumentException>(() => host.Configure(host.Options with { Policy = "lru" }));
         Assert.Throws<ArgumentException>(() => host.Configure(host.Options with { Partitions = 4 }));
         Assert.Throws<ArgumentException>(() => host.Configure(host.Options with { Name = "other" }));
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Levee.Eviction;
 using Levee.Hosting;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
@@ -382,7 +383,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
         switch (random.Next(1000))
         {
             case < 310: Submit(TestBed.On(key, OperationKind.Get), key); break;
-            case < 350: Submit(TestBed.On(key, OperationKind.Prefetch), key); break;
+            case < 350: Prefetch(key); break;
             case < 400: Submit(TestBed.On(key, OperationKind.Peek), key); break;
             case < 700: Set(key); break;
             case < 770: Delete(key); break;
@@ -392,6 +393,13 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             case < 997: RemoveByTag(TagNames[random.Next(3)]); break;
             default: Submit(new Operation { Kind = OperationKind.Clear, Partition = random.Next(PartitionCount) }, ""); break;
         }
+    }
+
+    private void Prefetch(string key)
+    {
+        var operation = TestBed.On(key, OperationKind.Prefetch);
+        operation.Key = random.Next(3) == 0 ? [] : operation.Key;
+        Submit(operation, key);
     }
 
     private void Set(string key)
@@ -521,7 +529,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
                 ForgetWhere(operation.Partition, static _ => true);
                 return;
             case Outcome.Done when operation.Kind == OperationKind.Prefetch:
-                Reach("prefetch that loads", (int)answer.Number);
+                Reach("prefetch that loads", answer.Number == (long)PrefetchOutcome.Promoted ? 1 : 0);
                 return;
             case Outcome.Done:
                 var packed = Encoding.Latin1.GetString(TestBed.Pack(operation.TagName));

@@ -56,6 +56,35 @@ public sealed class PolicyStateTests
         arrived.CheckInvariants();
     }
 
+    [Fact]
+    public void What_was_prefetched_and_not_used_goes_along_as_the_coldest()
+    {
+        using var arena = new PageArena(4 * Share);
+        var larges = new LargeValueStore(arena, 1 << 20);
+        var options = new PartitionOptions { Seed = 1, MaxValueBytes = 256 * 1024 };
+        var moved = New(arena, options);
+        var sink = new CopyingSink();
+        for (var i = 0; i < 100; i++)
+        {
+            var set = TestBed.On($"k{i}", OperationKind.Set);
+            set.Value = "1"u8;
+            set.Condition = Condition.IfAbsent;
+            set.IsAhead = i >= 60;
+            moved.Execute(set, now, sink, i);
+        }
+
+        Assert.Equal((100, 40), (moved.GetStatistics().Entries, moved.GetStatistics().PrefetchedEntries));
+        var header = PartitionHeader.Read(moved.Header(7).Write());
+        Assert.Equal(100, header.Entries);
+        var arrived = new Partition(new PageShare(arena, Share), options with { Seed = 99, Arriving = header });
+        var outcomes = MovedState.Pull(moved, arrived, larges, now);
+        Assert.Equal(100, outcomes[ImportOutcome.Stored]);
+        arrived.CheckInvariants();
+        Assert.Equal((100, 0), (arrived.GetStatistics().Entries, arrived.GetStatistics().PrefetchedEntries));
+        var recent = arrived.Store.Policy.NodeLists[0].ToArray().Select(node => int.Parse(System.Text.Encoding.UTF8.GetString(EntryRecord.Key(arrived.Store.Record(node)))[1..], System.Globalization.CultureInfo.InvariantCulture));
+        Assert.All(recent.Take(40), static number => Assert.True(number >= 60));
+    }
+
     private static Partition New(PageArena arena, PartitionOptions options)
     {
         var partition = new Partition(new PageShare(arena, Share), options);

@@ -16,6 +16,8 @@ public sealed class PartitionChurnTests
     [InlineData("lru")]
     [InlineData("s3-fifo")]
     [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
     public void No_size_is_starved_by_those_that_were_there_before(string policy)
     {
         using var bed = new TestBed(Capacity, Reserve, new() { Policy = policy, Seed = 1, MaxValueBytes = 512 * 1024 });

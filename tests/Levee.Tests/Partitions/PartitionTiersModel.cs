@@ -2,7 +2,9 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Levee.Eviction;
 using Levee.Keys;
+using Levee.Learning;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
@@ -38,7 +40,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
     private PageShare share = null!;
     private byte[] scanScratch = new byte[1024];
     private long scanPosition;
-    private long prefetched;
+    private PrefetchOutcome prefetched;
     private ulong? shownOld;
     private ulong lastVersion;
     private long ticket;
@@ -60,7 +62,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
             IsUnknown = random.Next(4) == 0,
             IsWanted = random.Next(2) == 0,
         };
-        options = new PartitionOptions { Policy = seed % 4 == 0 ? "lru" : "arc", Seed = (ulong)seed, MaxValueBytes = 96 * 1024, WritesThrough = isThrough };
+        options = new PartitionOptions { Policy = seed % 3 == 0 ? Policies.Names[seed / 3 % Policies.Names.Count] : "arc", Seed = (ulong)seed, MaxValueBytes = 96 * 1024, WritesThrough = isThrough };
         Open();
     }
 
@@ -88,8 +90,15 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
             Act(random.Next(1000));
             if (Tier.Pending.Count > 0 && random.Next(3) == 0)
             {
-                var fails = loses && random.Next(12) == 0;
-                Tier.Complete(random.Next(Tier.Pending.Count), fails);
+                var which = random.Next(Tier.Pending.Count);
+                if (Tier.Pending[which].IsPrefetch && random.Next(4) == 0)
+                {
+                    Tier.Drop(which);
+                }
+                else
+                {
+                    Tier.Complete(which, loses && random.Next(12) == 0);
+                }
             }
 
             if (random.Next(40) == 0)
@@ -102,7 +111,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
                 Partition.Maintain(now);
             }
 
-            if (step % 400 == 0)
+            if (step % 40 == 0)
             {
                 Partition.CheckInvariants();
             }
@@ -184,6 +193,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         Tier.Attach(this);
         Tier.Reserve(now + 2000);
         Partition = new Partition(share, options, Tier, listener: this);
+        Partition.SetPrefetching(notesPollution: Seed % 3 > 0, maxEntries: Seed % 5 == 0 ? 2 : int.MaxValue);
     }
 
     /// <summary>The process dies and another takes over, whose wall clock may be behind.</summary>
@@ -252,7 +262,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         {
             case < 330: Submit(TestBed.On(key, OperationKind.Get), key); break;
             case < 370: Submit(TestBed.On(key, OperationKind.Peek), key); break;
-            case < 390: Prefetch(key); break;
+            case < 390: Prefetch(key, random.Next(3) == 0); break;
             case < 680: Set(key); break;
             case < 750: Delete(key); break;
             case < 830: Expire(key); break;
@@ -272,6 +282,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         operation.Version = operation.Condition == Condition.IfVersion && random.Next(4) > 0 && model.TryGetValue(key, out var known) ? known.Version : 1;
         operation.KeepTtl = random.Next(10) == 0;
         operation.ReturnsPrevious = random.Next(10) == 0;
+        operation.IsAhead = operation.Condition == Condition.IfAbsent && !operation.ReturnsPrevious && random.Next(2) == 0;
         operation.Flags = random.Next(4) == 0 ? (uint)random.Next() : 0;
         operation.ContentType = random.Next(5) == 0 ? "text/plain"u8 : default;
         operation.Tags = random.Next(3) == 0 ? TestBed.Pack(TagNames[random.Next(3)]) : default;
@@ -302,19 +313,41 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         return value;
     }
 
-    /// <summary>Answers at once, counts as nothing, and says if a load is under way; what it brings is checked by whoever reads the key next.</summary>
-    private void Prefetch(string key)
+    /// <summary>Counts as nothing; is answered at once where there is nothing to load, else when the load ends. What it brings is checked by whoever reads the key next.</summary>
+    private void Prefetch(string key, bool isByHash)
     {
         var before = Partition.GetStatistics();
-        var wouldBeMisses = Partition.WouldBeMisses;
-        var explained = Partition.Explain(Encoding.UTF8.GetBytes(key), now);
-        var mayHold = Tier.MayHold(KeyHash.Of(Encoding.UTF8.GetBytes(key)));
-        prefetched = -1;
-        Submit(TestBed.On(key, OperationKind.Prefetch), key);
+        var operation = TestBed.On(key, OperationKind.Prefetch);
+        var explained = Partition.Explain(operation.Key, now);
+        var isLoading = explained.IsLoading || IsLoadingAhead(operation.Hash);
+        var mayHold = Tier.MayHold(operation.Hash);
+        operation.Key = isByHash ? [] : operation.Key;
+        Submit(operation, key);
         var after = Partition.GetStatistics();
-        Check(prefetched == (explained.IsLoading || (!explained.IsResident && mayHold) ? 1 : 0), $"{key}: prefetch says {prefetched}, and it was {explained}");
-        Check((before.Hits, before.Misses, wouldBeMisses) == (after.Hits, after.Misses, Partition.WouldBeMisses), $"{key}: a prefetch counts as a use");
-        Reach($"prefetch {prefetched}{(explained.IsLoading ? " joins" : "")}");
+        var isAsked = asked.TryGetValue(ticket, out var waiting);
+        var atOnce = !isByHash && explained.IsResident ? PrefetchOutcome.Resident : isLoading ? PrefetchOutcome.Resident : mayHold ? default(PrefetchOutcome?) : PrefetchOutcome.Absent;
+        Check(atOnce is null || prefetched == atOnce, $"{key}: prefetch says {prefetched} at once, not {atOnce}; it was {explained}");
+        Check(!isAsked || atOnce is null, $"{key}: a prefetch waits, and it was {explained}");
+        Check((before.Hits, before.Misses) == (after.Hits, after.Misses) && Partition.LastAccess == AccessKind.Hit, $"{key}: a prefetch counts as a use");
+        Reach($"prefetch {(isByHash ? "by hash " : "")}{(isAsked ? "waits" : prefetched)}{(isLoading ? " joins" : "")}");
+    }
+
+    private bool IsLoadingAhead(ulong hash) => asked.Values.Any(waiting => waiting.Kind == OperationKind.Prefetch && waiting.Hash == hash && !waiting.IsOvertaken);
+
+    /// <summary>What a host is told of an operation, from where its entry was.</summary>
+    private void CheckAccess(scoped in Operation operation, EntryExplanation explained, bool isLate)
+    {
+        if (operation.Kind is OperationKind.Peek || operation.IsAhead)
+        {
+            Check(Partition.LastAccess == AccessKind.Hit, $"a look at {explained} is told as {Partition.LastAccess}");
+        }
+        else if (operation.Kind == OperationKind.Get)
+        {
+            var access = Partition.LastAccess == AccessKind.PollutedMiss ? AccessKind.Miss : Partition.LastAccess;
+            var expected = explained.IsPrefetched ? AccessKind.PrefetchHit : explained.IsResident ? AccessKind.Hit : isLate ? AccessKind.Late : AccessKind.Miss;
+            Check(access == expected, $"a get of {explained} is told as {access}, not {expected}");
+            Reach($"access {Partition.LastAccess}");
+        }
     }
 
     private void Delete(string key)
@@ -425,7 +458,18 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
             }
         }
 
+        var explained = operation.Kind is OperationKind.Get or OperationKind.Peek ? Partition.Explain(operation.Key, now) : new EntryExplanation();
+        var isLate = explained.IsLoading ? IsLoadingAhead(operation.Hash) : !explained.IsResident && Tier.MayHold(operation.Hash) && IsLoadingAhead(operation.Hash);
         Partition.Execute(operation, now, this, ticket);
+        CheckAccess(operation, explained, isLate);
+        if (operation.Kind is not (OperationKind.Get or OperationKind.Peek or OperationKind.Prefetch))
+        {
+            foreach (var (_, ahead) in asked.Where(pair => pair.Value.Kind == OperationKind.Prefetch && pair.Value.Hash == submitted.Hash))
+            {
+                ahead.IsOvertaken |= !Partition.Explain(operation.Key, now).IsLoading;
+            }
+        }
+
         submitted.HasWaited = true;
         RunEffects();
         if (isBlind && asked.ContainsKey(ticket))
@@ -466,8 +510,9 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
                 Read(operation, answer);
                 break;
             case OperationKind.Prefetch:
-                Check(answer.Outcome == Outcome.Done && !operation.HasWaited, $"{key}: a prefetch {answer.Outcome}");
-                prefetched = answer.Number;
+                Check(answer.Outcome == Outcome.Done, $"{key}: a prefetch {answer.Outcome}");
+                prefetched = (PrefetchOutcome)answer.Number;
+                Reach($"prefetch ended {prefetched}");
                 break;
             case OperationKind.Scan:
                 scanPosition = answer.Number;

@@ -175,7 +175,7 @@ internal static class ServerCommands
 
         if (sections.Count == 0 || sections.Overlaps(["all", "default", "everything"]))
         {
-            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee", "tiers"]);
+            sections.UnionWith(["server", "clients", "memory", "persistence", "stats", "replication", "cpu", "cluster", "keyspace", "levee", "tiers", "prefetch"]);
         }
 
         c.RunSteps(InfoAsync(c, sections));
@@ -186,11 +186,16 @@ internal static class ServerCommands
     {
         var caches = new List<(string Name, PartitionStatistics Statistics)>();
         var tiers = new List<(string Name, object Value)>();
+        var prefetch = new List<(string Name, object Value)>();
         foreach (var cache in c.Server.Catalog.Caches)
         {
             caches.Add((cache.Name, await StatisticsAsync(c, cache)));
             tiers.AddRange((await TierCommands.StatisticsAsync(c, cache)).SelectMany((tier, i) =>
                 TierFields.Of(tier).Select(field => ($"{cache.Name}_tier{i}_{field.Name}", field.Value))));
+            if (sections.Contains("prefetch") && await PrefetchCommands.ReportAsync(c, cache) is { } report)
+            {
+                prefetch.AddRange(Prefetch(cache.Name, report));
+            }
         }
 
         var sum = caches.Aggregate(new PartitionStatistics(), (total, cache) => total + cache.Statistics);
@@ -237,6 +242,7 @@ internal static class ServerCommands
         }
 
         Section(text, sections, "tiers", tiers);
+        Section(text, sections, "prefetch", prefetch);
 
         ReplyFormatter.WriteBulk(c.Output, text.ToString());
     }
@@ -283,6 +289,10 @@ internal static class ServerCommands
             yield return ($"auto_hit_ratio_at_{size.Factor.ToString(CultureInfo.InvariantCulture)}_times_the_memory", size.HitRatio.ToString("F4", CultureInfo.InvariantCulture));
         }
     }
+
+    private static IEnumerable<(string Name, object Value)> Prefetch(string name, PrefetchReport report) =>
+        PrefetchFields.Of(report).Select(field => ($"{name}_{field.Name}", field.Value)).Concat(
+            (report.Learnt?.Buckets ?? []).SelectMany((bucket, i) => PrefetchFields.Of(bucket).Select(field => ($"{name}_bucket{i}_{field.Name}", field.Value))));
 
     private static void Section(StringBuilder text, HashSet<string> wanted, string name, params IReadOnlyList<(string Name, object Value)> fields)
     {

@@ -59,18 +59,7 @@ internal static class TierCommands
         foreach (var (name, value) in fields)
         {
             ReplyFormatter.WriteBulk(c.Output, name);
-            switch (value)
-            {
-                case long number:
-                    ReplyFormatter.WriteInteger(c.Output, number);
-                    break;
-                case double number:
-                    ReplyFormatter.WriteDouble(c.Output, number, c.Version);
-                    break;
-                default:
-                    ReplyFormatter.WriteBulk(c.Output, (string)value);
-                    break;
-            }
+            ReplyFormatter.WriteValue(c.Output, value, c.Version);
         }
     }
 }

@@ -1,4 +1,4 @@
-namespace Levee.Learning;
+namespace Levee.Operations;
 
 /// <summary>A cache's prefetcher at a moment.</summary>
 public sealed record PrefetchReport
@@ -21,6 +21,12 @@ public sealed record PrefetchReport
     /// <summary>Hints and predictions that found the queue full.</summary>
     public long Dropped { get; init; }
 
+    /// <summary>Predictions that were not loaded, as they had waited too long, or nobody predicts any more.</summary>
+    public long Stale { get; init; }
+
+    /// <summary>Hints and predictions that waited already.</summary>
+    public long Duplicates { get; init; }
+
     /// <summary>Loads that were asked for, by hints and predictions.</summary>
     public long Asked { get; init; }
 
@@ -29,6 +35,12 @@ public sealed record PrefetchReport
 
     /// <summary>Entries that were loaded from the origin, of those.</summary>
     public long FromOrigin { get; init; }
+
+    /// <summary>Loads from the origin that ended with an exception.</summary>
+    public long OriginFailures { get; init; }
+
+    /// <summary>Keys that no tier has and that the origin was not asked for, as it had as many loads under way as it may have.</summary>
+    public long OriginSkips { get; init; }
 
     /// <summary>Loads that failed.</summary>
     public long Failed { get; init; }

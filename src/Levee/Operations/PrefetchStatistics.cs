@@ -1,9 +1,9 @@
-namespace Levee.Learning;
+namespace Levee.Operations;
 
 /// <summary>What a prefetcher knows and did. Counts are since its start.</summary>
 public sealed record PrefetchStatistics
 {
-    /// <summary>The confidence buckets, in the order of <see cref="Prediction.Bucket"/>.</summary>
+    /// <summary>The confidence buckets, in the order of <see cref="Learning.Prediction.Bucket"/>.</summary>
     public required IReadOnlyList<PrefetchBucket> Buckets { get; init; }
 
     /// <summary>Accesses that found nothing in memory, or only what a prefetch had brought there.</summary>
