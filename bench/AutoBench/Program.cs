@@ -6,6 +6,7 @@ using Levee.Learning;
 // What "auto" makes of traces beside its candidates, cell by cell: a cell is a trace and a capacity in entries.
 // Usage: AutoBench <folder of traces> <csv with columns trace,size or the word "tenths"> [trace ...]
 // Results of the candidates alone do not change from run to run; AUTOBENCH_CACHE names a file that keeps them.
+double[] parts = [0.001, 0.01, 0.05, 0.1, 0.2];
 string[] candidates = ["arc", "s3-fifo", "w-tinylfu", "lirs"];
 if (args.Length < 2)
 {
@@ -29,7 +30,7 @@ var cells = new ConcurrentBag<Cell>();
 foreach (var file in Directory.GetFiles(args[0], "*.gz").Order(StringComparer.Ordinal))
 {
     var plain = Path.GetFileNameWithoutExtension(file);
-    var trace = plain.EndsWith(".lis", StringComparison.Ordinal) ? "arc-" + plain[..^4] : plain.Split('.')[0];
+    var trace = plain.EndsWith(".lis", StringComparison.Ordinal) ? string.Concat("arc-", plain.AsSpan(0, plain.Length - 4)) : plain.Split('.')[0];
     if ((sizesOf is not null && !sizesOf.ContainsKey(trace)) || (args.Length > 2 && !args[2..].Contains(trace)))
     {
         continue;
@@ -37,7 +38,7 @@ foreach (var file in Directory.GetFiles(args[0], "*.gz").Order(StringComparer.Or
 
     var keys = Read(file, plain.EndsWith(".lis", StringComparison.Ordinal));
     var unique = keys.Distinct().LongCount();
-    var sizes = sizesOf?[trace] ?? [.. new[] { 0.001, 0.01, 0.05, 0.1, 0.2 }.Select(part => Math.Max(1, (long)(unique * part)))];
+    var sizes = sizesOf?[trace] ?? [.. parts.Select(part => Math.Max(1, (long)(unique * part)))];
     var work = sizes.SelectMany(size => candidates.Append("auto").Select(policy => (Size: size, Policy: policy))).ToList();
     var found = new ConcurrentDictionary<(long, string), (double Ratio, long Extra, string Chosen)>();
     Parallel.ForEach(work, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, item =>

@@ -259,10 +259,15 @@ internal sealed class TinyLfuPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override bool IsHot(int node) => Nodes[node].Home == Protected.Home;
 
-    /// <summary>Counts as one use: to a sketch that knows of nobody whatever is new would seem better than all that are here.</summary>
+    /// <summary>Counts as one use, or two of what is hot: to a sketch that knows of nobody whatever is new would seem better than all that are here.</summary>
     public override void Import(int node, bool isHot)
     {
         sketch.Count(Nodes[node].Tag);
+        if (isHot)
+        {
+            sketch.Count(Nodes[node].Tag);
+        }
+
         (isHot && Protected.Weight + Nodes[node].Weight <= protectedWeight ? Protected : Probation).Prepend(node);
     }
 

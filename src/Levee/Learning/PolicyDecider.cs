@@ -8,7 +8,7 @@ namespace Levee.Learning;
 /// <para>
 /// A switch costs hits: ghosts and counts are lost, and what was kept for one policy's reasons is not what the other would have kept. So a candidate must have made up for that in what it would have saved more than the policy
 /// in force (Page, "Continuous inspection schemes", Biometrika 1954): its lead g grows with each look by how much better it was, less <see cref="Drift"/>, never falls below 0, and must reach <see cref="Lead"/>. A period is the
-/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after two periods, one that is better by 2 after some thirty, and one that is better by half a point never; the first time, where the policy in force is there by no merit, sooner.
+/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after one period, one that is better by 2 after twenty, and one that is better by half a point never.
 /// Whoever wants to mislead it pays for each switch before it comes.
 /// </para>
 /// <para>Pure: no clock, no chance. One owner, one call at a time.</para>
@@ -19,10 +19,7 @@ public sealed class PolicyDecider
     public const double Drift = 0.005;
 
     /// <summary>The lead at which a candidate takes over: parts of the requests' worth, times periods.</summary>
-    public const double Lead = 0.5;
-
-    /// <summary>The same where nothing but the beginning speaks for the policy in force.</summary>
-    public const double FirstLead = 0.15;
+    public const double Lead = 0.3;
 
     /// <summary>What a period leaves of the ratios that are shown.</summary>
     public const double Decay = 0.9;
@@ -135,7 +132,7 @@ public sealed class PolicyDecider
         }
 
         var (policy, best) = candidates.MaxBy(static known => known.Value.Lead);
-        if (best.Lead < (InForce.Number == 0 ? FirstLead : Lead))
+        if (best.Lead < Lead)
         {
             return false;
         }
