@@ -1,5 +1,3 @@
-using Levee.Eviction;
-
 namespace Levee.Learning;
 
 /// <summary>
