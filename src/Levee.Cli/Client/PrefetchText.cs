@@ -67,7 +67,7 @@ internal static class PrefetchText
 
     private static string Milliseconds(ReplyFields status) => status.Number("mean_load_ms") is > 0 and var ms ? string.Create(CultureInfo.InvariantCulture, $"{ms:0.###} ms") : "-";
 
-    private static void WriteColumns(TextWriter output, IReadOnlyList<string[]> rows, int rightAlignedFrom)
+    private static void WriteColumns(TextWriter output, List<string[]> rows, int rightAlignedFrom)
     {
         int[] widths = [.. Enumerable.Range(0, rows[0].Length).Select(column => rows.Max(row => row[column].Length))];
         foreach (var row in rows)

@@ -1,6 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
-using Levee.Learning;
 using Levee.Operations;
 using Levee.Orleans.Grains;
 using Orleans.Concurrency;
@@ -10,7 +8,6 @@ namespace Levee.Orleans.Silo;
 /// <summary>
 /// A cache's one prefetcher as front doors elsewhere in the cluster, or clients outside, see it. Hints go to it in batches, one after the other; where they come faster than they go, those for which there is no room are dropped.
 /// </summary>
-[SuppressMessage("Performance", "CA1812", Justification = "Created where a silo or a client has a prefetcher to speak to.")]
 internal sealed class RemotePrefetching(IPrefetchGrain grain, TimeSpan patience, Action<Exception>? dropped = null) : IPrefetchControl
 {
     private readonly Lock gate = new();
