@@ -81,14 +81,22 @@ public sealed class PrefetchTests
         var doors = rig.Cluster.Silos.Select(rig.CacheOn).ToArray();
         var prefetching = rig.Levee(rig.Cluster.Silos[0]).Caches[0].Prefetching!;
         PrefetchReport? report = null;
-        for (var i = 0; i < Items && report?.Learnt is not { Used: > 0 }; i += 3)
+        for (var read = 0; read < Items / 3 && report?.Learnt is not { Used: > 0 };)
         {
-            Assert.Equal($"item:{i}", Encoding.UTF8.GetString((await doors[i % 2].GetAsync($"item:{i}", Cancellation))!));
-            report = i % 100 == 0 ? await prefetching.ReportAsync(0, Cancellation) : report;
+            for (var i = 0; i < 40; i++, read++)
+            {
+                Assert.Equal($"item:{3 * read}", Encoding.UTF8.GetString((await doors[read % 2].GetAsync($"item:{3 * read}", Cancellation))!));
+            }
+
+            // A reader that takes its time: the silos have told what was read, and what was foreseen has come.
+            do
+            {
+                report = await prefetching.ReportAsync(0, Cancellation);
+            }
+            while (report.Reported < read - 40 || report.Waiting + report.InFlight > 0);
         }
 
         Assert.True(report?.Learnt is { Used: > 0, Issued: > 0 } && report.Promoted > 0, $"{report}, {report?.Learnt}");
-        Assert.Contains(report!.Learnt!.Buckets, bucket => bucket.IsOpen);
     }
 
     [Fact]
