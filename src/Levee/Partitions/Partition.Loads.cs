@@ -52,22 +52,31 @@ public sealed partial class Partition
             lower!.Forget(load.Hash);
         }
 
+        // The read comes before what it stores, as the policies' samples are to see it.
+        var isSampled = load.HasGet;
+        if (isSampled)
+        {
+            SampleUnplaced(OperationKind.Get, load.Hash);
+        }
+
         // A load by hash alone may bring what has been here all the time.
         var isResident = isFound && load.IsByHash && !load.IsDetached && FindLive(load.Key, store.TagOf(load.Key)) != NodeTable.None;
         var isPromoted = isFound && !isResident && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry, load.IsAhead));
+        // What a get had brought up has been used once by then, not twice: the policy has seen it arrive.
+        var isFirstUse = isPromoted && !result.IsFromSource;
         foreach (var waiter in load.Waiters)
         {
             LastAccess = waiter.Access;
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
             if (isRead && isFound && !isPromoted && !isResident)
             {
-                SampleUnplaced(waiter.Operation.Kind, load.Hash);
+                SampleWaiter(waiter, ref isSampled);
                 AnswerFrom(result.Entry, load.Key, waiter);
             }
             else if (isRead && (load.IsDetached || IsUnknown(load, result)))
             {
                 misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-                SampleUnplaced(waiter.Operation.Kind, load.Hash);
+                SampleWaiter(waiter, ref isSampled);
                 waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss) { Access = waiter.Access });
             }
             else if (IsUnknown(load, result))
@@ -85,7 +94,10 @@ public sealed partial class Partition
             else
             {
                 var tag = store.TagOf(load.Key);
-                ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket);
+                var isGet = waiter.Operation.Kind == OperationKind.Get;
+                ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket, isFirstUse && isGet, isSampled && isGet);
+                isFirstUse = false;
+                isSampled &= !isGet;
             }
         }
 
@@ -104,6 +116,17 @@ public sealed partial class Partition
         }
 
         return isPromoted;
+    }
+
+    private void SampleWaiter(Waiter waiter, ref bool isSampled)
+    {
+        if (waiter.Operation.Kind == OperationKind.Get && isSampled)
+        {
+            isSampled = false;
+            return;
+        }
+
+        SampleUnplaced(waiter.Operation.Kind, waiter.Operation.Hash);
     }
 
     /// <summary>Whether an operation must know the entry that a lower tier may hold.</summary>

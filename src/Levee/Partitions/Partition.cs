@@ -242,17 +242,24 @@ public sealed partial class Partition : IEvictionListener
     }
 
     /// <summary>Acts on an operation whose key is not, or no longer, to be asked for in a lower tier.</summary>
-    private void ExecuteResolved(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
+    /// <param name="operation">The operation.</param>
+    /// <param name="tag">The key's tag.</param>
+    /// <param name="node">The entry; <see cref="NodeTable.None"/> where there is none.</param>
+    /// <param name="sink">Takes the answer.</param>
+    /// <param name="ticket">What the sink knows it by.</param>
+    /// <param name="isArrival">Whether a get has just brought the entry into memory: that was its use.</param>
+    /// <param name="isSampled">Whether a get has been noted for the choice of the policy.</param>
+    private void ExecuteResolved(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket, bool isArrival = false, bool isSampled = false)
     {
         switch (operation.Kind)
         {
             case OperationKind.Get:
-                if ((uint)operation.Hash < sampleBelow)
+                if (!isSampled && (uint)operation.Hash < sampleBelow)
                 {
                     Sample(PolicySampleKind.Read, operation.Hash, node);
                 }
 
-                Get(node, sink, ticket);
+                Get(node, sink, ticket, isArrival);
                 return;
             case OperationKind.Peek:
                 sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.Miss) : new Answer(Outcome.Hit, store.View(node)));
@@ -278,7 +285,7 @@ public sealed partial class Partition : IEvictionListener
         }
     }
 
-    private void Get(int node, IAnswerSink sink, long ticket)
+    private void Get(int node, IAnswerSink sink, long ticket, bool isArrival)
     {
         if (node == NodeTable.None)
         {
@@ -287,13 +294,13 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        Hit(node, sink, ticket);
+        Hit(node, sink, ticket, isArrival);
     }
 
-    private void Hit(int node, IAnswerSink sink, long ticket)
+    private void Hit(int node, IAnswerSink sink, long ticket, bool isArrival = false)
     {
         hits++;
-        if (store.Hit(node))
+        if (!isArrival && store.Hit(node))
         {
             LastAccess = AccessKind.PrefetchHit;
         }
