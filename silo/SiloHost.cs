@@ -125,7 +125,7 @@ internal static partial class SiloHost
             options.Lease = cluster.Lease;
             if (serve.Prefetches)
             {
-                options.CreatePrefetcher = name => CachePrefetcher.Create(serve.Caches.First(cache => cache.Name == name).MemoryBytes);
+                options.CreatePrefetcher = name => CachePrefetcher.Create(serve.Caches.First(cache => cache.Name == name).MemoryBytes, feedPeriod: LeveeSiloOptions.AccessFeedPeriod);
             }
 
             options.DrainTimeout = cluster.DrainTimeout;

@@ -50,6 +50,9 @@ public sealed class LeveeSiloOptions
     /// </summary>
     public Func<string, IPrefetcher?>? CreatePrefetcher { get; set; }
 
+    /// <summary>How often silos tell the prefetcher what was asked for.</summary>
+    public static TimeSpan AccessFeedPeriod { get; } = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Checks all values.</summary>
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>
     public void Validate()

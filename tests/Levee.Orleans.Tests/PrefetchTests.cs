@@ -74,7 +74,7 @@ public sealed class PrefetchTests
     {
         await using var rig = await ClusterRig.StartAsync(silos: 2, configure: options =>
         {
-            options.CreatePrefetcher = static _ => CachePrefetcher.Create(256L << 20);
+            options.CreatePrefetcher = static _ => CachePrefetcher.Create(256L << 20, feedPeriod: LeveeSiloOptions.AccessFeedPeriod);
             options.OpenTiers = static (_, _, _) => Task.FromResult<ITierChain?>(new NumberedTier(Items));
         });
         await rig.BalancedAsync();

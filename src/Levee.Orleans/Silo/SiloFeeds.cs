@@ -10,7 +10,7 @@ namespace Levee.Orleans.Silo;
 /// <summary>What this silo tells the cache's prefetcher and, where somebody listens, near caches: in batches, one after the other, never in a request's way.</summary>
 internal sealed class SiloFeeds : IInvalidationListener
 {
-    private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Period = LeveeSiloOptions.AccessFeedPeriod;
 
     private readonly string name;
     private readonly SiloLog log;

@@ -10,11 +10,22 @@ public static class CachePrefetcher
 
     private const long MostAssumed = 1 << 20;
 
-    /// <summary>Makes one that learns.</summary>
+    /// <summary>From an access until the runner's loop, which has loads to ask for, has learnt it and asked: some wake-ups of a thread.</summary>
+    private static readonly TimeSpan TurnTime = TimeSpan.FromMicroseconds(100);
+
+    private static readonly TimeSpan Pause = new PrefetchRunnerOptions().Pause;
+
+    /// <summary>Makes one that learns, for a <see cref="PrefetchRunner"/>.</summary>
     /// <param name="memoryBytes">The cache's memory budget, on all machines together.</param>
     /// <param name="residents">Tells what is in memory; null: it guesses.</param>
-    public static Prefetcher Create(long memoryBytes, IResidents? residents = null) =>
-        new(new PrefetcherOptions { Capacity = (int)Math.Clamp(memoryBytes / AssumedEntryBytes, Prefetcher.LeastCapacity, MostAssumed), Residents = residents });
+    /// <param name="feedPeriod">How often other machines report their accesses; zero: they are this process' own.</param>
+    public static Prefetcher Create(long memoryBytes, IResidents? residents = null, TimeSpan feedPeriod = default) => new(new PrefetcherOptions
+    {
+        Capacity = (int)Math.Clamp(memoryBytes / AssumedEntryBytes, Prefetcher.LeastCapacity, MostAssumed),
+        Residents = residents,
+        Gathering = Microseconds(feedPeriod + Pause),
+        Reaction = Microseconds(feedPeriod + TurnTime),
+    });
 
     /// <summary>Starts prefetching for a cache that lies in this process, and attaches it. Whoever starts it ends it, before the cache's tiers end.</summary>
     /// <param name="host">The cache; no front door is open yet.</param>
@@ -27,4 +38,6 @@ public static class CachePrefetcher
         host.Prefetching = runner;
         return runner;
     }
+
+    private static long Microseconds(TimeSpan time) => (long)time.TotalMicroseconds;
 }

@@ -29,6 +29,7 @@ internal sealed class PrefetchEngine
 
     private readonly IResidentIds? residents;
     private readonly bool isHalfLog;
+    private readonly long reaction;
     private readonly ArithmeticStreams streams = new();
     private readonly ConfidenceGate gate = new();
     private readonly PredictionList found = new(ListLength);
@@ -46,10 +47,12 @@ internal sealed class PrefetchEngine
 
     /// <param name="capacity">Entries in memory, at least 1.</param>
     /// <param name="isHalfLog">Whether the log takes half of its memory.</param>
+    /// <param name="reaction">How long it takes from an access until a load can begin.</param>
     /// <param name="residents">Tells what is in memory; null: guessed from the log.</param>
-    public PrefetchEngine(int capacity, bool isHalfLog, IResidentIds? residents)
+    public PrefetchEngine(int capacity, bool isHalfLog, long reaction, IResidentIds? residents)
     {
         this.residents = residents;
+        this.reaction = reaction;
         this.isHalfLog = isHalfLog;
         Capacity = capacity;
         control = new PrefetchControl(capacity);
@@ -170,7 +173,7 @@ internal sealed class PrefetchEngine
     {
         if (outcome == PrefetchOutcome.Promoted)
         {
-            control.Loaded(Math.Max(0, latency));
+            control.Loaded(Math.Max(0, latency) + reaction);
         }
 
         var node = issued.Find(id);

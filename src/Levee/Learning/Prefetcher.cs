@@ -18,16 +18,21 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
     private readonly KeyIds ids;
     private readonly PrefetchEngine engine;
     private readonly byte[] keyOfId = new byte[KeyList.MaxKeyBytes];
+    private readonly long gathering;
+    private long observed;
 
     /// <param name="options">What it is made for.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The capacity is less than 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The capacity is less than 1, or a time is negative.</exception>
     public Prefetcher(PrefetcherOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Capacity, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Gathering, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfNegative(options.Reaction, nameof(options));
+        gathering = options.Gathering;
         residents = options.Residents;
         ids = new KeyIds(options.Capacity);
-        engine = new PrefetchEngine(options.Capacity, options.HalfLog, residents is null ? null : this);
+        engine = new PrefetchEngine(options.Capacity, options.HalfLog, options.Reaction, residents is null ? null : this);
     }
 
     /// <inheritdoc/>
@@ -50,10 +55,16 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
     /// <inheritdoc/>
     public void Observe(scoped AccessBatchReader batch, long now)
     {
+        // What is tested and not loaded is judged by when it was asked for, not by when that was learnt.
+        var span = Math.Clamp(now - observed, 0, gathering);
+        var read = 0;
         while (batch.TryRead(out var key, out var hash, out var kind))
         {
-            engine.Access(ids.IdOf(key, hash, out var isNumber), isNumber, kind, now);
+            read++;
+            engine.Access(ids.IdOf(key, hash, out var isNumber), isNumber, kind, now - span + (span * read / batch.Count));
         }
+
+        observed = now;
     }
 
     /// <inheritdoc/>
