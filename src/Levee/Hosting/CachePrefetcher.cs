@@ -13,7 +13,8 @@ public static class CachePrefetcher
     /// <summary>From an access until the runner's loop, which has loads to ask for, has learnt it and asked: some wake-ups of a thread.</summary>
     private static readonly TimeSpan TurnTime = TimeSpan.FromMicroseconds(100);
 
-    private static readonly TimeSpan Pause = new PrefetchRunnerOptions().Pause;
+    /// <summary>The runner's pause as it comes to be where the machine is busy and timers are coarse.</summary>
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Makes one that learns, for a <see cref="PrefetchRunner"/>.</summary>
     /// <param name="memoryBytes">The cache's memory budget, on all machines together.</param>
@@ -23,7 +24,7 @@ public static class CachePrefetcher
     {
         Capacity = (int)Math.Clamp(memoryBytes / AssumedEntryBytes, Prefetcher.LeastCapacity, MostAssumed),
         Residents = residents,
-        Gathering = Microseconds(feedPeriod + Pause),
+        Gathering = Microseconds(feedPeriod + LongestPause),
         Reaction = Microseconds(feedPeriod + TurnTime),
     });
 

@@ -18,7 +18,7 @@ internal sealed class PrefetchControl
     private const double WasteBudget = 0.25;
     private const int LeastLead = 8;
     private const int MostLead = 128;
-    private const double LatencyWeight = 1.0 / 8;
+    private const double LatencyStep = 1.125;
     private const double RateWeight = 1.0 / 4;
 
     private int mostArea;
@@ -56,7 +56,7 @@ internal sealed class PrefetchControl
     /// <summary>How many would-be misses an entry stays in the area at the least that is not used, as long as each brings one more.</summary>
     public int Horizon => Math.Min(Area, TimeToLive);
 
-    /// <summary>How long a load takes, smoothed, in the unit of the time.</summary>
+    /// <summary>How long half of the loads take, about, in the unit of the time: a median, as a few that were held up say nothing of the rest.</summary>
     public double Latency { get; private set; }
 
     /// <summary>Wasted loads per would-be miss, smoothed.</summary>
@@ -87,8 +87,19 @@ internal sealed class PrefetchControl
     /// <summary>A load took so long.</summary>
     public void Loaded(long latency)
     {
-        Latency += (latency - Latency) * (isLatencyKnown ? LatencyWeight : 1);
-        isLatencyKnown = true;
+        if (!isLatencyKnown || Latency < 1)
+        {
+            isLatencyKnown = true;
+            Latency = latency;
+        }
+        else if (latency > Latency)
+        {
+            Latency = Math.Min(latency, Latency * LatencyStep);
+        }
+        else
+        {
+            Latency = Math.Max(latency, Latency / LatencyStep);
+        }
     }
 
     /// <summary>A load has taken so long and has not ended.</summary>
