@@ -35,11 +35,11 @@ internal sealed class HttpServer : IAsyncDisposable
     /// <param name="partitions">Partitions of the default cache.</param>
     /// <param name="credentials">Who may come in; null: everybody.</param>
     /// <param name="tiers">The lower tiers of the default cache.</param>
-    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2, Credentials? credentials = null, ITierChain? tiers = null)
+    public static async Task<HttpServer> StartAsync(Func<ICacheHost, ICacheHost>? wrap = null, int partitions = 2, Credentials? credentials = null, ITierChain? tiers = null, string policy = "arc")
     {
         LockHost[] hosts =
         [
-            new(new CacheOptions { MemoryBytes = 48L << 20, Partitions = partitions }, TimeProvider.System, tiers),
+            new(new CacheOptions { MemoryBytes = 48L << 20, Partitions = partitions, Policy = policy }, TimeProvider.System, tiers),
             new(new CacheOptions { Name = "sessions", MemoryBytes = 16L << 20 }, TimeProvider.System),
         ];
         var catalog = new CacheCatalog([wrap?.Invoke(hosts[0]) ?? hosts[0], hosts[1]]);
