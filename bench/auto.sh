@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What "auto" makes of traces beside its candidates: hit ratios cell by cell, what it chose, what it cost. Writes a table to standard output.
-# Usage: bench/auto.sh folder-of-traces hitratio.csv|tenths [trace ...]
+# Usage: bench/auto.sh folder-of-traces hitratio.csv|tenths [trace | trace:size,size,... ...]
 #   hitratio.csv: the capacities of each trace, as lines trace,size,...; tenths: 0.1, 1, 5, 10 and 20 % of each trace's keys.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -4,13 +4,13 @@ using System.IO.Compression;
 using Levee.Learning;
 
 // What "auto" makes of traces beside its candidates, cell by cell: a cell is a trace and a capacity in entries.
-// Usage: AutoBench <folder of traces> <csv with columns trace,size or the word "tenths"> [trace ...]
+// Usage: AutoBench <folder of traces> <csv with columns trace,size or the word "tenths"> [trace | trace:size,size,... ...]
 // Results of the candidates alone do not change from run to run; AUTOBENCH_CACHE names a file that keeps them.
 double[] parts = [0.001, 0.01, 0.05, 0.1, 0.2];
 string[] candidates = ["arc", "s3-fifo", "w-tinylfu", "lirs"];
 if (args.Length < 2)
 {
-    await Console.Error.WriteLineAsync("usage: AutoBench <folder of traces> <hitratio.csv | tenths> [trace ...]");
+    await Console.Error.WriteLineAsync("usage: AutoBench <folder of traces> <hitratio.csv | tenths> [trace | trace:size,size,... ...]");
     return 2;
 }
 
@@ -27,11 +27,12 @@ if (keptFile is not null && File.Exists(keptFile))
 }
 
 var cells = new ConcurrentBag<Cell>();
+var wanted = args.Skip(2).Select(static word => word.Split(':')).ToDictionary(static words => words[0], static words => words.Length == 1 ? [] : words[1].Split(',').Select(static size => long.Parse(size, CultureInfo.InvariantCulture)).ToArray());
 foreach (var file in Directory.GetFiles(args[0], "*.gz").Order(StringComparer.Ordinal))
 {
     var plain = Path.GetFileNameWithoutExtension(file);
     var trace = plain.EndsWith(".lis", StringComparison.Ordinal) ? string.Concat("arc-", plain.AsSpan(0, plain.Length - 4)) : plain.Split('.')[0];
-    if ((sizesOf is not null && !sizesOf.ContainsKey(trace)) || (args.Length > 2 && !args[2..].Contains(trace)))
+    if ((sizesOf is not null && !sizesOf.ContainsKey(trace)) || (wanted.Count > 0 && !wanted.ContainsKey(trace)))
     {
         continue;
     }
@@ -39,6 +40,11 @@ foreach (var file in Directory.GetFiles(args[0], "*.gz").Order(StringComparer.Or
     var keys = Read(file, plain.EndsWith(".lis", StringComparison.Ordinal));
     var unique = keys.Distinct().LongCount();
     var sizes = sizesOf?[trace] ?? [.. parts.Select(part => Math.Max(1, (long)(unique * part)))];
+    if (wanted.TryGetValue(trace, out var only) && only.Length > 0)
+    {
+        sizes = only;
+    }
+
     var work = sizes.SelectMany(size => candidates.Append("auto").Select(policy => (Size: size, Policy: policy))).ToList();
     var found = new ConcurrentDictionary<(long, string), (double Ratio, long Extra, string Chosen)>();
     Parallel.ForEach(work, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, item =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Levee.Eviction;
 
 namespace Levee.Learning;
 
@@ -7,19 +8,28 @@ namespace Levee.Learning;
 /// hangs on the few hot keys that are in it.
 /// <para>
 /// A switch costs hits: ghosts and counts are lost, and what was kept for one policy's reasons is not what the other would have kept. So a candidate must have made up for that in what it would have saved more than the policy
-/// in force (Page, "Continuous inspection schemes", Biometrika 1954): its lead g grows with each look by how much better it was, less <see cref="Drift"/>, never falls below 0, and must reach <see cref="Lead"/>. A period is the
-/// time in which a host has as many requests as it has entries. One that is better by 30 points takes over after one period, one that is better by 2 after twenty, and one that is better by half a point never.
-/// Whoever wants to mislead it pays for each switch before it comes.
+/// in force (Page, "Continuous inspection schemes", Biometrika 1954): its lead g grows with each look by how much better it was, never falls below 0, and must reach <see cref="Lead"/>. A period is the time in which a host has
+/// as many requests as it has entries.
+/// </para>
+/// <para>
+/// And it must not be chance: the lead must be <see cref="Errors"/> times its standard error, which is what its looks themselves say, the root of the sum of the squares of their differences. A lead that a few bursts made,
+/// or one that comes and goes, does not pass, however large; one that grows with each look does after as many looks as the square of that number. <see cref="Safe"/>, the policy that nobody should be worse than for long, needs fewer.
 /// </para>
 /// <para>Pure: no clock, no chance. One owner, one call at a time.</para>
 /// </summary>
 public sealed class PolicyDecider
 {
-    /// <summary>What a candidate must be better by, as a part of the requests' worth, to gain.</summary>
-    public const double Drift = 0.005;
+    /// <summary>The lead without which no candidate takes over: parts of the requests' worth, times periods.</summary>
+    public const double Lead = 0.1;
 
-    /// <summary>The lead at which a candidate takes over: parts of the requests' worth, times periods.</summary>
-    public const double Lead = 0.3;
+    /// <summary>The standard errors that the lead must be worth.</summary>
+    public const double Errors = 4;
+
+    /// <summary>As <see cref="Errors"/>, of the lead of <see cref="Safe"/>: one chance in two thousand, were the looks independent.</summary>
+    public const double ErrorsOfSafe = 3.3;
+
+    /// <summary>The policy to which it goes back most easily.</summary>
+    public const string Safe = Policies.Arc;
 
     /// <summary>What a period leaves of the ratios that are shown.</summary>
     public const double Decay = 0.9;
@@ -128,11 +138,11 @@ public sealed class PolicyDecider
     {
         foreach (var candidate in candidates.Values)
         {
-            candidate.Lead = Math.Max(0, candidate.Lead + (periods * (((candidate.Saved - present.Saved) / worth) - Drift)));
+            candidate.See(periods * (candidate.Saved - present.Saved) / worth);
         }
 
-        var (policy, best) = candidates.MaxBy(static known => known.Value.Lead);
-        if (best.Lead < Lead)
+        var (policy, best) = candidates.MaxBy(static known => known.Value.StrengthFor(known.Key));
+        if (best.StrengthFor(policy) < 1)
         {
             return false;
         }
@@ -147,7 +157,7 @@ public sealed class PolicyDecider
         InForce = next;
         foreach (var candidate in candidates.Values)
         {
-            candidate.Lead = 0;
+            candidate.BeginAnew();
         }
     }
 
@@ -162,16 +172,37 @@ public sealed class PolicyDecider
 
     private sealed class Candidate
     {
+        /// <summary>g.</summary>
+        private double lead;
+
+        /// <summary>The sum of the squares of what made it.</summary>
+        private double variance;
+
         /// <summary>What it would have saved since the last look.</summary>
         public double Saved { get; set; }
 
         /// <summary>What it would have saved lately.</summary>
         public double Recent { get; set; }
 
-        /// <summary>g.</summary>
-        public double Lead { get; set; }
-
         /// <summary>Its miniature's adaptive target, as a part of the capacity.</summary>
         public double Target { get; set; }
+
+        /// <summary>A look: by how much it was better than the policy in force.</summary>
+        public void See(double better)
+        {
+            lead += better;
+            variance += better * better;
+            if (lead <= 0)
+            {
+                BeginAnew();
+            }
+        }
+
+        /// <summary>Of what it needs to take over, the part that it has.</summary>
+        public double StrengthFor(string policy) =>
+            lead > 0 ? Math.Min(lead / Lead, lead / Math.Sqrt(variance) / (policy == Safe ? ErrorsOfSafe : Errors)) : 0;
+
+        /// <summary>Forgets its lead.</summary>
+        public void BeginAnew() => (lead, variance) = (0, 0);
     }
 }

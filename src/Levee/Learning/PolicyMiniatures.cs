@@ -17,7 +17,7 @@ namespace Levee.Learning;
 internal sealed class PolicyMiniatures : IDisposable
 {
     /// <summary>Policy operations in miniatures, for each request of the cache.</summary>
-    public const double MostWork = 0.08;
+    public const double MostWork = 0.075;
 
     /// <summary>Policy operations that a cache may spend beyond that once: a small cache has to begin with something.</summary>
     public const long WorkAtStart = 50_000;
@@ -26,7 +26,9 @@ internal sealed class PolicyMiniatures : IDisposable
     private const int MostEntries = 4096;
     private const int MostRate = 64;
     private const int WhatIfRate = 8;
-    private const long LeastReadsPerPeriod = 500;
+
+    /// <summary>Fewer say nothing, in caches that are so small that a few fills are fewer.</summary>
+    private const long LeastReads = 500;
 
     /// <summary>A burst is as long as it takes to fill a cache a few times.</summary>
     private const int FillsPerBurst = 24;
@@ -90,8 +92,8 @@ internal sealed class PolicyMiniatures : IDisposable
     /// <summary>Policy operations so far.</summary>
     public long Operations => caches.Sum(static cache => cache.Operations) + sizes.Sum(static cache => cache.Operations) + retiredOperations;
 
-    /// <summary>Sampled reads in a period: in the time of as many requests as there are entries, and at the least <see cref="LeastReadsPerPeriod"/>.</summary>
-    public long ReadsPerPeriod => Math.Max((long)(entries / Rate), LeastReadsPerPeriod);
+    /// <summary>Sampled reads in a period: in the time of as many requests as there are entries.</summary>
+    public long ReadsPerPeriod => Math.Max((long)(entries / Rate), 1);
 
     /// <summary>What other sizes would save, lately; empty while nothing is known.</summary>
     public IReadOnlyList<WhatIf> WhatIfs => sizeWorth <= 0 ? [] : [.. Factors.Select((factor, i) => new WhatIf(factor, sizeHits[i] / sizeWorth))];
@@ -199,7 +201,7 @@ internal sealed class PolicyMiniatures : IDisposable
     /// <summary>Gives the memory back.</summary>
     public void Dispose() => arena.Dispose();
 
-    private long OperationsPerBurst => (long)(FillsPerBurst * Math.Max(entries, LeastReadsPerPeriod) / Rate * (caches.Length + 1));
+    private long OperationsPerBurst => (long)(FillsPerBurst * Math.Max(entries, LeastReads) / Rate * (caches.Length + 1));
 
     private static uint BelowAt(double rate) => (uint)Math.Min(uint.MaxValue, (uint.MaxValue + 1.0) / rate);
 
@@ -269,7 +271,7 @@ internal sealed class PolicyMiniatures : IDisposable
         }
 
         // What was seen lately counts: half of it is forgotten over a few periods.
-        var decay = 1 - (1.0 / (4 * ReadsPerPeriod));
+        var decay = 1 - (1.0 / (4 * Math.Max(ReadsPerPeriod, LeastReads)));
         var value = cost.Of(weight);
         sizeWorth = (sizeWorth * decay) + value;
         for (var i = 0; i < sizes.Length; i++)

@@ -20,14 +20,13 @@ public sealed class AutoPolicyTests
     [Fact]
     public void When_the_regime_changes_so_does_the_policy_and_neither_part_is_lost()
     {
-        var random = new Random(3);
         ulong[] loop = [.. Enumerable.Range(0, 300_000).Select(i => (ulong)(i % 3000))];
-        ulong[] drift = [.. Enumerable.Range(0, 600_000).Select(i => (ulong)(10_000 + (i / 40) + (int)(random.NextDouble() * random.NextDouble() * 3500)))];
-        ulong[] keys = [.. loop, .. drift, .. loop];
+        ulong[] twice = [.. Enumerable.Range(0, 600_000).Select(i => (ulong)(10_000 + (i / 2) + (i % 2 == 0 ? 700 : 0)))]; // Each key comes twice, 700 keys apart: LIRS has let go of it by then.
+        ulong[] keys = [.. loop, .. twice, .. loop];
         using var auto = Run("auto", 2000, keys);
         var best = new[] { "arc", "s3-fifo", "w-tinylfu", "lirs" }.Max(policy => HitRatio(policy, 2000, keys));
-        Assert.True(auto.HitRatio > best - 0.02, $"{auto.HitRatio}, the best alone {best}");
-        Assert.NotEmpty(auto.Switches);
+        Assert.True(auto.HitRatio > best + 0.05, $"{auto.HitRatio}, the best alone {best}");
+        Assert.InRange(auto.Switches.Count, 2, 6);
         Assert.Equal(auto.Switches.OrderBy(change => change.AtRequest), auto.Switches);
         auto.CheckInvariants();
     }
