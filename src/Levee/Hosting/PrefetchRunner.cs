@@ -91,6 +91,8 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             {
                 value &= prefetcher is not null && !isDisposed;
                 Volatile.Write(ref isLearning, value);
+                restFactor = 1;
+                Watch();
                 if (target is not null && prefetcher is not null)
                 {
                     target.Accesses = value ? this : null;
@@ -321,6 +323,10 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         if (worked)
         {
             FollowCapacity();
+            lock (gate)
+            {
+                RestWhereSilent();
+            }
         }
 
         return worked;
@@ -362,6 +368,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     {
         while (prefetcher is not null && IsLearning && prefetcher.TryPredict(key, out var prediction))
         {
+            hasPredicted = true;
             Enqueue(new PrefetchItem(key.AsSpan(0, prediction.KeyLength).ToArray(), prediction.Hash, PrefetchQueue.Predicted, Now, prediction.Id));
         }
     }

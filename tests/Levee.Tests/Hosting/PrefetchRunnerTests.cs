@@ -239,6 +239,62 @@ public sealed class PrefetchRunnerTests
         Assert.Equal(77, host.MaxPrefetched);
     }
 
+    [Fact]
+    public async Task Where_nothing_is_foreseen_it_looks_away_for_longer_each_time_and_a_prediction_ends_that()
+    {
+        var time = new SteppedTime();
+        var prefetcher = new ScriptedPrefetcher();
+        var target = new Target();
+        await using var runner = new PrefetchRunner(new ScriptedHost(), prefetcher, AtOnce, time, target);
+        await LookAwayAsync();
+        time.Advance(999);
+        Assert.Null(target.Accesses);
+        time.Advance(1);
+        Assert.Same(runner, target.Accesses);
+
+        await LookAwayAsync();
+        time.Advance(1999);
+        Assert.Null(target.Accesses);
+        time.Advance(1);
+        Assert.Same(runner, target.Accesses);
+
+        prefetcher.Predict(1, "foreseen");
+        Report(runner, "any", AccessKind.Miss);
+        await prefetcher.Taken.Reader.ReadAsync(Cancellation);
+        await LookAwayAsync();
+        time.Advance(1000);
+        Assert.Same(runner, target.Accesses);
+
+        await LookAwayAsync();
+        runner.IsLearning = false;
+        time.Advance(100_000);
+        Assert.Null(target.Accesses);
+        runner.IsLearning = true;
+        Assert.Same(runner, target.Accesses);
+
+        // A second's worth of misses; what there is no room for has been reported too.
+        async Task LookAwayAsync()
+        {
+            while (prefetcher.Observed.Reader.TryRead(out _))
+            {
+            }
+
+            Report(runner, "before", AccessKind.Miss);
+            await prefetcher.Observed.Reader.ReadAsync(Cancellation);
+            time.Advance(1000);
+            while (target.Accesses is not null)
+            {
+                Cancellation.ThrowIfCancellationRequested();
+                for (var i = 0; i < 1 << 16; i++)
+                {
+                    Report(runner, "any", AccessKind.Miss);
+                }
+
+                await Task.Yield();
+            }
+        }
+    }
+
     private static void Report(PrefetchRunner runner, string key, AccessKind kind)
     {
         var bytes = Encoding.UTF8.GetBytes(key);
@@ -285,6 +341,15 @@ public sealed class PrefetchRunnerTests
         }
 
         public async Task<Asked> NextAsync() => await asked.Reader.ReadAsync(Cancellation);
+    }
+
+    private sealed class Target : IPrefetchTarget
+    {
+        public IAccessSink? Accesses { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
+
+        public bool NotesPollution { get; set; }
+
+        public long MaxPrefetched { get; set; }
     }
 
     /// <summary>Predicts what the test says, and says what it is told.</summary>
