@@ -139,6 +139,20 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     /// <summary>Only the first tier counts: what lies further down alone is better taken into the first again, since it was used.</summary>
     public bool Keep(ulong hash) => tiers[0].Keep(hash);
 
+    /// <summary>What was not used has no reason to come to a warmer tier; but the tier that holds it must know that the copy above is gone, or leaves the entry behind when it reclaims its segment.</summary>
+    public bool KeepUnused(ulong hash)
+    {
+        foreach (var tier in tiers)
+        {
+            if (tier.Keep(hash))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <inheritdoc/>
     public void Promoted(ulong hash)
     {

@@ -34,6 +34,9 @@ public sealed class FakeTier : ITierChain
     /// <summary>Whether a hash may be held; by default all.</summary>
     public Func<ulong, bool> Holds { get; set; } = static _ => true;
 
+    /// <summary>Whether what is held stays; if not, it is about to go, and may still be found.</summary>
+    public bool Keeps { get; set; } = true;
+
     /// <summary>Whether the tier takes writes that go through.</summary>
     public bool TakesWrites { get; set; } = true;
 
@@ -50,7 +53,7 @@ public sealed class FakeTier : ITierChain
     public bool Keep(ulong hash)
     {
         Told.Add("keep " + hash);
-        return Holds(hash);
+        return Keeps && Holds(hash);
     }
 
     public void Promoted(ulong hash) => Told.Add("promoted " + hash);

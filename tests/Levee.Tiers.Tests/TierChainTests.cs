@@ -38,6 +38,19 @@ public sealed class TierChainTests
         Assert.Equal(["invalidate 2", "remove 3", "clear 4", "reserve 5"], second.Told);
     }
 
+    [Fact]
+    public async Task What_was_used_is_kept_by_the_first_tier_only_and_what_was_not_by_whichever_has_it()
+    {
+        var first = new ToldTier();
+        var second = new ToldTier { Keeps = true };
+        await using var chain = new TierChain("default", 1, [first, second], TimeProvider.System, NullLogger.Instance);
+        Assert.False(chain.Keep(1));
+        Assert.Empty(second.Told);
+        Assert.True(chain.KeepUnused(1));
+        Assert.Equal(["keep", "keep"], first.Told);
+        Assert.Equal(["keep"], second.Told);
+    }
+
     [Theory]
     [InlineData(OperationKind.Get, true)]
     [InlineData(OperationKind.Prefetch, false)]

@@ -52,7 +52,14 @@ internal sealed class ToldTier : ITier
 
     public void Demote(scoped in TierEntry entry) => Told.Add($"demote {entry.Version}");
 
-    public bool Keep(ulong hash) => false;
+    /// <summary>Whether it holds what it is asked to keep.</summary>
+    public bool Keeps { get; init; }
+
+    public bool Keep(ulong hash)
+    {
+        Told.Add("keep");
+        return Keeps;
+    }
 
     public void Promoted(ulong hash) => Told.Add("promoted");
 

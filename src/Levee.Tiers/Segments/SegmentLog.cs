@@ -511,6 +511,9 @@ internal sealed class SegmentLog : IDisposable
         return true;
     }
 
+    /// <summary>Whether so much waits to be written that the writer is to begin.</summary>
+    public bool IsFilling => Buffer.UsedBytes > Options.BufferBytes / 8 || Buffer.LargeBytes > Options.LargeBytes / 8;
+
     /// <summary>The highest ticket that was given.</summary>
     public long LastTicket { get; private set; }
 

@@ -151,7 +151,7 @@ public sealed class SegmentTier : ITier
                 log.Counters.Drops++;
             }
 
-            isFilling |= log.Buffer.UsedBytes > options.BufferBytes / 8;
+            isFilling |= log.IsFilling;
         }
 
         if (isFilling)

@@ -37,6 +37,10 @@ public interface ILowerTiers
     /// <returns>Whether the tiers still hold it where it is best kept; if not, it is to be demoted anew.</returns>
     bool Keep(ulong hash);
 
+    /// <summary>Says that an entry which was promoted ahead of a use, and neither used nor changed since, is evicted.</summary>
+    /// <returns>Whether a tier still holds it, whichever, and goes on doing so; if not, it is to be demoted anew.</returns>
+    bool KeepUnused(ulong hash) => Keep(hash);
+
     /// <summary>Says that a copy of an entry that the tiers hold now lies in the partition.</summary>
     void Promoted(ulong hash);
 

@@ -92,10 +92,9 @@ public sealed partial class Partition
 
         var routingHash = KeyHash.Of(parts.Key);
         NoteVoid(routingHash); // From here on the tiers have it, or it is lost.
-        var isKept = EntryRecord.HasLowerCopy(record) && (parts.Expiry.SlidingMs == 0 || isUnused) && lower!.Keep(routingHash);
-        if (!isKept && !(isUnused && EntryRecord.HasLowerCopy(record) && lower!.MayHold(routingHash)))
+        var isKept = EntryRecord.HasLowerCopy(record) && (isUnused ? lower!.KeepUnused(routingHash) : parts.Expiry.SlidingMs == 0 && lower!.Keep(routingHash));
+        if (!isKept)
         {
-            // What was prefetched from a colder tier and not used has no reason to come to a warmer one.
             lower!.Demote(EntryOf(parts, routingHash));
         }
     }

@@ -196,6 +196,17 @@ public sealed class PrefetchTests : IAsyncDisposable
     }
 
     [Fact]
+    public void What_leaves_unused_is_taken_down_again_where_the_tiers_copy_is_about_to_go()
+    {
+        host.MaxPrefetched = 1;
+        tier.Keeps = false;
+        Land("k", "1");
+        Land("l", "1");
+        Assert.False(Explain("k").IsResident);
+        Assert.Equal(["demote k"], tier.Told.Where(static told => told.StartsWith("demote", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void The_area_is_bounded_in_entries_and_in_a_tenth_of_the_memory_and_the_first_makes_room()
     {
         host.MaxPrefetched = 3;

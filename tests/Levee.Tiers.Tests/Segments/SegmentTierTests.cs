@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
 using Levee.Testing;
@@ -111,6 +112,21 @@ public sealed class SegmentTierTests
         }
 
         Assert.InRange(rig.Store.Writes, 50, 150);
+    }
+
+    [Fact]
+    public async Task Large_values_that_wait_wake_the_writer_though_the_buffer_has_only_their_references()
+    {
+        await using var rig = await new TierRig { Options = new SegmentTierOptions { LargeBytes = 1 << 20, RunsLoops = false } }.StartAsync();
+        using var arena = new PageArena(8 << 20);
+        var large = new LargeValueStore(arena, 1 << 20).TryCreate(new byte[100_000])!;
+        rig.Tier.Demote(new TierEntry { Hash = TierRig.HashOf("a"), Key = "a"u8, Large = large, Version = 1, ExpiresAt = Limits.Never });
+        Assert.False(rig.Tier.Log.IsFilling);
+        rig.Tier.Demote(new TierEntry { Hash = TierRig.HashOf("b"), Key = "b"u8, Large = large, Version = 1, ExpiresAt = Limits.Never });
+        Assert.True(rig.Tier.Log.IsFilling);
+        await rig.Tier.StepAsync();
+        Assert.False(rig.Tier.Log.IsFilling);
+        large.Release();
     }
 
     [Fact]
