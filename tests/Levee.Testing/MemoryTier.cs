@@ -34,6 +34,9 @@ public sealed class MemoryTier : ITierChain
     /// <summary>Is shown what the tier holds of an entry that it is to keep instead of taking it anew.</summary>
     public Action<MemoryTierEntry>? Keeping { get; set; }
 
+    /// <summary>Hears the hash of each entry that leaves memory for the tier.</summary>
+    public Action<ulong>? Leaving { get; set; }
+
     /// <summary>How many entries it holds before the oldest goes.</summary>
     public int Capacity { get; set; } = int.MaxValue;
 
@@ -85,6 +88,7 @@ public sealed class MemoryTier : ITierChain
 
     public void Demote(scoped in TierEntry entry)
     {
+        Leaving?.Invoke(entry.Hash);
         Check(KeyHash.Of(entry.Key) == entry.Hash, "an entry comes with its key's hash");
         Check(entry.ExpiresAt > Clock(), "an entry that has expired is demoted");
         Check(!IsVoid(entry.Hash, entry.Version, entry.Tags), "an entry that was invalidated or cleared is demoted");
@@ -110,6 +114,7 @@ public sealed class MemoryTier : ITierChain
 
     public bool Keep(ulong hash)
     {
+        Leaving?.Invoke(hash);
         if (!held.TryGetValue(hash, out var entry))
         {
             Check(lost.Contains(hash), "what is to be kept was never lost, nor is it held");
@@ -177,7 +182,7 @@ public sealed class MemoryTier : ITierChain
         if (held.TryGetValue(hash, out var entry))
         {
             // A copy whose expiry slides may have died before the entry above.
-            Check(IsDead(entry), "what is forgotten is dead");
+            Check(IsDead(entry), $"what is forgotten is dead, and version {entry.Version} of {hash:x}, until {entry.ExpiresAt}, is not at {Clock()}");
             held.Remove(hash);
         }
     }

@@ -56,6 +56,7 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         {
             Clock = () => now,
             Keeping = CheckKept,
+            Leaving = EndLoadsByHash,
             Capacity = loses ? 25 : int.MaxValue,
             DropPercent = loses ? 10 : 0,
             ReadsEarly = random.Next(2) == 0,
@@ -330,6 +331,15 @@ internal sealed class PartitionTiersModel : IEffectHost, IAnswerSink, IInvalidat
         Check(!isAsked || atOnce is null, $"{key}: a prefetch waits, and it was {explained}");
         Check((before.Hits, before.Misses) == (after.Hits, after.Misses) && Partition.LastAccess == AccessKind.Hit, $"{key}: a prefetch counts as a use");
         Reach($"prefetch {(isByHash ? "by hash " : "")}{(isAsked ? "waits" : prefetched)}{(isLoading ? " joins" : "")}");
+    }
+
+    /// <summary>What a load that knows a hash alone has read is out of date once the entry leaves memory.</summary>
+    private void EndLoadsByHash(ulong hash)
+    {
+        foreach (var waiting in asked.Values.Where(waiting => waiting.Kind == OperationKind.Prefetch && waiting.Hash == hash))
+        {
+            waiting.IsOvertaken = true;
+        }
     }
 
     private bool IsLoadingAhead(ulong hash) => asked.Values.Any(waiting => waiting.Kind == OperationKind.Prefetch && waiting.Hash == hash && !waiting.IsOvertaken);
