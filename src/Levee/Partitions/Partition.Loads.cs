@@ -13,6 +13,8 @@ public sealed partial class Partition
 {
     private static readonly ulong EmptyKeyHash = KeyHash.Of([]);
 
+    private bool wroteUnplaced;
+
     /// <summary>Sets whether misses are told apart that prefetched entries have caused, and how many of those there may be at once.</summary>
     internal void SetPrefetching(bool notesPollution, int maxEntries)
     {
@@ -64,6 +66,7 @@ public sealed partial class Partition
         var isPromoted = isFound && !isResident && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry, load.IsAhead));
         // What a get had brought up has been used once by then, not twice: the policy has seen it arrive.
         var isFirstUse = isPromoted && !result.IsFromSource;
+        wroteUnplaced = false;
         foreach (var waiter in load.Waiters)
         {
             LastAccess = waiter.Access;
@@ -94,8 +97,16 @@ public sealed partial class Partition
             else
             {
                 var tag = store.TagOf(load.Key);
+                var node = FindLive(load.Key, tag);
+                if (wroteUnplaced && node == NodeTable.None && NeedsEntry(waiter.Operation))
+                {
+                    // One that waited before it has written to the tier what memory had no room for: so it asks again.
+                    (loads.Current(load.Key, load.Hash) ?? BeginLoad(waiter.Operation)).Join(waiter.Operation, waiter.Sink, waiter.Ticket, waiter.Access);
+                    continue;
+                }
+
                 var isGet = waiter.Operation.Kind == OperationKind.Get;
-                ExecuteResolved(waiter.Operation, tag, FindLive(load.Key, tag), waiter.Sink, waiter.Ticket, isFirstUse && isGet, isSampled && isGet);
+                ExecuteResolved(waiter.Operation, tag, node, waiter.Sink, waiter.Ticket, isFirstUse && isGet, isSampled && isGet);
                 isFirstUse = false;
                 isSampled &= !isGet;
             }

@@ -178,6 +178,7 @@ public sealed partial class Partition
 
         var record = new byte[parts.Length];
         parts.Write(record, NodeTable.None);
+        wroteUnplaced = true;
         stores++;
         sink.Answer(ticket, new Answer(Outcome.Stored, new EntryView(record, parts.Large), sum));
         if (!parts.KeepsLarge)
