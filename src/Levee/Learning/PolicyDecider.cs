@@ -147,7 +147,7 @@ public sealed class PolicyDecider
             return false;
         }
 
-        var reason = string.Create(CultureInfo.InvariantCulture, $"{policy} would have had {100 * Ratio(best):F1} %, {InForce.Policy} {100 * Ratio(present):F1} %, of the last {recentReads:F0} sampled reads");
+        var reason = string.Create(CultureInfo.InvariantCulture, $"{policy} would have had {100 * Ratio(best):F1} %, {InForce.Policy} {100 * Ratio(present):F1} %, of the last {recentReads:F0} sampled reads; ahead by {100 * best.Ahead:F1} % of a period's reads since it took the lead, {best.AheadByErrors:F1} standard errors");
         Take(new PolicySwitch(InForce.Number + 1, policy, reason, best.Target));
         return true;
     }
@@ -172,11 +172,16 @@ public sealed class PolicyDecider
 
     private sealed class Candidate
     {
-        /// <summary>g.</summary>
         private double lead;
 
         /// <summary>The sum of the squares of what made it.</summary>
         private double variance;
+
+        /// <summary>What it would have saved more since it was last not ahead, in periods' worth of hits.</summary>
+        public double Ahead => lead;
+
+        /// <summary>In how many standard errors.</summary>
+        public double AheadByErrors => variance > 0 ? lead / Math.Sqrt(variance) : 0;
 
         /// <summary>What it would have saved since the last look.</summary>
         public double Saved { get; set; }
