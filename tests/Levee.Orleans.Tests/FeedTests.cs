@@ -158,7 +158,10 @@ public sealed class FeedTests
         await Eventually.HoldsAsync(() => near.Tags.ContainsKey("red"));
         await rig.Client.ClearAsync(Cancellation);
         await Eventually.HoldsAsync(() => near.Partitions.Count == 4);
-        Assert.Equal((2, 0), (near.Everything, near.Gaps));
+
+        // Calls of observers may overtake each other, now and then, which a near cache takes for a gap: it forgets everything, and is safe.
+        Assert.Equal(2, near.Everything);
+        Assert.InRange(near.Gaps, 0, 5);
 
         // A silo that comes later reports too.
         await rig.Cluster.StartAdditionalSiloAsync();
