@@ -54,13 +54,6 @@ public sealed partial class Partition
             lower!.Forget(load.Hash);
         }
 
-        // The read comes before what it stores, as the policies' samples are to see it.
-        var isSampled = load.HasGet;
-        if (isSampled)
-        {
-            SampleUnplaced(OperationKind.Get, load.Hash);
-        }
-
         // A load by hash alone may bring what has been here all the time.
         var isResident = isFound && load.IsByHash && !load.IsDetached && FindLive(load.Key, store.TagOf(load.Key)) != NodeTable.None;
         var isPromoted = isFound && !isResident && !load.IsDetached && IsWorthPromoting(load, result) && (result.IsFromSource ? Settle(load.Key, result) : Promote(load.Key, result.Entry, load.IsAhead));
@@ -73,13 +66,13 @@ public sealed partial class Partition
             var isRead = waiter.Operation.Kind is OperationKind.Get or OperationKind.Peek;
             if (isRead && isFound && !isPromoted && !isResident)
             {
-                SampleWaiter(waiter, ref isSampled);
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 AnswerFrom(result.Entry, load.Key, waiter);
             }
             else if (isRead && (load.IsDetached || IsUnknown(load, result)))
             {
                 misses += waiter.Operation.Kind == OperationKind.Get ? 1 : 0;
-                SampleWaiter(waiter, ref isSampled);
+                SampleUnplaced(waiter.Operation.Kind, load.Hash);
                 waiter.Sink.Answer(waiter.Ticket, new Answer(Outcome.Miss) { Access = waiter.Access });
             }
             else if (IsUnknown(load, result))
@@ -105,10 +98,8 @@ public sealed partial class Partition
                     continue;
                 }
 
-                var isGet = waiter.Operation.Kind == OperationKind.Get;
-                ExecuteResolved(waiter.Operation, tag, node, waiter.Sink, waiter.Ticket, isFirstUse && isGet, isSampled && isGet);
+                ExecuteResolved(waiter.Operation, tag, node, waiter.Sink, waiter.Ticket, isFirstUse && waiter.Operation.Kind == OperationKind.Get);
                 isFirstUse = false;
-                isSampled &= !isGet;
             }
         }
 
@@ -127,17 +118,6 @@ public sealed partial class Partition
         }
 
         return isPromoted;
-    }
-
-    private void SampleWaiter(Waiter waiter, ref bool isSampled)
-    {
-        if (waiter.Operation.Kind == OperationKind.Get && isSampled)
-        {
-            isSampled = false;
-            return;
-        }
-
-        SampleUnplaced(waiter.Operation.Kind, waiter.Operation.Hash);
     }
 
     /// <summary>Whether an operation must know the entry that a lower tier may hold.</summary>

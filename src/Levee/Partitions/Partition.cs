@@ -248,13 +248,12 @@ public sealed partial class Partition : IEvictionListener
     /// <param name="sink">Takes the answer.</param>
     /// <param name="ticket">What the sink knows it by.</param>
     /// <param name="isArrival">Whether a get has just brought the entry into memory: that was its use.</param>
-    /// <param name="isSampled">Whether a get has been noted for the choice of the policy.</param>
-    private void ExecuteResolved(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket, bool isArrival = false, bool isSampled = false)
+    private void ExecuteResolved(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket, bool isArrival = false)
     {
         switch (operation.Kind)
         {
             case OperationKind.Get:
-                if (!isSampled && (uint)operation.Hash < sampleBelow)
+                if ((uint)operation.Hash < sampleBelow)
                 {
                     Sample(PolicySampleKind.Read, operation.Hash, node);
                 }
