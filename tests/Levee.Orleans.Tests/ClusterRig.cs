@@ -67,6 +67,9 @@ internal sealed class ClusterRig : IAsyncDisposable
         {
             var table = services.Last(service => service.ServiceType == typeof(IMembershipTable));
             services.Replace(ServiceDescriptor.Singleton<IMembershipTable>(memberships.GetOrAdd(specific.SiloName, _ => new IsolatedMembership((IMembershipTable)table.ImplementationInstance!))));
+
+            // Orleans' own ends the process, which is the tests' too.
+            services.Replace(ServiceDescriptor.Singleton<IFatalErrorHandler, DeadSiloLives>());
         }));
         builder.ConfigureSilo((_, builder) =>
         {
@@ -169,6 +172,16 @@ internal sealed class ClusterRig : IAsyncDisposable
     }
 
     public async ValueTask DisposeAsync() => await Cluster.DisposeAsync();
+}
+
+/// <summary>A silo that learns that it was declared dead goes on, as for a moment it does anyway: what it does then is what tests look at.</summary>
+internal sealed class DeadSiloLives : IFatalErrorHandler
+{
+    public bool IsUnexpected(Exception exception) => true;
+
+    public void OnFatalException(object? sender = null, string? context = null, Exception? exception = null)
+    {
+    }
 }
 
 /// <summary>Waits for what other threads bring about.</summary>

@@ -125,6 +125,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
 
         stopping.Dispose();
+        lease.Dispose();
         clock.Dispose();
     }
 
@@ -158,7 +159,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         isActive = true;
     }
 
-    /// <summary>Tells the others that nothing is to come here any more, and gives away what is here. Front doors go on meanwhile.</summary>
+    /// <summary>Tells the others that nothing is to come here any more, and gives away what is here, unless others have it already. Front doors go on meanwhile.</summary>
     private async Task GiveAwayAsync(CancellationToken cancellation)
     {
         if (lease.IsLost)
@@ -166,12 +167,12 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             return;
         }
 
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation, lease.Lost);
         patience.CancelAfter(options.DrainTimeout);
         View.Drains(Address);
         var others = View.Serving.Values;
         Log.Draining(caches.Values.Sum(cache => cache.Local.Partitions.Count), others.Count());
-        await Task.WhenAll(others.Select(TellAsync));
+        await Task.WhenAll(others.Select(TellAsync)).WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (others.Any())
         {
             await Task.WhenAll(caches.Values.Select(cache => cache.Balancer.DrainAsync(patience.Token)));

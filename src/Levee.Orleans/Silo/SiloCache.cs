@@ -32,7 +32,7 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.silo = silo;
         this.grains = grains;
         started = options;
-        Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains);
+        Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains, time);
         Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions)) { NotesPollution = siloOptions.CreatePrefetcher is not null };
         Local.TakePolicyReport(); // From here on the cache's grain decides.
         Prefetching = siloOptions.CreatePrefetcher is null ? null : new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(options.Name), siloOptions.CallTimeout, failure => silo.Log.FeedDropped(options.Name, "hints", failure));

@@ -12,16 +12,21 @@ internal sealed class SiloFeeds : IInvalidationListener
 {
     private static readonly TimeSpan Period = LeveeSiloOptions.AccessFeedPeriod;
 
+    /// <summary>So long nothing is sent to near caches at the most: then they hear that there was nothing.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(1);
+
     private readonly string name;
     private readonly SiloLog log;
+    private readonly TimeProvider time;
     private readonly IPrefetchGrain prefetch;
     private readonly ICacheGrain hub;
     private InvalidationFeed? invalidations;
 
-    public SiloFeeds(string name, SiloLog log, LeveeSiloOptions options, IGrainFactory grains)
+    public SiloFeeds(string name, SiloLog log, LeveeSiloOptions options, IGrainFactory grains, TimeProvider time)
     {
         this.name = name;
         this.log = log;
+        this.time = time;
         prefetch = grains.GetGrain<IPrefetchGrain>(name);
         hub = grains.GetGrain<ICacheGrain>(name);
         Accesses = options.CreatePrefetcher is null && options.AccessStreamProvider.Length == 0 ? null : new AccessStream(NewSource());
@@ -70,23 +75,38 @@ internal sealed class SiloFeeds : IInvalidationListener
         }
     }, cancellation);
 
-    /// <summary>Sends what near caches must forget until it is cancelled. Where it cannot be sent they must forget everything.</summary>
-    public Task PublishInvalidationsAsync(CancellationToken cancellation) => EveryPeriodAsync(async () =>
+    /// <summary>Sends what near caches must forget until it is cancelled. Where it cannot be sent they must forget everything. A batch may be lost on the way, with a gateway: the next tells, and comes soon.</summary>
+    public Task PublishInvalidationsAsync(CancellationToken cancellation)
     {
-        while (Volatile.Read(ref invalidations) is { } feed && feed.TryTake(out var batch))
+        var sent = time.GetTimestamp();
+        return EveryPeriodAsync(async () =>
         {
-            try
+            while (Volatile.Read(ref invalidations) is { } feed)
             {
-                await hub.Publish(new Immutable<byte[]>(batch)).AsTask().WaitAsync(cancellation);
+                if (!feed.TryTake(out var batch))
+                {
+                    if (time.GetElapsedTime(sent) < Silence)
+                    {
+                        return;
+                    }
+
+                    batch = feed.Beat();
+                }
+
+                sent = time.GetTimestamp();
+                try
+                {
+                    await hub.Publish(new Immutable<byte[]>(batch)).AsTask().WaitAsync(cancellation);
+                }
+                catch (Exception failure) when (!cancellation.IsCancellationRequested)
+                {
+                    feed.ForgetEverything();
+                    log.FeedDropped(name, "invalidations", failure);
+                    return;
+                }
             }
-            catch (Exception failure) when (!cancellation.IsCancellationRequested)
-            {
-                feed.ForgetEverything();
-                log.FeedDropped(name, "invalidations", failure);
-                return;
-            }
-        }
-    }, cancellation);
+        }, cancellation);
+    }
 
     /// <summary>A sink that reports what became of a read elsewhere, where that was no plain hit, and passes all on. Only the front door knows the order, so who executes a read says in the answer what is to be reported here.</summary>
     public IAnswerSink Watch(in Operation operation, IAnswerSink sink) =>

@@ -4,19 +4,22 @@ namespace Levee.Orleans.Silo;
 /// This silo's right to answer. It renews by reading its own row of the membership table: while the row does not say dead, nobody has taken anything over. The lease counts from before the read began, so it has ended
 /// when whoever saw the row say dead has waited as long.
 /// </summary>
-internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSpan length, TimeProvider time, SiloLog log)
+internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSpan length, TimeProvider time, SiloLog log) : IDisposable
 {
     private const int RenewalsPerLease = 5;
 
+    private readonly CancellationTokenSource lost = new();
     private long validUntil = long.MinValue;
     private long lapses;
-    private volatile bool isLost;
 
     /// <summary>Whether the silo may answer now.</summary>
     public bool IsValid => time.GetTimestamp() < Volatile.Read(ref validUntil);
 
     /// <summary>Whether the table says that this silo is dead: it has nothing any more that it could serve or give away.</summary>
-    public bool IsLost => isLost;
+    public bool IsLost => lost.IsCancellationRequested;
+
+    /// <summary>Cancelled when the table is seen to say so.</summary>
+    public CancellationToken Lost => lost.Token;
 
     /// <summary>How often the lease ended before it was renewed.</summary>
     public long Lapses => Interlocked.Read(ref lapses);
@@ -34,7 +37,7 @@ internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSp
             {
                 if (!await IsMemberAsync().WaitAsync(length, time, cancellation))
                 {
-                    isLost = true;
+                    await lost.CancelAsync();
                     log.LeaseLost(self.ToString());
                     return;
                 }
@@ -61,6 +64,8 @@ internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSp
             }
         }
     }
+
+    public void Dispose() => lost.Dispose();
 
     private async Task<bool> IsMemberAsync()
     {

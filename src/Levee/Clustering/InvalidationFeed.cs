@@ -9,7 +9,7 @@ namespace Levee.Clustering;
 /// Collects what near caches must forget, to be sent in batches. Within a batch there is no order and nothing twice: a batch is read after everything in it has happened, so whoever reads it forgets it all.
 /// What does not fit becomes one mark, "forget everything". Safe for threads; the lock is held for one insertion.
 /// <para>
-/// Batches of a feed are numbered; whoever misses one must forget everything (<see cref="InvalidationCursor"/>). Layout, little endian: version (1 byte), 1 for "everything" else 0 (1), source (8), sequence (8),
+/// Batches of a feed are numbered; whoever misses one must forget everything (<see cref="InvalidationCursor"/>). So that a last batch that was lost is missed too, an empty one is sent now and then (<see cref="Beat"/>). Layout, little endian: version (1 byte), 1 for "everything" else 0 (1), source (8), sequence (8),
 /// number of hashes (2), bytes of tags (2), number of partitions (2); then the hashes (8 each), the tags as a <see cref="TagList"/>, and the cleared partitions (2 each). Always shorter than <see cref="BatchBytes"/>.
 /// </para>
 /// </summary>
@@ -134,11 +134,26 @@ public sealed class InvalidationFeed : IInvalidationListener
                 return false;
             }
 
-            batch = Pack();
-            isEverything = false;
-            Empty();
+            batch = Take();
             return true;
         }
+    }
+
+    /// <summary>Takes a batch though there may be nothing to forget: its number tells who missed the one before.</summary>
+    public byte[] Beat()
+    {
+        lock (gate)
+        {
+            return Take();
+        }
+    }
+
+    private byte[] Take()
+    {
+        var batch = Pack();
+        isEverything = false;
+        Empty();
+        return batch;
     }
 
     private byte[] Pack()

@@ -121,6 +121,22 @@ public sealed class InvalidationFeedTests
         Assert.False(Follows(first));
     }
 
+    [Fact]
+    public void A_beat_shows_that_the_last_batch_was_missed()
+    {
+        var feed = new InvalidationFeed(1);
+        feed.Changed(1);
+        var first = feed.Beat();
+        feed.Changed(2);
+        Assert.True(feed.TryTake(out _));
+        var beat = feed.Beat();
+        Assert.Equal("1 3:", Read(beat).Trim());
+        var cursor = new InvalidationCursor();
+        cursor.TryFollow(new InvalidationReader(first));
+        Assert.False(cursor.TryFollow(new InvalidationReader(beat)));
+        Assert.True(cursor.TryFollow(new InvalidationReader(feed.Beat())));
+    }
+
     /// <summary>Random changes in random batches: a near cache that follows them holds nothing that has changed since it was copied.</summary>
     [Fact]
     public void A_near_cache_that_follows_never_keeps_what_has_changed()
