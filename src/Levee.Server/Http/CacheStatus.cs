@@ -30,6 +30,9 @@ internal sealed record CacheStatus
     /// <summary>Reads that found none.</summary>
     public required long Misses { get; init; }
 
+    /// <summary>Reads that found nothing in memory and waited for a lower tier; they are hits or misses too.</summary>
+    public required long Waits { get; init; }
+
     /// <summary>Hits by all reads, from 0 to 1; absent before the first read.</summary>
     public double? HitRatio { get; init; }
 
@@ -73,6 +76,7 @@ internal sealed record CacheStatus
             Tiers = cache.TierCount,
             Hits = statistics.Hits,
             Misses = statistics.Misses,
+            Waits = statistics.Waits,
             HitRatio = reads == 0 ? null : (double)statistics.Hits / reads,
             Stores = statistics.Stores,
             Removals = statistics.Removals,

@@ -79,6 +79,7 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
         writer.Gauge("levee_entries_below", "Entries that lie in a lower tier and not in memory.", statistics.EntriesBelow, ("cache", cache));
         writer.Counter("levee_reads_total", "Reads of entries, by whether one was there.", statistics.Hits, ("cache", cache), ("outcome", "hit"));
         writer.Counter("levee_reads_total", "", statistics.Misses, ("cache", cache), ("outcome", "miss"));
+        writer.Counter("levee_read_waits_total", "Reads that found nothing in memory and waited for a lower tier.", statistics.Waits, ("cache", cache));
         writer.Counter("levee_stores_total", "Writes that were stored.", statistics.Stores, ("cache", cache));
         writer.Counter("levee_removals_total", "Entries that left because a caller asked.", statistics.Removals, ("cache", cache));
         writer.Counter("levee_evictions_total", "Entries that left for want of memory.", statistics.Evictions, ("cache", cache));

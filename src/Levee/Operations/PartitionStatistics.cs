@@ -23,6 +23,9 @@ public sealed record PartitionStatistics
     /// <summary>Reads that found none.</summary>
     public long Misses { get; init; }
 
+    /// <summary>Reads that found nothing in memory and waited for a lower tier, whatever it had; a part of <see cref="Hits"/> and <see cref="Misses"/>.</summary>
+    public long Waits { get; init; }
+
     /// <summary>Writes that were stored.</summary>
     public long Stores { get; init; }
 
@@ -98,6 +101,7 @@ public sealed record PartitionStatistics
         Entries = left.Entries + right.Entries,
         Hits = left.Hits + right.Hits,
         Misses = left.Misses + right.Misses,
+        Waits = left.Waits + right.Waits,
         Stores = left.Stores + right.Stores,
         EntriesBelow = left.EntriesBelow + right.EntriesBelow,
         Removals = left.Removals + right.Removals,

@@ -149,6 +149,7 @@ public sealed partial class Partition
         if (operation.Kind != OperationKind.Peek && !operation.IsAhead)
         {
             NoteMiss(tag, load.IsBegunAhead);
+            waits += operation.Kind == OperationKind.Get ? 1 : 0;
         }
 
         load.Join(operation, sink, ticket, LastAccess);

@@ -55,6 +55,7 @@ public sealed partial class Partition : IEvictionListener
 
     private long hits;
     private long misses;
+    private long waits;
     private long stores;
     private long removals;
     private long expirations;
@@ -170,6 +171,7 @@ public sealed partial class Partition : IEvictionListener
         Entries = store.Count,
         Hits = hits,
         Misses = misses,
+        Waits = waits,
         Stores = stores,
         Removals = removals,
         Evictions = retiredEvictions + store.Evictions,

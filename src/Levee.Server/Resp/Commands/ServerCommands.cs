@@ -254,6 +254,7 @@ internal static class ServerCommands
         yield return ("entries_below", statistics.EntriesBelow);
         yield return ("hits", statistics.Hits);
         yield return ("misses", statistics.Misses);
+        yield return ("waits", statistics.Waits);
         yield return ("stores", statistics.Stores);
         yield return ("removals", statistics.Removals);
         yield return ("evictions", statistics.Evictions);
