@@ -6,7 +6,7 @@ namespace Levee.Learning;
 /// Finds arithmetic progressions of any stride among the numbers that are missed, however many of them are interleaved, and predicts how they go on.
 /// <para>
 /// A progression is born when three misses are equally far apart, the older two among the last 32 that belong to none. Of 16 at the most, the one that was continued longest ago makes room. A progression survives gaps of up to
-/// three members, at the price of a part of its run. It is predicted as far ahead as it has run, 2 to twice the lead members, and only after half of what was predicted has been used; and no farther than to members that will be asked
+/// three members, at the price of a part of its run; those that come late after all are members too. It is predicted as far ahead as it has run, 2 to twice the lead members, and only after half of what was predicted has been used; and no farther than to members that will be asked
 /// for while what is prefetched now is still there, judged by the misses between two members. Those of all progressions together then have room in the prefetch area.
 /// </para>
 /// <para>Ids are those of <see cref="KeyIds"/>: a prefix in the upper 32 bits, a number in the lower. A progression never leaves its prefix.</para>
@@ -19,12 +19,14 @@ internal sealed class ArithmeticStreams
     private const int Streams = 16;
     private const int Singles = 32;
     private const int GapStrides = 4;
+    private const int LeaptMembers = 32;
     private const int Newborns = 4;
 
     private readonly ulong[] last = new ulong[Streams];
     private readonly long[] stride = new long[Streams];
     private readonly ulong[] ahead = new ulong[Streams];
     private readonly int[] run = new int[Streams];
+    private readonly uint[] leapt = new uint[Streams]; // Bit k: the member k + 1 strides before the last was leapt over.
     private readonly long[] missesThen = new long[Streams];
     private readonly long[] continued = new long[Streams];
     private readonly double[] interval = new double[Streams]; // Misses from one member to the next, smoothed.
@@ -39,7 +41,7 @@ internal sealed class ArithmeticStreams
     private int singleCount;
 
     /// <summary>The memory that it holds, in bytes.</summary>
-    public const int MemoryBytes = (Streams * 56) + (Singles * 8) + 128;
+    public const int MemoryBytes = (Streams * 60) + (Singles * 8) + 128;
 
     /// <summary>The name of a bucket, for people.</summary>
     public static string NameOf(int bucket) =>
@@ -61,6 +63,7 @@ internal sealed class ArithmeticStreams
         if (TryContinue(id, out var stream))
         {
             run[stream]++;
+            leapt[stream] <<= 1;
             Pace(stream, 1);
             Advance(stream, id, lead, horizon, predictions);
             return;
@@ -73,13 +76,15 @@ internal sealed class ArithmeticStreams
 
         if (TryLeap(id, out stream))
         {
+            var members = (int)((long)(id - last[stream]) / stride[stream]);
             run[stream] = run[stream] > 2 ? Math.Max(2, run[stream] * 3 / 4) : run[stream];
-            Pace(stream, (long)(id - last[stream]) / stride[stream]);
+            leapt[stream] = (leapt[stream] << members) | ((1u << (members - 1)) - 1);
+            Pace(stream, members);
             Advance(stream, id, lead, horizon, predictions);
             return;
         }
 
-        if (IsSingle(id))
+        if (IsSingle(id) || TryFallBack(id))
         {
             return;
         }
@@ -130,6 +135,29 @@ internal sealed class ArithmeticStreams
         return false;
     }
 
+    /// <summary>Whether a progression has leapt over the id: those who ask side by side ask out of order now and then. It is a member as the others are.</summary>
+    private bool TryFallBack(ulong id)
+    {
+        for (var stream = 0; stream < count; stream++)
+        {
+            if (leapt[stream] == 0 || (id ^ last[stream]) >> 32 != 0)
+            {
+                continue;
+            }
+
+            var behind = (long)(last[stream] - id);
+            var step = stride[stream];
+            if (behind % step == 0 && behind / step is > 0 and <= LeaptMembers and var members && (leapt[stream] >> (int)(members - 1) & 1) != 0)
+            {
+                leapt[stream] &= ~(1u << (int)(members - 1));
+                run[stream]++;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether two misses stand as far apart as the younger and this one.</summary>
     private bool TryBegin(ulong id, out int stream)
     {
@@ -142,6 +170,7 @@ internal sealed class ArithmeticStreams
                 stream = count < Streams ? count++ : Replaceable();
                 stride[stream] = (long)step;
                 run[stream] = 2;
+                leapt[stream] = 0;
                 ahead[stream] = id;
                 interval[stream] = 0;
                 missesThen[stream] = misses;

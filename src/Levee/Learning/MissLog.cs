@@ -19,16 +19,20 @@ internal sealed class MissLog
     /// <summary>What an entry of the log takes with its share of the index, in bytes.</summary>
     public const int EntryBytes = 10;
 
+    /// <summary>The most misses that a log holds.</summary>
+    public const int MostLength = (1 << PlaceBits) - Window - 1;
+
     private const int Followers = 8;
     private const int Window = 8;
     private const int Ways = 4;
     private const int FirstDegree = 4;
     private const int ContextMisses = 4;
+    private const int PlaceBits = 27;
     private const double SoonerReturns = 0.02;
     private const double ReachSteps = 1000;
 
     private readonly ulong[] log;
-    private readonly int[] index; // Slot + 1; 0 where there is none.
+    private readonly uint[] index; // Slot + 1 and, above it, five bits of the id's hash, so that few other ids are looked at; 0 where there is none.
     private readonly uint bucketCount;
     private readonly int length;
     private readonly Follower[] followers = new Follower[Followers];
@@ -37,14 +41,15 @@ internal sealed class MissLog
     private long clock;
     private double reach;
 
-    /// <param name="length">How many misses it holds, at least 64.</param>
+    /// <param name="length">How many misses it holds, 64 to <see cref="MostLength"/>.</param>
     public MissLog(int length)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 64);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MostLength);
         this.length = length;
         log = new ulong[length + Window];
         bucketCount = (uint)(length / (2 * Ways));
-        index = new int[bucketCount * Ways];
+        index = new uint[bucketCount * Ways];
         Array.Fill(followers, new Follower { Position = -1 });
     }
 
@@ -52,7 +57,7 @@ internal sealed class MissLog
     public int Length => length;
 
     /// <summary>The memory that it holds, in bytes.</summary>
-    public long MemoryBytes => (log.Length * sizeof(ulong)) + (index.Length * sizeof(int)) + (Followers * Unsafe.SizeOf<Follower>());
+    public long MemoryBytes => (log.Length * sizeof(ulong)) + (index.Length * sizeof(uint)) + (Followers * Unsafe.SizeOf<Follower>());
 
     /// <summary>The name of a bucket, for people.</summary>
     public static string NameOf(int bucket) => $"log, {Confidences[bucket / 4]}, {Distances[bucket % 4]} ahead";
@@ -231,17 +236,26 @@ internal sealed class MissLog
 
     private int AgeOf(int slot) => headSlot > slot ? headSlot - slot : headSlot - slot + length;
 
-    private int BucketStart(ulong id) => (int)((((id * 0x9E3779B97F4A7C15) >> 32) * bucketCount) >> 32) * Ways;
+    /// <summary>The id's bucket in the index, and its tag there.</summary>
+    private Span<uint> WaysOf(ulong id, out uint tag)
+    {
+        var hash = id * 0x9E3779B97F4A7C15;
+        tag = (uint)hash >> PlaceBits;
+        return index.AsSpan((int)(((hash >> 32) * bucketCount) >> 32) * Ways, Ways);
+    }
+
+    /// <summary>The slot of an entry of the index where it is the id's; -1 else.</summary>
+    private int SlotOf(uint entry, uint tag, ulong id) =>
+        entry >> PlaceBits == tag && (int)(entry & ((1 << PlaceBits) - 1)) - 1 is var slot and >= 0 && log[slot] == id ? slot : -1;
 
     private long Find(ulong id)
     {
-        var start = BucketStart(id);
         var youngest = int.MaxValue;
-        for (var way = start; way < start + Ways; way++)
+        foreach (var entry in WaysOf(id, out var tag))
         {
-            if (index[way] is var place and > 0 && log[place - 1] == id)
+            if (SlotOf(entry, tag, id) is var slot and >= 0)
             {
-                youngest = Math.Min(youngest, AgeOf(place - 1));
+                youngest = Math.Min(youngest, AgeOf(slot));
             }
         }
 
@@ -250,26 +264,27 @@ internal sealed class MissLog
 
     private void Note(ulong id, int slot)
     {
-        var start = BucketStart(id);
-        var chosen = start;
+        var ways = WaysOf(id, out var tag);
+        var chosen = 0;
         var oldest = -1;
-        for (var way = start; way < start + Ways; way++)
+        for (var way = 0; way < Ways; way++)
         {
-            var place = index[way];
-            if (place == 0 || log[place - 1] == id)
+            var entry = ways[way];
+            if (entry == 0 || SlotOf(entry, tag, id) >= 0)
             {
                 chosen = way;
                 break;
             }
 
-            if (AgeOf(place - 1) > oldest)
+            var age = AgeOf((int)(entry & ((1 << PlaceBits) - 1)) - 1);
+            if (age > oldest)
             {
                 chosen = way;
-                oldest = AgeOf(place - 1);
+                oldest = age;
             }
         }
 
-        index[chosen] = slot + 1;
+        ways[chosen] = (tag << PlaceBits) | (uint)(slot + 1);
     }
 
     private struct Follower

@@ -32,6 +32,11 @@ internal sealed class LiteralStreams
                 gap.Run = Math.Max(2, gap.Run * 3 / 4);
             }
 
+            for (var member = gap.Last + gap.Stride; member != k; member += gap.Stride)
+            {
+                gap.Leapt.Add(member);
+            }
+
             Pace(gap, (k - gap.Last) / gap.Stride);
             Go(gap, k, lead, horizon, emitted);
             return emitted;
@@ -39,6 +44,13 @@ internal sealed class LiteralStreams
 
         if (ring.Contains(k))
         {
+            return emitted;
+        }
+
+        if (streams.Find(s => k >> 32 == s.Last >> 32 && s.Leapt.Contains(k)) is { } late)
+        {
+            late.Leapt.Remove(k);
+            late.Run++;
             return emitted;
         }
 
@@ -85,6 +97,7 @@ internal sealed class LiteralStreams
     private void Go(Stream s, long k, int lead, int horizon, List<(ulong, int)> emitted)
     {
         s.Last = k;
+        s.Leapt.RemoveAll(member => (k - member) / s.Stride > 32);
         s.Used = ++clock;
         var degree = Math.Min(s.Run, 2 * lead);
         degree = s.Interval > 1 ? Math.Min(degree, (int)(horizon / s.Interval)) : Math.Min(degree, horizon);
@@ -127,6 +140,7 @@ internal sealed class LiteralStreams
         public long Used;
         public long Then;
         public double Interval;
+        public readonly List<long> Leapt = [];
     }
 }
 
