@@ -120,7 +120,7 @@ internal static class CostTable
         var now = 0L;
         foreach (var batch in batches)
         {
-            prefetcher.Observe(new AccessBatchReader(batch), now += 300);
+            prefetcher.Observe(new AccessBatchReader(batch), now += 300, isPrompt: true);
             while (prefetcher.TryPredict(key, out var prediction))
             {
                 prefetcher.Ended(prediction.Id, PrefetchOutcome.Promoted, 4);

@@ -62,6 +62,19 @@ public sealed class CacheCatalog
         }
     }
 
+    /// <summary>Lets each cache's prefetcher do a little of its work on the caller's thread, as <see cref="IPrefetchControl.TakeTurn"/> says.</summary>
+    /// <returns>Whether any has more to do.</returns>
+    public bool TakeTurn()
+    {
+        var hasMore = false;
+        foreach (var cache in hosts)
+        {
+            hasMore |= cache.Prefetching?.TakeTurn() ?? false;
+        }
+
+        return hasMore;
+    }
+
     /// <summary>Finds a cache by its exact name.</summary>
     public bool TryGet(string name, [NotNullWhen(true)] out ICacheHost? cache) => byName.TryGetValue(name, out cache);
 }

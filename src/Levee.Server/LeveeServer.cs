@@ -68,7 +68,7 @@ public sealed class LeveeServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
         resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
-        transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport);
+        transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
         http = HttpApplication.Create(catalog, options, time, logs);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();

@@ -365,20 +365,26 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
         }
     }
 
-    /// <summary>Starts loads that nobody waits for, as many as may run now.</summary>
+    /// <summary>Starts loads that nobody waits for, as many as may run now. One that ends at once makes room for the next, here and not in its own frame: there may be thousands.</summary>
     private void StartAhead()
     {
         while (ahead.TryStart(out var load))
         {
-            _ = LoadAheadAsync(load);
+            var loading = LoadAsync(load.Host, load.Partition, load.Effect);
+            if (loading.IsCompletedSuccessfully)
+            {
+                ahead.End(load);
+            }
+            else
+            {
+                _ = EndAheadAsync(load, loading);
+            }
         }
     }
 
-    private async Task LoadAheadAsync(AheadLoad load)
+    private async Task EndAheadAsync(AheadLoad load, Task loading)
     {
-        // Who predicted the key has others to ask for, and a file is read on the spot.
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        await LoadAsync(load.Host, load.Partition, load.Effect).ConfigureAwait(false);
+        await loading.ConfigureAwait(false);
         ahead.End(load);
         StartAhead();
     }

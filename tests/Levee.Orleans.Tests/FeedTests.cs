@@ -200,7 +200,7 @@ public sealed class FeedTests
 
         public PrefetchStatistics Statistics => FakePrefetching.Sample.Learnt!;
 
-        public void Observe(scoped AccessBatchReader batch, long now)
+        public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
         {
             while (batch.TryRead(out var key, out _, out _))
             {
@@ -232,7 +232,7 @@ public sealed class FeedTests
 
         public PrefetchStatistics Statistics => FakePrefetching.Sample.Learnt!;
 
-        public void Observe(scoped AccessBatchReader batch, long now)
+        public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
         {
             stuck.Wait(TimeSpan.FromSeconds(30));
             if (Interlocked.Increment(ref batches) % 2 == 0)

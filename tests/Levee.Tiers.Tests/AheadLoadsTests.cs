@@ -119,6 +119,31 @@ public sealed class AheadLoadsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Thousands_that_end_at_once_end_one_after_the_other()
+    {
+        var slow = new TaskCompletionSource<TierRead>();
+        var asked = 0;
+        tier.Reading = (_, _) => Interlocked.Increment(ref asked) <= 2 ? new ValueTask<TierRead>(slow.Task) : ValueTask.FromResult(TierRead.Absent);
+        var ended = new Counted();
+        for (var i = 0; i < 4000; i++)
+        {
+            host.Submit(TestBed.On($"k{i}", OperationKind.Prefetch), ended, i);
+        }
+
+        Assert.Equal(3998, chain.WaitingAheadLoads);
+
+        // The slow ones end on a thread whose stack has no room for a frame of each.
+        var thread = new Thread(() => slow.SetResult(TierRead.Absent), maxStackSize: 256 << 10);
+        thread.Start();
+        thread.Join();
+        while (ended.Count < 4000)
+        {
+            await Task.Yield();
+            Cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    [Fact]
     public async Task A_load_by_hash_asks_for_whichever_key_has_it()
     {
         host.Submit(new Operation { Kind = OperationKind.Prefetch, Hash = 17 }, answers, answers.Ticket("17", OperationKind.Prefetch));
@@ -129,6 +154,15 @@ public sealed class AheadLoadsTests : IAsyncDisposable
     }
 
     private void Submit(string key, OperationKind kind) => host.Submit(TestBed.On(key, kind), answers, answers.Ticket(key, kind));
+
+    private sealed class Counted : IAnswerSink
+    {
+        private int count;
+
+        public int Count => Volatile.Read(ref count);
+
+        public void Answer(long ticket, in Answer answer) => Interlocked.Increment(ref count);
+    }
 
     /// <summary>Answers by key and kind, each to be awaited.</summary>
     private sealed class AnswersOf : IAnswerSink

@@ -20,11 +20,11 @@ internal sealed class GuardedPrefetcher(IPrefetcher prefetcher, Action<Exception
         }
     }
 
-    public void Observe(scoped AccessBatchReader batch, long now)
+    public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
     {
         try
         {
-            prefetcher.Observe(batch, now);
+            prefetcher.Observe(batch, now, isPrompt);
         }
         catch (Exception failure)
         {

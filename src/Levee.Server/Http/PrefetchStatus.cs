@@ -46,6 +46,9 @@ internal sealed record PrefetchStatus
     /// <summary>Whether it learns and predicts; hints are followed either way.</summary>
     public required bool Learning { get; init; }
 
+    /// <summary>What made it stop learning, if something in it failed; absent where nothing did.</summary>
+    public string? Failure { get; init; }
+
     /// <summary>Accesses that were reported to it.</summary>
     public required long Reported { get; init; }
 
@@ -104,6 +107,7 @@ internal sealed record PrefetchStatus
     public static PrefetchStatus Of(PrefetchReport report) => new()
     {
         Learning = report.IsLearning,
+        Failure = report.Failure,
         Reported = report.Reported,
         Lost = report.Lost,
         Hints = report.Hints,

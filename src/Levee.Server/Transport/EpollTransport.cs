@@ -14,6 +14,7 @@ public sealed class EpollTransport : ITransport
     private readonly ConnectionLedger ledger;
     private readonly int loopCount;
     private readonly int readBufferBytes;
+    private readonly Func<bool>? sideWork;
     private readonly Lock gate = new();
     private EpollLoop[] loops = [];
     private Task? stopped;
@@ -26,6 +27,7 @@ public sealed class EpollTransport : ITransport
     /// <param name="time">The clock of the limits.</param>
     /// <param name="logger">Hears of closures and failures.</param>
     /// <param name="readBufferBytes">Bytes of the read buffer that the connections of a loop share.</param>
+    /// <param name="sideWork">What each loop calls when it has served a few connections, and before it waits: it takes little time, and throws nothing; true: there is more to do.</param>
     public EpollTransport(
         IPEndPoint endPoint,
         ConversationFactory factory,
@@ -33,7 +35,8 @@ public sealed class EpollTransport : ITransport
         int loops,
         TimeProvider time,
         ILogger logger,
-        int readBufferBytes = DefaultReadBufferBytes)
+        int readBufferBytes = DefaultReadBufferBytes,
+        Func<bool>? sideWork = null)
     {
         ArgumentNullException.ThrowIfNull(endPoint);
         ArgumentOutOfRangeException.ThrowIfLessThan(loops, 1);
@@ -41,6 +44,7 @@ public sealed class EpollTransport : ITransport
         EndPoint = endPoint;
         loopCount = loops;
         this.readBufferBytes = readBufferBytes;
+        this.sideWork = sideWork;
         ledger = new ConnectionLedger(factory, limits, time, logger);
     }
 
@@ -68,7 +72,7 @@ public sealed class EpollTransport : ITransport
             loops = new EpollLoop[loopCount];
             for (var i = 0; i < loopCount; i++)
             {
-                loops[i] = new EpollLoop(i, readBufferBytes, ledger);
+                loops[i] = new EpollLoop(i, readBufferBytes, ledger, sideWork);
             }
 
             var listener = new EpollListener(socket, loops, ledger);

@@ -14,6 +14,7 @@ public static class Transports
     /// <param name="time">The clock of the limits.</param>
     /// <param name="logger">Hears of closures and failures.</param>
     /// <param name="portable">Asks for the portable transport.</param>
+    /// <param name="sideWork">What an I/O thread calls when it has served a few connections, and before it waits: it takes little time, and throws nothing; true: there is more to do. The portable transport, which has no such threads, does not call it.</param>
     public static ITransport Create(
         IPEndPoint endPoint,
         ConversationFactory factory,
@@ -21,7 +22,8 @@ public static class Transports
         int loops,
         TimeProvider time,
         ILogger logger,
-        bool portable = false)
+        bool portable = false,
+        Func<bool>? sideWork = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(loops);
         if (portable || !OperatingSystem.IsLinux())
@@ -29,7 +31,7 @@ public static class Transports
             return new SocketTransport(endPoint, factory, limits, time, logger);
         }
 
-        return new EpollTransport(endPoint, factory, limits, loops == 0 ? DefaultLoops(Environment.ProcessorCount) : loops, time, logger);
+        return new EpollTransport(endPoint, factory, limits, loops == 0 ? DefaultLoops(Environment.ProcessorCount) : loops, time, logger, sideWork: sideWork);
     }
 
     /// <summary>

@@ -54,6 +54,11 @@ public sealed partial class LockHost
     /// <summary>Whether the entry of a key lies in memory. It does not wait for a partition that is busy: then it says no, as where only the hash is known.</summary>
     public bool IsResident(ReadOnlySpan<byte> key, ulong hash)
     {
+        if (key.IsEmpty)
+        {
+            return false;
+        }
+
         var slot = slots[PartitionOf(hash)];
         if (!slot.Gate.TryEnter())
         {

@@ -73,7 +73,7 @@ public sealed partial class PrefetchRunner
         }
 
         Interlocked.Add(ref fromOrigin, outcome == PrefetchOutcome.Promoted ? 1 : 0);
-        answered.Enqueue((place, outcome, IsFinal: true));
+        answered.Enqueue((place, outcome, Now, IsFinal: true));
         Wake();
     }
 

@@ -1,7 +1,7 @@
 namespace Levee.Hosting;
 
 /// <summary>
-/// Rest. Where nothing has been foreseen through more would-be misses than the prefetcher remembers, nothing is reported for a while: at first as long as that took, then twice as long each time, up to
+/// Rest. Where nothing has been foreseen through more would-be misses than the prefetcher remembers, nothing is reported, and no memory is kept for it, for a while: at first as long as that took, then twice as long each time, up to
 /// <see cref="MostRest"/> times and <see cref="LongestRest"/>. Then it looks again. So traffic without order pays for learning a small part of the time, and order that appears is found a little later.
 /// </summary>
 public sealed partial class PrefetchRunner
@@ -12,9 +12,9 @@ public sealed partial class PrefetchRunner
     /// <summary>More than twice as many as the prefetcher's log has for each entry.</summary>
     private const int WatchedPerEntry = 8;
 
-    private const int MostRest = 32;
+    private const int MostRest = 8;
 
-    private static readonly TimeSpan LongestRest = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(10);
 
     private ITimer? rest;
     private long watchedFrom;
@@ -54,8 +54,9 @@ public sealed partial class PrefetchRunner
 
         var pause = TimeSpan.FromMicroseconds((Now - watchBegan) * restFactor);
         restFactor = Math.Min(MostRest, 2 * restFactor);
-        target.Accesses = null;
         rest = time.CreateTimer(static runner => ((PrefetchRunner)runner!).EndRest(), this, pause < LongestRest ? pause : LongestRest, Timeout.InfiniteTimeSpan);
+        target.NotesPollution = false;
+        target.Accesses = null;
     }
 
     private void EndRest()
@@ -65,7 +66,8 @@ public sealed partial class PrefetchRunner
             if (rest is not null && IsLearning)
             {
                 Watch();
-                target!.Accesses = this;
+                target!.NotesPollution = true;
+                target.Accesses = this;
             }
         }
     }

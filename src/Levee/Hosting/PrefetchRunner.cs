@@ -9,8 +9,9 @@ namespace Levee.Hosting;
 /// The loop that prefetches for one cache: what front doors report goes to the prefetcher, what that predicts and what clients hint goes into a queue, and from there to the cache as
 /// <see cref="OperationKind.Prefetch"/>, so many at a time; how each ends, and how long it took, goes back to the prefetcher. What no tier has the origin may bring.
 /// <para>
-/// One task runs it. It sleeps until something is reported, hinted or answered, then it takes turns. While it has loads to ask for, each turn follows the one before: what is predicted is wanted in a moment. While it only
-/// learns, there is a pause between them, in which more gathers. Reporting is an entry in a ring and at most one wake-up: nobody waits for the prefetcher. Safe for threads.
+/// It works in turns, one at a time. A front door whose thread serves many connections takes them itself, between them: so what is predicted is asked for before the next request is read, and nobody has to wake up. For all others there is a task. It
+/// sleeps until something is reported, hinted or answered. While it has loads to ask for, each turn follows the one before; while it only learns, there is a pause between them, in which more gathers. Reporting is an entry in a ring and
+/// at most one wake-up: nobody waits for the prefetcher. Safe for threads.
 /// </para>
 /// </summary>
 public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAnswerSink, IAsyncDisposable
@@ -21,7 +22,13 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     /// <summary>Rounds of a turn: answers that come at once make room for more.</summary>
     private const int MostRounds = 64;
 
+    /// <summary>Loads that a front door begins at the most before it looks at its connections again: of a file that is some 5 microseconds for each.</summary>
+    private const int MostLoadsOfATurn = 32;
+
     private const double Smoothing = 0.1;
+
+    [ThreadStatic]
+    private static bool takesTurns;
 
     private readonly ICacheHost host;
     private readonly IPrefetcher? prefetcher;
@@ -32,17 +39,21 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     private readonly AccessStream stream;
     private readonly AccessJournal journal;
     private readonly ConcurrentQueue<byte[]> batches = new();
-    private readonly ConcurrentQueue<(int Place, PrefetchOutcome Outcome, bool IsFinal)> answered = new();
+    private readonly ConcurrentQueue<(int Place, PrefetchOutcome Outcome, long EndedAt, bool IsFinal)> answered = new();
     private readonly PrefetchQueue queue;
     private readonly Running[] running;
     private readonly Stack<int> freePlaces;
     private readonly byte[] key = new byte[KeyList.MaxKeyBytes];
     private readonly Lock gate = new();
+    private readonly Lock turn = new();
     private readonly SemaphoreSlim wakeUp = new(0, 1);
     private readonly CancellationTokenSource stopping = new();
     private readonly Task loop;
     private readonly long[] outcomes = new long[Enum.GetValues<PrefetchOutcome>().Length];
     private int isAsleep;
+    private int isSkipped;
+    private volatile bool hasMore;
+    private string? failure;
     private bool isLearning;
     private bool isDisposed;
     private long reportedSeen;
@@ -115,7 +126,45 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     public void Report(ReadOnlySpan<byte> key, ulong hash, AccessKind kind)
     {
         stream.Report(key, hash, kind);
-        Wake();
+        if (!takesTurns)
+        {
+            Wake();
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TakeTurn()
+    {
+        takesTurns = true;
+        if ((stream.Reported == Volatile.Read(ref reportedSeen) && answered.IsEmpty && !hasMore) || Volatile.Read(ref isDisposed))
+        {
+            return false;
+        }
+
+        if (!turn.TryEnter())
+        {
+            Interlocked.Exchange(ref isSkipped, 1);
+            if (!turn.TryEnter())
+            {
+                return false; // Who takes the other turn sees it afterwards.
+            }
+        }
+
+        try
+        {
+            TryWork(MostLoadsOfATurn, isPrompt: true, out _);
+        }
+        finally
+        {
+            turn.Exit();
+        }
+
+        if (Interlocked.Exchange(ref isSkipped, 0) == 1)
+        {
+            Wake();
+        }
+
+        return hasMore;
     }
 
     /// <summary>Takes a packed <see cref="AccessBatch"/> of a front door elsewhere. What is damaged is counted, and what comes while too many wait.</summary>
@@ -162,6 +211,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             return new(new PrefetchReport
             {
                 IsLearning = IsLearning,
+                Failure = failure,
                 Learnt = prefetcher?.Statistics,
                 Reported = lost + counts.Sum(static door => door.Received),
                 Lost = lost + Interlocked.Read(ref droppedBatches),
@@ -194,8 +244,11 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         }
 
         // Whoever cannot be asked fails like a tier that does not answer.
-        answered.Enqueue(((int)ticket, answer.Outcome == Outcome.Done ? (PrefetchOutcome)answer.Number : PrefetchOutcome.Failed, IsFinal: false));
-        Wake();
+        answered.Enqueue(((int)ticket, answer.Outcome == Outcome.Done ? (PrefetchOutcome)answer.Number : PrefetchOutcome.Failed, Now, IsFinal: false));
+        if (!turn.IsHeldByCurrentThread)
+        {
+            Wake();
+        }
     }
 
     /// <summary>Stops: what waits is dropped, loads of the origin are ended. Loads of tiers that are under way end on their own.</summary>
@@ -223,7 +276,14 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     {
         while (!stopping.IsCancellationRequested)
         {
-            if (TakeTurn(out var isUrgent))
+            bool isUrgent;
+            bool hasWorked;
+            lock (turn)
+            {
+                hasWorked = TryWork(int.MaxValue, isPrompt: false, out isUrgent);
+            }
+
+            if (hasWorked)
             {
                 if (!isUrgent && options.Pause > TimeSpan.Zero)
                 {
@@ -251,7 +311,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         }
     }
 
-    private bool HasWork => stream.Reported != reportedSeen || !batches.IsEmpty || !answered.IsEmpty || IsQueueReady;
+    private bool HasWork => stream.Reported != Volatile.Read(ref reportedSeen) || !batches.IsEmpty || !answered.IsEmpty || IsQueueReady;
 
     private bool IsQueueReady
     {
@@ -280,20 +340,39 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         }
     }
 
-    /// <summary>Learns, queues, asks, and takes answers.</summary>
+    /// <summary>Works; a prefetcher that fails is asked no more, and who has the turn goes on.</summary>
+    private bool TryWork(int mostLoads, bool isPrompt, out bool isUrgent)
+    {
+        try
+        {
+            return Work(mostLoads, isPrompt, out isUrgent);
+        }
+        catch (Exception caught) when (caught is not OutOfMemoryException)
+        {
+            isUrgent = false;
+            failure ??= $"{caught.GetType().Name}: {caught.Message}";
+            IsLearning = false;
+            return true;
+        }
+    }
+
+    /// <summary>Learns, queues, asks, and takes answers. Whoever calls it has the turn.</summary>
+    /// <param name="mostLoads">How many loads are begun at the most; what is left then is more.</param>
+    /// <param name="isPrompt">Whether what was reported has been reported just now.</param>
     /// <param name="isUrgent">Whether loads were asked for, or have ended.</param>
     /// <returns>Whether there was anything to do.</returns>
-    private bool TakeTurn(out bool isUrgent)
+    private bool Work(int mostLoads, bool isPrompt, out bool isUrgent)
     {
         var worked = false;
         isUrgent = false;
+        hasMore = false;
         for (var round = 0; round < MostRounds; round++)
         {
             var isAsking = false;
             lock (gate)
             {
                 isUrgent |= TakeAnswers();
-                var learnt = Learn();
+                var learnt = Learn(isPrompt);
                 worked |= learnt;
                 if (learnt || round == 0)
                 {
@@ -301,9 +380,10 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
                 }
             }
 
-            while (TryBegin(out var place, out var item))
+            while (mostLoads > 0 && TryBegin(out var place, out var item))
             {
                 isAsking = true;
+                mostLoads--;
                 host.Submit(new Operation { Kind = OperationKind.Prefetch, Key = item.Key.Span, Hash = item.Hash }, this, place);
             }
 
@@ -319,6 +399,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             }
         }
 
+        hasMore = mostLoads == 0 && IsQueueReady;
         worked |= isUrgent;
         if (worked)
         {
@@ -332,16 +413,16 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         return worked;
     }
 
-    private bool Learn()
+    private bool Learn(bool isPrompt)
     {
         var learnt = false;
-        reportedSeen = stream.Reported;
+        Volatile.Write(ref reportedSeen, stream.Reported);
         while (stream.TryTake(out var batch))
         {
             learnt = true;
             if (IsLearning)
             {
-                journal.Take(batch.Bytes, Now);
+                journal.Take(batch.Bytes, Now, isPrompt);
             }
         }
 
@@ -431,16 +512,16 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             running[answer.Place] = default;
             freePlaces.Push(answer.Place);
             queue.Ended();
-            End(load, answer.Outcome);
+            End(load, answer.Outcome, answer.EndedAt);
         }
 
         return any;
     }
 
-    private void End(in Running load, PrefetchOutcome outcome)
+    private void End(in Running load, PrefetchOutcome outcome, long endedAt)
     {
         outcomes[(int)outcome]++;
-        var latency = Math.Max(0, Now - load.BeganAt);
+        var latency = Math.Max(0, endedAt - load.BeganAt);
         if (outcome == PrefetchOutcome.Promoted)
         {
             loadMicroseconds = loadMicroseconds == 0 ? latency : loadMicroseconds + (Smoothing * (latency - loadMicroseconds));

@@ -22,8 +22,9 @@ public sealed class AccessJournal
     /// <summary>Takes a packed <see cref="AccessBatch"/>.</summary>
     /// <param name="packed">The batch.</param>
     /// <param name="now">The time, as <see cref="IPrefetcher.Observe"/> has it.</param>
+    /// <param name="isPrompt">Whether the accesses were made just now.</param>
     /// <exception cref="FormatException">It is damaged; nothing was counted.</exception>
-    public void Take(ReadOnlySpan<byte> packed, long now = 0)
+    public void Take(ReadOnlySpan<byte> packed, long now = 0, bool isPrompt = false)
     {
         var batch = new AccessBatchReader(packed);
         var door = DoorOf(batch.FrontDoor, batch.Sequence);
@@ -36,7 +37,7 @@ public sealed class AccessJournal
 
         door.Counts = counts with { Lost = counts.Lost + batch.Sequence - door.Next };
         door.Next = batch.Sequence + batch.Count;
-        prefetcher?.Observe(batch, now);
+        prefetcher?.Observe(batch, now, isPrompt);
     }
 
     /// <summary>What was sent before a front door's first batch arrives here is not lost: there was nobody to send it to.</summary>

@@ -20,6 +20,10 @@ internal sealed class ConfidenceGate
     // A bucket is not judged by fewer predictions.
     private const int LeastPredicted = 32;
 
+    // A bucket of which so small a part of the threshold comes true has one in four of its predictions tested: that is nearly always so, and a test costs more than the prediction.
+    private const double Hopeless = 0.25;
+    private const int HopelessTested = 4;
+
     // From here on both counts are halved: what is older weighs less.
     private const int MostPredicted = 512;
 
@@ -34,6 +38,13 @@ internal sealed class ConfidenceGate
 
     /// <summary>Whether a bucket's predictions are loaded.</summary>
     public bool IsOpen(int bucket) => buckets[bucket].IsOpen;
+
+    /// <summary>Whether the next prediction of a closed bucket is to be tested.</summary>
+    public bool IsTestDue(int bucket)
+    {
+        ref var tested = ref buckets[bucket];
+        return tested.Predicted < LeastPredicted || tested.Right >= tested.Predicted * (Hopeless * Threshold) || ++tested.Skips % HopelessTested == 0;
+    }
 
     /// <summary>A prediction was handed out.</summary>
     public void Issued(int bucket)
@@ -128,6 +139,9 @@ internal sealed class ConfidenceGate
         /// <summary>Which part of the latest loads found nothing to load.</summary>
         public double Absence;
         public bool IsOpen;
+
+        /// <summary>Predictions of a hopeless bucket.</summary>
+        public uint Skips;
         public long Issued;
         public long Used;
         public long Late;

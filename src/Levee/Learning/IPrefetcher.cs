@@ -17,7 +17,8 @@ public interface IPrefetcher
     /// <summary>Learns from a batch. Those of one front door come in order; where one was lost, <see cref="AccessBatchReader.Sequence"/> leaps.</summary>
     /// <param name="batch">The accesses.</param>
     /// <param name="now">The time, in any unit, the same as that of <see cref="Ended"/>'s latency; it never falls.</param>
-    void Observe(scoped AccessBatchReader batch, long now);
+    /// <param name="isPrompt">Whether the accesses were made just now, all together, and what is predicted is asked for at once; else they have gathered for a while.</param>
+    void Observe(scoped AccessBatchReader batch, long now, bool isPrompt);
 
     /// <summary>Takes what is worth having in memory before it is asked for, the oldest prediction first. Whoever takes it says by <see cref="Ended"/> what became of it.</summary>
     /// <param name="key">Where the key is written; room for <see cref="KeyList.MaxKeyBytes"/>.</param>

@@ -20,6 +20,7 @@ internal sealed class PrefetchControl
     private const int MostLead = 128;
     private const double LatencyStep = 1.125;
     private const double RateWeight = 1.0 / 4;
+    private const double TogetherWeight = 1.0 / 64;
 
     private int mostArea;
     private int wasted;
@@ -27,6 +28,7 @@ internal sealed class PrefetchControl
     private int used;
     private double uses;
     private double missRate;
+    private double together;
     private long paceStart;
     private bool isPaceKnown;
     private bool isLatencyKnown;
@@ -111,6 +113,9 @@ internal sealed class PrefetchControl
         }
     }
 
+    /// <summary>So many would-be misses are learnt before any of what they predict is asked for: predictions reach beyond them.</summary>
+    public void Together(int count) => together += (count - together) * TogetherWeight;
+
     /// <summary>There was a would-be miss.</summary>
     public void Miss(bool isPolluted, long now)
     {
@@ -133,7 +138,7 @@ internal sealed class PrefetchControl
         {
             var rate = (double)PaceMisses / (now - paceStart);
             missRate += (rate - missRate) * (missRate > 0 ? RateWeight : 1);
-            Lead = (int)Math.Clamp(4 + (2 * Latency * missRate), LeastLead, MostLead);
+            Lead = (int)Math.Clamp(4 + (2 * Latency * missRate) + together, LeastLead, MostLead);
         }
 
         paceStart = now;

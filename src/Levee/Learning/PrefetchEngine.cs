@@ -29,7 +29,6 @@ internal sealed class PrefetchEngine
 
     private readonly IResidentIds? residents;
     private readonly bool isHalfLog;
-    private readonly long reaction;
     private readonly ArithmeticStreams streams = new();
     private readonly ConfidenceGate gate = new();
     private readonly PredictionList found = new(ListLength);
@@ -37,6 +36,7 @@ internal sealed class PrefetchEngine
     private MissLog log;
     private ShadowSet shadow;
     private IssuedSet issued;
+    private long reaction;
     private long time;
     private long issuedCount;
     private long usedCount;
@@ -47,12 +47,10 @@ internal sealed class PrefetchEngine
 
     /// <param name="capacity">Entries in memory, at least 1.</param>
     /// <param name="isHalfLog">Whether the log takes half of its memory.</param>
-    /// <param name="reaction">How long it takes from an access until a load can begin.</param>
     /// <param name="residents">Tells what is in memory; null: guessed from the log.</param>
-    public PrefetchEngine(int capacity, bool isHalfLog, long reaction, IResidentIds? residents)
+    public PrefetchEngine(int capacity, bool isHalfLog, IResidentIds? residents)
     {
         this.residents = residents;
-        this.reaction = reaction;
         this.isHalfLog = isHalfLog;
         Capacity = capacity;
         control = new PrefetchControl(capacity);
@@ -108,6 +106,15 @@ internal sealed class PrefetchEngine
         log = longer;
         shadow = new ShadowSet(ShadowCapacity(capacity));
         issued = new IssuedSet(IssuedCapacity(capacity));
+    }
+
+    /// <summary>Accesses follow that are learnt together, before any of what they predict is asked for.</summary>
+    /// <param name="together">How many would-be misses there are; 0: the time tells when they were made.</param>
+    /// <param name="reactionTime">How long it takes from an access until a load can begin.</param>
+    public void Begin(int together, long reactionTime)
+    {
+        reaction = reactionTime;
+        control.Together(together);
     }
 
     /// <summary>Learns from an access.</summary>
@@ -202,7 +209,7 @@ internal sealed class PrefetchEngine
         }
     }
 
-    private static int LogLength(int capacity, bool isHalf) => (int)Math.Clamp(capacity * (isHalf ? MissesPerEntry / 2 : MissesPerEntry), 64, Array.MaxLength / 16);
+    private static int LogLength(int capacity, bool isHalf) => (int)Math.Clamp(capacity * (isHalf ? MissesPerEntry / 2 : MissesPerEntry), 64, MissLog.MostLength);
 
     private static int ShadowCapacity(int capacity) => Math.Max(256, PrefetchControl.MostAreaOf(capacity));
 
@@ -269,6 +276,11 @@ internal sealed class PrefetchEngine
     private void Predict(ulong id, int bucket, long now)
     {
         var isOpen = gate.IsOpen(bucket);
+        if (!isOpen && !gate.IsTestDue(bucket))
+        {
+            return;
+        }
+
         if (issued.Find(id) != IssuedSet.None || (!isOpen && shadow.Contains(id)) || IsResident(id))
         {
             return;

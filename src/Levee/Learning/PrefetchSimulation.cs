@@ -81,7 +81,7 @@ public sealed class PrefetchSimulation : IDisposable
         timeToLive = PrefetchControl.TimeToLiveOf(PrefetchControl.MostAreaOf(options.Capacity));
         if (options.IsOn)
         {
-            engine = new PrefetchEngine(options.Capacity, options.HalfLog, reaction: 0, options.KnowsResidents ? new Residents(this) : null);
+            engine = new PrefetchEngine(options.Capacity, options.HalfLog, options.KnowsResidents ? new Residents(this) : null);
         }
     }
 

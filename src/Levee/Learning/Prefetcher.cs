@@ -19,6 +19,7 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
     private readonly PrefetchEngine engine;
     private readonly byte[] keyOfId = new byte[KeyList.MaxKeyBytes];
     private readonly long gathering;
+    private readonly long reaction;
     private long observed;
 
     /// <param name="options">What it is made for.</param>
@@ -30,9 +31,10 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
         ArgumentOutOfRangeException.ThrowIfNegative(options.Gathering, nameof(options));
         ArgumentOutOfRangeException.ThrowIfNegative(options.Reaction, nameof(options));
         gathering = options.Gathering;
+        reaction = options.Reaction;
         residents = options.Residents;
         ids = new KeyIds(options.Capacity);
-        engine = new PrefetchEngine(options.Capacity, options.HalfLog, options.Reaction, residents is null ? null : this);
+        engine = new PrefetchEngine(options.Capacity, options.HalfLog, residents is null ? null : this);
     }
 
     /// <inheritdoc/>
@@ -53,10 +55,12 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
     public void SetCapacity(int capacity) => engine.SetCapacity(capacity);
 
     /// <inheritdoc/>
-    public void Observe(scoped AccessBatchReader batch, long now)
+    public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
     {
+        engine.Begin(isPrompt ? batch.Count : 0, isPrompt ? 0 : reaction);
+
         // What is tested and not loaded is judged by when it was asked for, not by when that was learnt.
-        var span = Math.Clamp(now - observed, 0, gathering);
+        var span = isPrompt ? 0 : Math.Clamp(now - observed, 0, gathering);
         var read = 0;
         while (batch.TryRead(out var key, out var hash, out var kind))
         {

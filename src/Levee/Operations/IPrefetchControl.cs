@@ -25,6 +25,13 @@ public interface IPrefetchControl
     /// <returns>Whether it waits in the queue now; false where it was dropped, which is counted.</returns>
     bool TryHint(ReadOnlySpan<byte> key, ulong hash, int priority);
 
+    /// <summary>
+    /// Does a little of its work on the caller's thread, if there is any: learns what was reported, and begins some of the loads that follow. A front door whose thread serves many connections calls it between them: that
+    /// is sooner than another thread wakes up. Once a thread has called it, nobody is woken for what that thread reports.
+    /// </summary>
+    /// <returns>Whether there is more to do: it is to be called again soon.</returns>
+    bool TakeTurn() => false;
+
     /// <summary>What it has learnt, what it did, and what waits.</summary>
     /// <param name="maxQueued">How many of the keys that wait to tell, those that come next first; 0 to <see cref="MaxQueued"/>.</param>
     /// <param name="cancellation">Ends the wait, where the prefetcher is elsewhere.</param>

@@ -6,6 +6,9 @@ public sealed record PrefetchReport
     /// <summary>Whether it learns and predicts.</summary>
     public bool IsLearning { get; init; }
 
+    /// <summary>What made it stop learning, if something in it failed; null: nothing did.</summary>
+    public string? Failure { get; init; }
+
     /// <summary>What it has learnt; null where nobody learns.</summary>
     public PrefetchStatistics? Learnt { get; init; }
 

@@ -65,7 +65,7 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
     /// <summary>Memory of the table of evictions, in bytes.</summary>
     public long HeldBytes => evicted == null ? 0 : PageArena.PageBytes;
 
-    /// <summary>Whether evictions are noted, from the first one on: there is a page for it then, which is paid back if need be.</summary>
+    /// <summary>Whether evictions are noted, from the first one on for which the area may be the cause: there is a page for it then, which is paid back if need be.</summary>
     public bool NotesEvictions
     {
         get;
@@ -124,7 +124,7 @@ internal sealed unsafe class PrefetchArea(NodeTable nodes)
     /// <summary>The policy has evicted an entry.</summary>
     public void NoteEviction(uint tag)
     {
-        if (!NotesEvictions || (evicted == null && !TryRent()))
+        if (evicted == null && (Count == 0 || !NotesEvictions || !TryRent()))
         {
             return;
         }

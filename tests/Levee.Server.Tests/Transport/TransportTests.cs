@@ -487,6 +487,54 @@ public sealed class TransportTests
         }
     }
 
+    [Fact]
+    public async Task Side_work_is_done_on_the_loops_thread_until_there_is_none_and_does_not_keep_it_awake()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "epoll is Linux'");
+        var threads = new System.Collections.Concurrent.ConcurrentBag<int>();
+        var left = 0;
+        using var isDone = new SemaphoreSlim(0);
+        var consumed = 0;
+        await using var transport = Transports.Create(
+            new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0),
+            (waker, _) => new ScriptedConversation(waker, (conversation, input) =>
+            {
+                consumed = Environment.CurrentManagedThreadId;
+                Volatile.Write(ref left, 100);
+                return Scripts.Echo(conversation, input);
+            }),
+            new TransportLimits(),
+            1,
+            TimeProvider.System,
+            NullLogger.Instance,
+            sideWork: () =>
+            {
+                if (Volatile.Read(ref left) == 0)
+                {
+                    return false;
+                }
+
+                threads.Add(Environment.CurrentManagedThreadId);
+                if (Interlocked.Decrement(ref left) == 0)
+                {
+                    isDone.Release();
+                }
+
+                return Volatile.Read(ref left) > 0;
+            });
+        transport.Start();
+        using var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        client.Connect(transport.EndPoint);
+        for (var round = 0; round < 3; round++)
+        {
+            client.AssertEchoes();
+            Assert.True(await isDone.WaitAsync(TransportRig.Patience, TestContext.Current.CancellationToken));
+        }
+
+        Assert.Equal(consumed, Assert.Single(threads.Distinct()));
+        Assert.InRange(threads.Count, 100, 300);
+    }
+
     [Theory]
     [MemberData(nameof(Kinds))]
     public async Task Start_on_a_taken_port_throws_and_stop_before_start_is_fine(string kind)

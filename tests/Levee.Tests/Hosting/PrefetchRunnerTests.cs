@@ -47,6 +47,93 @@ public sealed class PrefetchRunnerTests
     }
 
     [Fact]
+    public async Task A_thread_that_takes_turns_learns_what_it_reports_itself_and_begins_so_many_loads()
+    {
+        var host = new ScriptedHost();
+        var prefetcher = new ScriptedPrefetcher();
+        await using var runner = new PrefetchRunner(host, prefetcher, AtOnce with { MaxConcurrency = 100 }, TimeProvider.System);
+        OnOwnThread(() =>
+        {
+            Assert.False(runner.TakeTurn());
+            Report(runner, "a", AccessKind.Miss);
+            for (var i = 0UL; i < 40; i++)
+            {
+                prefetcher.Predict(i, $"next{i}");
+            }
+
+            Assert.True(runner.TakeTurn());
+            Assert.Equal(32, host.Waiting);
+            Assert.Equal((Environment.CurrentManagedThreadId, true), prefetcher.ObservedOn);
+            Assert.False(runner.TakeTurn());
+            Assert.Equal(40, host.Waiting);
+        });
+        Assert.Equal("a Miss", await prefetcher.Observed.Reader.ReadAsync(Cancellation));
+
+        // Answers that come on other threads are taken all the same.
+        (await host.NextAsync()).End(PrefetchOutcome.Promoted);
+        Assert.Equal(0UL, (await prefetcher.Ends.Reader.ReadAsync(Cancellation)).Id);
+    }
+
+    [Fact]
+    public async Task A_thread_that_takes_turns_waits_for_nobody_who_has_one()
+    {
+        using var release = new ManualResetEventSlim();
+        var prefetcher = new ScriptedPrefetcher();
+        await using var runner = new PrefetchRunner(new ScriptedHost(), prefetcher, AtOnce, TimeProvider.System);
+        prefetcher.OnObserve = () => release.Wait(Cancellation);
+        Report(runner, "a", AccessKind.Miss);
+        Assert.Equal("a Miss", await prefetcher.Observed.Reader.ReadAsync(Cancellation));
+        OnOwnThread(() =>
+        {
+            Assert.False(runner.TakeTurn());
+            Report(runner, "b", AccessKind.Miss);
+            Assert.False(runner.TakeTurn());
+        });
+        Assert.False(prefetcher.Observed.Reader.TryPeek(out _));
+        release.Set();
+        Assert.Equal("b Miss", await prefetcher.Observed.Reader.ReadAsync(Cancellation));
+    }
+
+    [Fact]
+    public async Task A_prefetcher_that_fails_learns_no_more_and_holds_nobody_up()
+    {
+        var host = new ScriptedHost();
+        var prefetcher = new ScriptedPrefetcher { OnObserve = static () => throw new InvalidOperationException("it fails") };
+        var runner = new PrefetchRunner(host, prefetcher, AtOnce, TimeProvider.System);
+        OnOwnThread(() =>
+        {
+            runner.TakeTurn();
+            Report(runner, "a", AccessKind.Miss);
+            Assert.False(runner.TakeTurn());
+            Assert.False(runner.IsLearning);
+            Report(runner, "b", AccessKind.Miss);
+            Assert.False(runner.TakeTurn());
+        });
+        Assert.True(Hint(runner, "hinted", 5));
+        Assert.Equal("hinted", (await host.NextAsync()).Key);
+        Assert.Equal("InvalidOperationException: it fails", (await runner.ReportAsync(0, Cancellation)).Failure);
+        await runner.DisposeAsync();
+        OnOwnThread(() => Assert.False(runner.TakeTurn()));
+    }
+
+    [Fact]
+    public async Task Loads_that_end_at_once_are_told_in_the_same_turn()
+    {
+        var host = new ScriptedHost { Answers = PrefetchOutcome.Promoted };
+        var prefetcher = new ScriptedPrefetcher();
+        await using var runner = new PrefetchRunner(host, prefetcher, AtOnce, TimeProvider.System);
+        prefetcher.Predict(1, "next");
+        OnOwnThread(() =>
+        {
+            runner.TakeTurn();
+            Report(runner, "a", AccessKind.Miss);
+            runner.TakeTurn();
+            Assert.True(prefetcher.Ends.Reader.TryRead(out var end));
+            Assert.Equal((1UL, PrefetchOutcome.Promoted), (end.Id, end.Outcome));
+        });
+    }
+
+    [Fact]
     public async Task Hints_go_before_predictions_by_priority_and_only_so_many_at_a_time()
     {
         var host = new ScriptedHost();
@@ -248,9 +335,9 @@ public sealed class PrefetchRunnerTests
         await using var runner = new PrefetchRunner(new ScriptedHost(), prefetcher, AtOnce, time, target);
         await LookAwayAsync();
         time.Advance(999);
-        Assert.Null(target.Accesses);
+        Assert.Equal((null, false), (target.Accesses, target.NotesPollution));
         time.Advance(1);
-        Assert.Same(runner, target.Accesses);
+        Assert.Equal((runner, true), (target.Accesses, target.NotesPollution));
 
         await LookAwayAsync();
         time.Advance(1999);
@@ -333,6 +420,12 @@ public sealed class PrefetchRunnerTests
             }
 
             Assert.Equal(OperationKind.Prefetch, operation.Kind);
+            if (Answers is { } outcome)
+            {
+                sink.Answer(ticket, new Answer(Outcome.Done, (long)outcome));
+                return;
+            }
+
             asked.Writer.TryWrite(new Asked(Encoding.UTF8.GetString(operation.Key), operation.Hash, sink, ticket));
         }
 
@@ -340,7 +433,36 @@ public sealed class PrefetchRunnerTests
         {
         }
 
+        /// <summary>How each ends at once; null: as the test says, later.</summary>
+        public PrefetchOutcome? Answers { get; init; }
+
+        /// <summary>How many were asked for that the test has not looked at.</summary>
+        public int Waiting => asked.Reader.Count;
+
         public async Task<Asked> NextAsync() => await asked.Reader.ReadAsync(Cancellation);
+    }
+
+    /// <summary>Runs on a thread that nobody else uses afterwards: one that has taken a turn is expected to take more.</summary>
+    private static void OnOwnThread(Action action)
+    {
+        var failure = default(Exception);
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception caught)
+            {
+                failure = caught;
+            }
+        });
+        thread.Start();
+        thread.Join();
+        if (failure is not null)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+        }
     }
 
     private sealed class Target : IPrefetchTarget
@@ -358,6 +480,12 @@ public sealed class PrefetchRunnerTests
         private readonly Queue<(Prediction Prediction, byte[] Key)> predictions = new();
 
         public Channel<string> Observed { get; } = Channel.CreateUnbounded<string>();
+
+        /// <summary>The thread that observed last, and whether promptly.</summary>
+        public (int Thread, bool IsPrompt) ObservedOn { get; private set; }
+
+        /// <summary>What happens when something was observed.</summary>
+        public Action? OnObserve { get; set; }
 
         public Channel<ulong> Taken { get; } = Channel.CreateUnbounded<ulong>();
 
@@ -402,12 +530,15 @@ public sealed class PrefetchRunnerTests
 
         public void SetCapacity(int capacity) => Capacities.Writer.TryWrite(capacity);
 
-        public void Observe(scoped AccessBatchReader batch, long now)
+        public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
         {
             while (batch.TryRead(out var key, out _, out var kind))
             {
+                ObservedOn = (Environment.CurrentManagedThreadId, isPrompt);
                 Observed.Writer.TryWrite($"{Encoding.UTF8.GetString(key)} {kind}");
             }
+
+            OnObserve?.Invoke();
         }
 
         public bool TryPredict(Span<byte> key, out Prediction prediction)

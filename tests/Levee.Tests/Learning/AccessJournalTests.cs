@@ -66,7 +66,7 @@ public sealed class AccessJournalTests
 
         public PrefetchStatistics Statistics => throw new NotSupportedException();
 
-        public void Observe(scoped AccessBatchReader batch, long now) => Seen.Add((batch.FrontDoor, batch.Sequence, now));
+        public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt) => Seen.Add((batch.FrontDoor, batch.Sequence, now));
 
         public bool TryPredict(Span<byte> key, out Prediction prediction) => throw new NotSupportedException();
 

@@ -18,6 +18,7 @@ public sealed class PredictorTests
         var model = new LiteralStreams();
         var predictions = new PredictionList(512);
         var scans = Enumerable.Range(0, 24).Select(_ => (At: 0UL, Stride: 1L)).ToArray();
+        var held = new Queue<ulong>();
         var predicted = 0;
         for (var step = 0; step < 40_000; step++)
         {
@@ -31,6 +32,13 @@ public sealed class PredictorTests
 
             var id = scan.At;
             scan.At += (ulong)(scan.Stride * (random.Next(20) == 0 ? random.Next(6) : 1));
+            if (random.Next(10) == 0)
+            {
+                // Some are asked for later than those that come after them.
+                held.Enqueue(id);
+                id = held.Count > random.Next(12) ? held.Dequeue() : id;
+            }
+
             var isHit = random.Next(4) == 0;
             var lead = random.Next(8, 129);
             predictions.Clear();
@@ -217,6 +225,33 @@ public sealed class PredictorTests
     }
 
     [Fact]
+    public void A_progression_that_comes_out_of_order_is_one()
+    {
+        var streams = new ArithmeticStreams();
+        var predictions = new PredictionList(512);
+        foreach (var id in (ulong[])[100, 110, 120, 140, 130, 150, 180, 170, 160, 190])
+        {
+            predictions.Clear();
+            streams.Access(id, isHit: false, lead: 64, horizon: 1000, predictions);
+        }
+
+        // A run of 2 at 120; 2, 3 with the late one, 4, 3 after a leap, 5 with two late ones, 6.
+        Assert.Contains((250UL, 4 * 2 + 1), All(predictions));
+        Assert.DoesNotContain(All(predictions), prediction => prediction.Id > 250);
+    }
+
+    [Fact]
+    public void A_bucket_that_is_never_right_is_tested_now_and_then_until_it_is()
+    {
+        var gate = new ConfidenceGate { Threshold = 0.4 };
+        Assert.All(Enumerable.Range(0, 32), _ => Assert.True(gate.IsTestDue(3)));
+        Run(gate, 100, 0);
+        Assert.Equal(25, Enumerable.Range(0, 100).Count(_ => gate.IsTestDue(3)));
+        Run(gate, 20, 20);
+        Assert.Equal(100, Enumerable.Range(0, 100).Count(_ => gate.IsTestDue(3)));
+    }
+
+    [Fact]
     public void Waste_raises_the_threshold_and_pollution_halves_the_area()
     {
         var control = new PrefetchControl(10_000);
@@ -270,6 +305,26 @@ public sealed class PredictorTests
         }
 
         Assert.Equal(128, control.Lead);
+    }
+
+    [Fact]
+    public void The_lead_reaches_beyond_what_is_learnt_together()
+    {
+        var control = new PrefetchControl(10_000);
+        for (var i = 0; i < 1024; i++)
+        {
+            control.Together(40);
+            control.Miss(isPolluted: false, 10 * i);
+        }
+
+        Assert.InRange(control.Lead, 40, 44);
+        for (var i = 0; i < 1024; i++)
+        {
+            control.Together(0);
+            control.Miss(isPolluted: false, 10 * (1024 + i));
+        }
+
+        Assert.Equal(8, control.Lead);
     }
 
     private static void Period(PrefetchControl control, int wasted, int polluted, int used)

@@ -88,6 +88,23 @@ public sealed class PrefetcherTests
         Assert.InRange(rig.Hits, 40_000, 50_000);
     }
 
+    [Fact]
+    public void What_is_asked_for_together_with_what_predicts_it_comes_too_late()
+    {
+        var (alone, together) = (new Rig(new Nothing(), together: 1), new Rig(new Nothing(), together: 16));
+        foreach (var rig in new[] { alone, together })
+        {
+            rig.Scan(20_000, i => $"item-{i % 400 * 7919 % 401:x}x");
+        }
+
+        Assert.Equal(8, alone.Prefetcher.Statistics.Lead);
+        Assert.InRange(together.Prefetcher.Statistics.Lead, 18, 21);
+        Assert.True(alone.Misses(5000) < 50, $"{alone.Misses(5000)} misses");
+
+        // Of each sixteen the first could be foreseen by those before them, and the others by the same ones, as far as the lead reaches.
+        Assert.True(together.Misses(5000) < 500, $"{together.Misses(5000)} misses of those that come together");
+    }
+
     [Theory]
     [InlineData(PrefetchOutcome.Failed)]
     [InlineData(PrefetchOutcome.Dropped)]
@@ -190,7 +207,7 @@ public sealed class PrefetcherTests
             var now = 0L;
             foreach (var batch in batches)
             {
-                prefetcher.Observe(new AccessBatchReader(batch), now += 100);
+                prefetcher.Observe(new AccessBatchReader(batch), now += 100, isPrompt: false);
                 while (prefetcher.TryPredict(buffer, out var prediction))
                 {
                     predicted++;
@@ -263,14 +280,15 @@ public sealed class PrefetcherTests
         }
     }
 
-    /// <summary>A cache that holds nothing but what is prefetched, until it is used.</summary>
-    private sealed class Rig(IResidents? residents = null, int capacity = 1000)
+    /// <summary>A cache that holds nothing but what is prefetched, until it is used; so many accesses are told promptly together, or each for itself.</summary>
+    private sealed class Rig(IResidents? residents = null, int capacity = 1000, int together = 0)
     {
         private readonly AccessStream stream = new(1, 16);
         private readonly HashSet<ulong> prefetched = [];
         private readonly byte[] buffer = new byte[KeyList.MaxKeyBytes];
         private readonly Queue<bool> answers = [];
         private long now;
+        private int reported;
 
         public Prefetcher Prefetcher { get; } = new(new PrefetcherOptions { Capacity = capacity, Residents = residents });
 
@@ -303,8 +321,15 @@ public sealed class PrefetcherTests
             answers.Enqueue(isHit);
             Hits += isHit ? 1 : 0;
             stream.Report(key, hash, isHit ? AccessKind.PrefetchHit : AccessKind.Miss);
+            now++;
+            if (++reported < together)
+            {
+                return;
+            }
+
+            reported = 0;
             Assert.True(stream.TryTake(out var batch));
-            Prefetcher.Observe(new AccessBatchReader(batch.Bytes), now++);
+            Prefetcher.Observe(new AccessBatchReader(batch.Bytes), now, isPrompt: together > 0);
             while (Prefetcher.TryPredict(buffer, out var prediction))
             {
                 Taken++;
