@@ -73,9 +73,6 @@ internal sealed unsafe class NodeTable(PageShare share)
     /// <summary>Where the pages come from; a policy rents what it needs beside the nodes here too.</summary>
     public PageShare Share => share;
 
-    /// <summary>Whether every node has its <see cref="Extra"/>.</summary>
-    public bool IsExtended => isExtended && ExtraPagesFor(Capacity) <= extraPageCount;
-
     /// <summary>Node numbers are below this.</summary>
     public int Capacity { get; private set; }
 

@@ -24,9 +24,6 @@ internal static class Policies
     /// <summary>All names, the default first.</summary>
     public static IReadOnlyList<string> Names { get; } = [Arc, Lru, S3Fifo, TinyLfu, Lirs, Gdsf];
 
-    /// <summary>Whether a policy must know more of a node than fits it: then <see cref="NodeTable.TryExtend"/> comes before it.</summary>
-    public static bool NeedsExtras(string name) => name is Lirs or Gdsf;
-
     /// <summary>A policy with nothing in it. Extends the nodes where it needs that, which succeeds while there are none yet.</summary>
     /// <param name="name">One of <see cref="Names"/>, in any case.</param>
     /// <param name="nodes">The nodes that it will order.</param>
@@ -34,8 +31,13 @@ internal static class Policies
     /// <param name="side">0 or <see cref="EvictionPolicy.OtherSide"/>.</param>
     /// <param name="cost">What a miss costs, for policies that ask; null: <see cref="MissCost.Objects"/>.</param>
     /// <exception cref="ArgumentException">No policy has that name.</exception>
-    /// <exception cref="InvalidOperationException">There are nodes already, and no memory to extend them; <see cref="NodeTable.TryExtend"/> asks first.</exception>
-    public static EvictionPolicy Create(string name, NodeTable nodes, long capacity, byte side = 0, MissCost? cost = null)
+    /// <exception cref="InvalidOperationException">There are nodes already, and no memory to extend them.</exception>
+    public static EvictionPolicy Create(string name, NodeTable nodes, long capacity, byte side = 0, MissCost? cost = null) =>
+        TryCreate(name, nodes, capacity, side, cost) ?? throw new InvalidOperationException($"There is no memory to extend the nodes for '{name}'.");
+
+    /// <summary>As <see cref="Create"/>, where there may be nodes already.</summary>
+    /// <returns>Null where there is no memory to extend them.</returns>
+    public static EvictionPolicy? TryCreate(string name, NodeTable nodes, long capacity, byte side = 0, MissCost? cost = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(nodes);
@@ -50,11 +52,6 @@ internal static class Policies
             Gdsf => new GdsfPolicy(nodes, capacity, side, cost ?? MissCost.Objects),
             _ => throw new ArgumentException($"There is no policy '{name}'; allowed are {string.Join(", ", Names)}.", nameof(name)),
         };
-        if (policy.NeedsExtras && !nodes.IsExtended && !nodes.TryExtend())
-        {
-            throw new InvalidOperationException($"There is no memory to extend the nodes for '{name}'.");
-        }
-
-        return policy;
+        return !policy.NeedsExtras || nodes.TryExtend() ? policy : null;
     }
 }

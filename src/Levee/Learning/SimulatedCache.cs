@@ -147,11 +147,6 @@ internal sealed class SimulatedCache : IDisposable
             ContinueSwitch(int.MaxValue);
         }
 
-        if (Policies.NeedsExtras(name))
-        {
-            nodes.TryExtend();
-        }
-
         var successor = Policies.Create(name, nodes, Policy.Capacity, (byte)(Policy.Side ^ EvictionPolicy.OtherSide), cost);
         successor.TryPrepare(nodeOfKey.Count);
         if (target > 0)

@@ -165,17 +165,8 @@ internal sealed partial class EntryStore
             return true;
         }
 
-        if (successor is null)
-        {
-            if (Policies.NeedsExtras(name) && !nodes.TryExtend())
-            {
-                return false;
-            }
-
-            successor = Policies.Create(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost);
-        }
-
-        if (!successor.TryPrepare(Count))
+        successor ??= Policies.TryCreate(name, nodes, policy.Capacity, (byte)(policy.Side ^ EvictionPolicy.OtherSide), cost);
+        if (successor is null || !successor.TryPrepare(Count))
         {
             return false;
         }

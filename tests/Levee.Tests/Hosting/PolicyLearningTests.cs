@@ -101,6 +101,38 @@ public sealed class PolicyLearningTests
         host.CheckInvariants();
     }
 
+    /// <summary>Over tiers nothing is written again: what a read brings up is all that models can hold.</summary>
+    [Fact]
+    public async Task Reads_that_a_tier_answers_are_learnt_from_as_they_weigh()
+    {
+        var tier = new FakeTier();
+        for (var i = 0; i < 9000; i++)
+        {
+            tier.Put($"key:{i}", new string('v', 200));
+        }
+
+        await using var host = new LockHost(Auto, new ManualTime(), tier, seed: 1, maintains: false);
+        Assert.Null(host.TakePolicyReport());
+        for (var i = 0; i < 60_000; i++)
+        {
+            host.Submit(TestBed.On($"key:{i % 9000}", OperationKind.Get), new CopyingSink(), 1);
+            while (tier.Pending.Count > 0)
+            {
+                tier.Complete();
+            }
+
+            if (i % 200 == 0)
+            {
+                host.MaintainOnce();
+            }
+        }
+
+        var report = host.TakePolicyReport();
+        Assert.NotNull(report);
+        Assert.All(report.Hits, static candidate => Assert.True(candidate.Worth > 0.3 * 40_000, $"{candidate.Policy} would have saved {candidate.Worth}"));
+        Assert.InRange(Statistics(host).Waits, 9000, 40_000);
+    }
+
     [Fact]
     public void A_partition_s_samples_are_bounded_and_what_is_dropped_is_counted()
     {
