@@ -7,7 +7,10 @@ using Orleans.Utilities;
 
 namespace Levee.Orleans.Grains;
 
-/// <summary>What hears which entries near caches must forget.</summary>
+/// <summary>
+/// What hears which entries near caches must forget. A batch may be lost on the way, with the gateway through which it went: each silo numbers its batches, and sends one at least every second, so whoever misses one learns it soon from the next, and
+/// forgets everything (<see cref="InvalidationCursor"/>).
+/// </summary>
 [Alias("levee.invalidations")]
 public interface IInvalidationObserver : IGrainObserver
 {
