@@ -54,11 +54,11 @@ public sealed class PartitionTiersModelTests
         List<(string What, int AtLeast)> cases =
         [
             ("demote", 2000), ("demote large", 30), ("keep", 300), ("promote", 1000), ("load", 3000), ("found", 1000), ("found nothing", 100), ("invalidate", 500), ("forget", 50), ("cancel", 50),
-            ("carry over", 500), ("crash", 5), ("crash with operations under way", 1), ("detached Hit", 30), ("detached Miss", 5), ("slid", 200), ("invalidated", 100), ("previous", 50),
+            ("carry over", 500), ("crash", 5), ("crash with operations under way", 1), ("detached Hit", 10), ("detached Miss", 5), ("slid", 200), ("invalidated", 100), ("previous", 50),
             ("a blind write waits behind a writer", 20), ("waited Get Hit", 500), ("waited Peek Hit", 100), ("waited Set Stored", 100), ("waited Set ConditionFailed", 20),
             ("waited Delete Removed", 100), ("waited Delete ConditionFailed", 10), ("waited Expire Stored", 50), ("waited Expire ConditionFailed", 20), ("waited Append Stored", 50),
             ("waited Increment Stored", 20), ("waited Increment NotANumber", 20), ("scanned below", 500), ("Clear Done", 10), ("prefetch waits", 20), ("prefetch Resident joins", 5), ("prefetch Resident", 50), ("prefetch by hash waits", 10), ("prefetch ended Promoted", 50), ("prefetch ended Dropped", 5),
-            ("access PrefetchHit", 20), ("access Late", 20), ("access PollutedMiss", 1), ("raise", 20), ("give up", 20), ("Set Stored", 5000),
+            ("access PrefetchHit", 20), ("access Late", 5), ("access PollutedMiss", 1), ("raise", 20), ("give up", 20), ("Set Stored", 5000),
         ];
         if (loses)
         {
