@@ -460,6 +460,8 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
         {
             lock (slot.Gate)
             {
+                slot.Partition?.LetGo();
+                slot.Frozen?.Partition.LetGo();
                 slot.Serving = null;
                 slot.Partition = null;
                 slot.Frozen = null;

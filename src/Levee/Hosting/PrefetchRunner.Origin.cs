@@ -12,6 +12,8 @@ public sealed partial class PrefetchRunner
     /// <summary>Tickets of statistics lie below.</summary>
     private const long StatisticsTickets = -1;
 
+    private const int LeastMostEntries = 4096;
+
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
 
     private readonly HashSet<Task> origins = [];
@@ -178,7 +180,7 @@ public sealed partial class PrefetchRunner
         }
     }
 
-    /// <summary>What a full memory would hold: as many as now, and as many more as are left room for.</summary>
+    /// <summary>What a full memory would hold: as many as now, and as many more as are left room for; but not more than twice what there is, here and below. A prefetcher's memory goes with it, and an empty memory says little.</summary>
     private void NoteCapacity(in Answer answer)
     {
         lock (capacityGate)
@@ -187,7 +189,8 @@ public sealed partial class PrefetchRunner
             if (++capacityAnswers == host.PartitionCount && capacity.Entries > 0)
             {
                 var entries = capacity.Entries * Math.Max(1.0, capacity.CapacityBytes / (double)Math.Max(1, capacity.HeldBytes));
-                Volatile.Write(ref capacityEntries, (int)Math.Min(int.MaxValue, entries));
+                var most = Math.Max(LeastMostEntries, 2.0 * capacity.AllEntries);
+                Volatile.Write(ref capacityEntries, (int)Math.Min(int.MaxValue, Math.Min(entries, most)));
             }
         }
     }

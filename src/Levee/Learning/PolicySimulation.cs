@@ -152,7 +152,7 @@ public sealed class PolicySimulation : IDisposable
     /// <summary>What stands for the hash of a key that a partition has: every bit of the key moves every bit of it with even chances (the finalizer of SplitMix64).</summary>
     internal static uint TagOf(ulong key) => (uint)(HashOf(key) >> 32);
 
-    private static ulong HashOf(ulong key)
+    internal static ulong HashOf(ulong key)
     {
         key += 0x9E3779B97F4A7C15;
         key = (key ^ (key >> 30)) * 0xBF58476D1CE4E5B9;

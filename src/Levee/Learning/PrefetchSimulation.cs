@@ -287,6 +287,7 @@ public sealed class PrefetchSimulation : IDisposable
             Array.Resize(ref evictionOfNode, idOfNode.Length);
         }
 
+        nodes[node].Tag = (uint)(PolicySimulation.HashOf(id) >> 32); // Policies with a sketch tell keys apart by it.
         idOfNode[node] = id;
         nodeOfId.Add(id, node);
         return node;

@@ -38,10 +38,30 @@ public sealed unsafe class LargeValueStore
 
     /// <summary>Reserves memory for a value of a known length, with one reference, which is the caller's.</summary>
     /// <returns>Null when the budget has no room now; room comes as partitions pay back what they overdrew.</returns>
+    /// <exception cref="ObjectDisposedException">The memory is gone.</exception>
     public LargeValue? TryCreate(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxValueBytes);
+        arena.Lend();
+        var isCreated = false;
+        try
+        {
+            var value = TryTake(length);
+            isCreated = value is not null;
+            return value;
+        }
+        finally
+        {
+            if (!isCreated)
+            {
+                arena.GiveBack();
+            }
+        }
+    }
+
+    private LargeValue? TryTake(int length)
+    {
         var granules = (length + GranuleBytes - 1) / GranuleBytes;
         var pages = new nint[granules / GranulesPerPage];
         for (var i = 0; i < pages.Length; i++)
@@ -82,6 +102,8 @@ public sealed unsafe class LargeValueStore
                 ReturnRun(run);
             }
         }
+
+        arena.GiveBack();
     }
 
     private void ReturnPages(ReadOnlySpan<nint> pages)

@@ -17,13 +17,15 @@ public sealed unsafe class PageArena : IDisposable
 
     private readonly Lock gate = new();
     private readonly Lock preparing = new();
-    private readonly List<nint> regions = [];
+    private readonly Regions taken = new();
     private readonly Queue<nint> prepared = [];
+    private nint current;
     private byte* free;
     private int freePages;
     private int untouchedPages;
     private long rentedPages;
     private long budgetPages;
+    private long lent;
     private bool disposed;
 
     /// <param name="budgetBytes">What may be rented at one time, in bytes, rounded down to pages; at least one page.</param>
@@ -88,11 +90,11 @@ public sealed unsafe class PageArena : IDisposable
 
             if (untouchedPages == 0)
             {
-                regions.Add(prepared.TryDequeue(out var region) ? region : (nint)TakeRegion());
+                current = prepared.TryDequeue(out var region) ? region : taken.Add(TakeRegion());
                 untouchedPages = RegionPages;
             }
 
-            return (byte*)regions[^1] + ((long)(RegionPages - untouchedPages--) * PageBytes);
+            return (byte*)current + ((long)(RegionPages - untouchedPages--) * PageBytes);
         }
     }
 
@@ -118,7 +120,7 @@ public sealed unsafe class PageArena : IDisposable
                         return;
                     }
 
-                    prepared.Enqueue((nint)region);
+                    prepared.Enqueue(taken.Add(region));
                 }
             }
         }
@@ -141,7 +143,28 @@ public sealed unsafe class PageArena : IDisposable
         }
     }
 
-    /// <summary>Gives all memory back to the system. Nothing rented may be touched any more.</summary>
+    /// <summary>Somebody outside the partitions is to touch memory for as long as he likes: a large value. The memory stays until <see cref="GiveBack"/>.</summary>
+    /// <exception cref="ObjectDisposedException">It has been given back to the system.</exception>
+    internal void Lend()
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            lent++;
+        }
+    }
+
+    /// <summary>What was lent will not be touched any more.</summary>
+    internal void GiveBack()
+    {
+        lock (gate)
+        {
+            lent--;
+            FreeWhereNobodyTouches();
+        }
+    }
+
+    /// <summary>Gives all memory back to the system, once nothing of it is lent. Nothing else that was rented may be touched any more.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -150,13 +173,16 @@ public sealed unsafe class PageArena : IDisposable
             free = null;
             freePages = 0;
             untouchedPages = 0;
-            foreach (var region in regions.Concat(prepared))
-            {
-                NativeMemory.AlignedFree((void*)region);
-            }
-
-            regions.Clear();
             prepared.Clear();
+            FreeWhereNobodyTouches();
+        }
+    }
+
+    private void FreeWhereNobodyTouches()
+    {
+        if (disposed && lent == 0)
+        {
+            taken.Free();
         }
     }
 
@@ -172,6 +198,30 @@ public sealed unsafe class PageArena : IDisposable
         lock (gate)
         {
             return !disposed && ReadyPages < Math.Min(pages, budgetPages - rentedPages);
+        }
+    }
+
+    /// <summary>What was taken from the system. What is never given back, as somebody has forgotten what he was lent, goes when nobody can reach it any more.</summary>
+    private sealed class Regions
+    {
+        private readonly List<nint> regions = [];
+
+        ~Regions() => Free();
+
+        public nint Add(byte* region)
+        {
+            regions.Add((nint)region);
+            return (nint)region;
+        }
+
+        public void Free()
+        {
+            foreach (var region in regions)
+            {
+                NativeMemory.AlignedFree((void*)region);
+            }
+
+            regions.Clear();
         }
     }
 }

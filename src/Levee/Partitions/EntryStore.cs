@@ -366,6 +366,14 @@ internal sealed partial class EntryStore
         return true;
     }
 
+    /// <summary>Drops its references to large values, where nobody uses the store any more: their last readers give the memory back.</summary>
+    public void LetGo()
+    {
+        while (larges.ReleaseSome(int.MaxValue))
+        {
+        }
+    }
+
     /// <summary>Gives back memory in slices, after the store has been replaced by an empty one.</summary>
     /// <returns>Whether there is more to give back.</returns>
     public bool ReleaseSome(int pages)

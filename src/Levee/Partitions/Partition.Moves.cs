@@ -146,6 +146,16 @@ public sealed partial class Partition
         return store.ReleaseSome(RetiredPagesPerCall);
     }
 
+    /// <summary>Drops its references to large values, as nobody uses it any more.</summary>
+    internal void LetGo()
+    {
+        store.LetGo();
+        foreach (var old in retired)
+        {
+            old.LetGo();
+        }
+    }
+
     private void Adopt(PartitionHeader header, int mostVoided)
     {
         clock = Math.Max(clock, header.ClockMs);

@@ -307,13 +307,32 @@ public sealed class PrefetchRunnerTests
     {
         await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, seed: 1);
         var sink = new CopyingSink();
-        for (var i = 0; i < 1000; i++)
+        var stored = 0;
+        void Fill(int upTo)
         {
-            var set = TestBed.On($"k{i}", OperationKind.Set);
-            set.Value = new byte[1000];
-            host.Submit(set, sink, 1);
+            for (; stored < upTo; stored++)
+            {
+                var set = TestBed.On($"k{stored}", OperationKind.Set);
+                set.Value = new byte[1000];
+                host.Submit(set, sink, 1);
+            }
         }
 
+        // A memory that is nearly empty says little of how many it would hold.
+        Fill(1000);
+        await using (var early = new PrefetchRunner(host, new ScriptedPrefetcher { OnCapacity = static capacity => Assert.Equal(4096, capacity) }, AtOnce, TimeProvider.System, host))
+        {
+            Report(early, "any", AccessKind.Miss);
+            while (host.MaxPrefetched == long.MaxValue)
+            {
+                Cancellation.ThrowIfCancellationRequested();
+                Assert.Null((await early.ReportAsync(0, Cancellation)).Failure);
+                await Task.Yield();
+            }
+        }
+
+        Fill(8000);
+        host.MaxPrefetched = long.MaxValue;
         var prefetcher = new ScriptedPrefetcher();
         await using var runner = new PrefetchRunner(host, prefetcher, AtOnce, TimeProvider.System, host);
         Report(runner, "any", AccessKind.Miss);
@@ -528,7 +547,14 @@ public sealed class PrefetchRunnerTests
             }
         }
 
-        public void SetCapacity(int capacity) => Capacities.Writer.TryWrite(capacity);
+        /// <summary>What happens when it is told of a capacity.</summary>
+        public Action<int>? OnCapacity { get; init; }
+
+        public void SetCapacity(int capacity)
+        {
+            OnCapacity?.Invoke(capacity);
+            Capacities.Writer.TryWrite(capacity);
+        }
 
         public void Observe(scoped AccessBatchReader batch, long now, bool isPrompt)
         {

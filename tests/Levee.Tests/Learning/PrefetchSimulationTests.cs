@@ -31,6 +31,23 @@ public sealed class PrefetchSimulationTests
     [Theory]
     [InlineData("arc")]
     [InlineData("lru")]
+    [InlineData("s3-fifo")]
+    [InlineData("w-tinylfu")]
+    [InlineData("lirs")]
+    [InlineData("gdsf")]
+    public void Without_prefetching_each_policy_is_as_it_is_alone(string policy)
+    {
+        var trace = Zipf(new Random(3), 20_000, 0.9).Take(100_000).Select(static rank => Mix((ulong)rank)).ToArray();
+        using var alone = new PolicySimulation(policy, Capacity);
+        using var here = new PrefetchSimulation(new() { Capacity = Capacity, Policy = policy, IsOn = false });
+        var hits = trace.Count(key => alone.Access(key));
+        Feed(here, trace, areNumbers: false);
+        Assert.Equal(hits, Hits(here));
+    }
+
+    [Theory]
+    [InlineData("arc")]
+    [InlineData("lru")]
     public void A_loop_larger_than_memory_ends_near_no_misses(string policy)
     {
         var trace = Enumerable.Range(0, 100_000).Select(static i => Mix((ulong)(i % 2500))).ToArray();

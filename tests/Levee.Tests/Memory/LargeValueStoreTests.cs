@@ -89,12 +89,57 @@ public sealed class LargeValueStoreTests
     }
 
     [Fact]
-    public void A_value_that_outlives_its_arena_is_let_go_without_harm()
+    public void A_value_that_outlives_its_arena_is_filled_read_and_let_go_and_there_are_no_more()
     {
         var arena = new PageArena(1 << 20);
-        var value = new LargeValueStore(arena, 1 << 20).TryCreate(100_000)!;
+        var store = new LargeValueStore(arena, 1 << 20);
+        var bytes = new byte[100_000];
+        new Random(1).NextBytes(bytes);
+        var value = store.TryCreate(bytes.Length)!;
+        value.Append(bytes.AsSpan(0, 30_000));
         arena.Dispose();
+        value.Append(bytes.AsSpan(30_000));
+        AssertHolds(value, bytes);
+
+        // Though the pages that tails share have room.
+        Assert.Throws<ObjectDisposedException>(() => store.TryCreate(2000));
         value.Release();
+        Assert.Throws<ObjectDisposedException>(() => store.TryCreate(2000));
+    }
+
+    /// <summary>Readers and writers of large values while the memory is given back: they end with what they began, or hear that it is gone. Touching memory that is gone would end the process.</summary>
+    [Fact]
+    public async Task Memory_that_somebody_is_filling_stays_until_he_has_filled_it()
+    {
+        var bytes = new byte[40_000];
+        new Random(2).NextBytes(bytes);
+        for (var round = 0; round < 20; round++)
+        {
+            var arena = new PageArena(8 << 20);
+            var store = new LargeValueStore(arena, 1 << 20);
+            using var isUnderWay = new CountdownEvent(3);
+            var writers = Enumerable.Range(0, 3).Select(_ => Task.Run(() =>
+            {
+                isUnderWay.Signal();
+                try
+                {
+                    while (true)
+                    {
+                        var value = store.TryCreate(bytes)!;
+                        AssertHolds(value, bytes);
+                        value.Release();
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    // That is what the caller is told.
+                }
+            })).ToArray();
+            isUnderWay.Wait(TestContext.Current.CancellationToken);
+            Thread.Yield();
+            arena.Dispose();
+            await Task.WhenAll(writers);
+        }
     }
 
     private static void AssertHolds(LargeValue value, byte[] bytes)
