@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using Levee.Cli.Bench;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
@@ -75,5 +76,15 @@ internal static class CommandRoot
         }
     }
 
-    private static string PathOf(ParseResult parsed) => parsed.CommandResult.Parent is null ? "" : parsed.CommandResult.Command.Name + " ";
+    /// <summary>The names of the commands that were given, each with a space behind it: "prefetch hint ".</summary>
+    private static string PathOf(ParseResult parsed)
+    {
+        var path = "";
+        for (var command = parsed.CommandResult; command.Parent is CommandResult parent; command = parent)
+        {
+            path = $"{command.Command.Name} {path}";
+        }
+
+        return path;
+    }
 }

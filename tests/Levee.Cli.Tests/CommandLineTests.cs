@@ -15,6 +15,7 @@ public sealed class CommandLineTests
     [InlineData("get", "Required argument missing")]
     [InlineData("prefetch hint a --priority 10", "--priority: '10' is not allowed; allowed is 0 to 9.")]
     [InlineData("prefetch hint", "Required argument missing")]
+    [InlineData("prefetch hint a --priority 11", "Try 'levee prefetch hint --help'.")]
     [InlineData("prefetch --queue 1001", "--queue: '1001' is not allowed; allowed is 0 to 1000.")]
     [InlineData("bench --read-share 1.5", "--read-share: '1.5' is not allowed; allowed is a number from 0 to 1.")]
     [InlineData("bench --distribution zipf:0", "--distribution: 'zipf:0' is not allowed; allowed is uniform")]

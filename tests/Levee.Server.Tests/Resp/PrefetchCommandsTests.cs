@@ -53,7 +53,7 @@ public sealed class PrefetchCommandsTests : IAsyncDisposable
             "PREFETCH", "-ERR wrong number of arguments for 'prefetch' command|",
             "PREFETCH PRIORITY", "-ERR wrong number of arguments for 'prefetch' command: PRIORITY takes a number and at least one key|",
             "PREFETCH PRIORITY 5", "-ERR wrong number of arguments for 'prefetch' command: PRIORITY takes a number and at least one key|",
-            "PREFETCH PRIORITY high a", "-ERR value is not an integer or out of range|",
+            "PREFETCH PRIORITY high a", "-ERR PRIORITY is no whole number; allowed: 0 to 9|",
             "PREFETCH PRIORITY 10 a", "-ERR PRIORITY is 10; allowed: 0 to 9|",
             "PREFETCH PRIORITY -1 a", "-ERR PRIORITY is -1; allowed: 0 to 9|",
             "PREFETCH.QUEUE 1001", "-ERR count must be an integer from 0 to 1000|",

@@ -46,7 +46,7 @@ internal static class PrefetchCommands
 
             if (!TryInteger(a[2], out priority))
             {
-                return Refuse(c, NotAnInteger);
+                return Refuse(c, $"ERR PRIORITY is no whole number; allowed: {IPrefetchControl.LowestPriority} to {IPrefetchControl.HighestPriority}");
             }
 
             if (priority is < IPrefetchControl.LowestPriority or > IPrefetchControl.HighestPriority)
