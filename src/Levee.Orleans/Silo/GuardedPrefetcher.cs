@@ -46,6 +46,19 @@ internal sealed class GuardedPrefetcher(IPrefetcher prefetcher, Action<Exception
         }
     }
 
+    public bool IsWanted(ulong id)
+    {
+        try
+        {
+            return prefetcher.IsWanted(id);
+        }
+        catch (Exception failure)
+        {
+            failed(failure);
+            return true;
+        }
+    }
+
     public void Ended(ulong id, PrefetchOutcome outcome, long latency)
     {
         try

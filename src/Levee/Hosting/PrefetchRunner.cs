@@ -22,7 +22,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     /// <summary>Rounds of a turn: answers that come at once make room for more.</summary>
     private const int MostRounds = 64;
 
-    /// <summary>Loads that a front door begins at the most before it looks at its connections again: of a file that is some 5 microseconds for each.</summary>
+    /// <summary>Loads that a front door begins at the most before it looks at its connections again, unless it has had more misses itself: of a file that is some 5 microseconds for each.</summary>
     private const int MostLoadsOfATurn = 32;
 
     private const double Smoothing = 0.1;
@@ -357,13 +357,14 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
     }
 
     /// <summary>Learns, queues, asks, and takes answers. Whoever calls it has the turn.</summary>
-    /// <param name="mostLoads">How many loads are begun at the most; what is left then is more.</param>
+    /// <param name="mostLoads">How many loads are begun at the most, or as many as there were would-be misses; what is left then is more.</param>
     /// <param name="isPrompt">Whether what was reported has been reported just now.</param>
     /// <param name="isUrgent">Whether loads were asked for, or have ended.</param>
     /// <returns>Whether there was anything to do.</returns>
     private bool Work(int mostLoads, bool isPrompt, out bool isUrgent)
     {
         var worked = false;
+        var began = 0;
         isUrgent = false;
         hasMore = false;
         for (var round = 0; round < MostRounds; round++)
@@ -373,8 +374,9 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             {
                 isUrgent |= TakeAnswers();
                 var learnt = Learn(isPrompt);
-                worked |= learnt;
-                if (learnt || round == 0)
+                worked |= learnt > 0;
+                mostLoads = Math.Max(mostLoads, learnt - began);
+                if (learnt > 0 || round == 0)
                 {
                     Predict();
                 }
@@ -384,6 +386,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
             {
                 isAsking = true;
                 mostLoads--;
+                began++;
                 host.Submit(new Operation { Kind = OperationKind.Prefetch, Key = item.Key.Span, Hash = item.Hash }, this, place);
             }
 
@@ -413,13 +416,14 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
         return worked;
     }
 
-    private bool Learn(bool isPrompt)
+    /// <returns>How many accesses there were.</returns>
+    private int Learn(bool isPrompt)
     {
-        var learnt = false;
+        var learnt = 0;
         Volatile.Write(ref reportedSeen, stream.Reported);
         while (stream.TryTake(out var batch))
         {
-            learnt = true;
+            learnt += batch.Count;
             if (IsLearning)
             {
                 journal.Take(batch.Bytes, Now, isPrompt);
@@ -428,7 +432,7 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
 
         while (batches.TryDequeue(out var packed))
         {
-            learnt = true;
+            learnt++;
             try
             {
                 if (IsLearning)
@@ -484,6 +488,12 @@ public sealed partial class PrefetchRunner : IPrefetchControl, IAccessSink, IAns
                 if (isStale)
                 {
                     Forget(item, PrefetchOutcome.Dropped);
+                    continue;
+                }
+
+                if (!item.IsHint && !prefetcher!.IsWanted(item.Id))
+                {
+                    queue.Ended(); // It was asked for while it waited, and loaded then.
                     continue;
                 }
 

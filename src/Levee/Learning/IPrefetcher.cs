@@ -26,6 +26,10 @@ public interface IPrefetcher
     /// <returns>Whether there is any.</returns>
     bool TryPredict(Span<byte> key, out Prediction prediction);
 
+    /// <summary>Whether a prediction that was taken is still worth a load: nobody has asked for the entry meanwhile, as far as that is known.</summary>
+    /// <param name="id">The prediction's <see cref="Prediction.Id"/>. If not, its end need not be told.</param>
+    bool IsWanted(ulong id) => true;
+
     /// <summary>Says what became of a prediction that was taken.</summary>
     /// <param name="id">The prediction's <see cref="Prediction.Id"/>.</param>
     /// <param name="outcome">How it ended.</param>

@@ -175,6 +175,9 @@ internal sealed class PrefetchEngine
         return true;
     }
 
+    /// <summary>Whether a prediction was taken and has neither ended nor been asked for.</summary>
+    public bool IsLoading(ulong id) => issued.Find(id) is var node && node != IssuedSet.None && issued.StateOf(node) == IssuedState.Loading;
+
     /// <summary>Says what became of a prediction that was taken.</summary>
     public void Ended(ulong id, PrefetchOutcome outcome, long latency)
     {

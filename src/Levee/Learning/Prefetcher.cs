@@ -95,6 +95,9 @@ public sealed class Prefetcher : IPrefetcher, IResidentIds
     }
 
     /// <inheritdoc/>
+    public bool IsWanted(ulong id) => engine.IsLoading(id);
+
+    /// <inheritdoc/>
     public void Ended(ulong id, PrefetchOutcome outcome, long latency) => engine.Ended(id, outcome, latency);
 
     bool IResidentIds.IsResident(ulong id) => ids.Format(id, keyOfId, out var length) switch

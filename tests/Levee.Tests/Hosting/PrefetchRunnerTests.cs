@@ -95,6 +95,23 @@ public sealed class PrefetchRunnerTests
     }
 
     [Fact]
+    public async Task What_was_asked_for_while_it_waited_is_not_loaded()
+    {
+        var host = new ScriptedHost();
+        var prefetcher = new ScriptedPrefetcher();
+        await using var runner = new PrefetchRunner(host, prefetcher, AtOnce with { MaxConcurrency = 1 }, TimeProvider.System);
+        prefetcher.Predict(1, "first");
+        prefetcher.Predict(2, "second");
+        prefetcher.Predict(3, "third");
+        Report(runner, "a", AccessKind.Miss);
+        var first = await host.NextAsync();
+        prefetcher.Unwanted = 2;
+        first.End(PrefetchOutcome.Promoted);
+        Assert.Equal("third", (await host.NextAsync()).Key);
+        Assert.Equal((1, 0, 2L), (await runner.ReportAsync(0, Cancellation)) is var report ? (report.InFlight, report.Waiting, report.Asked) : default);
+    }
+
+    [Fact]
     public async Task A_prefetcher_that_fails_learns_no_more_and_holds_nobody_up()
     {
         var host = new ScriptedHost();
@@ -546,6 +563,11 @@ public sealed class PrefetchRunnerTests
                 predictions.Enqueue((new Prediction(id, 0, hash, 0), []));
             }
         }
+
+        /// <summary>A prediction that somebody has asked for.</summary>
+        public ulong? Unwanted { get; set; }
+
+        public bool IsWanted(ulong id) => id != Unwanted;
 
         /// <summary>What happens when it is told of a capacity.</summary>
         public Action<int>? OnCapacity { get; init; }
