@@ -246,7 +246,10 @@ internal sealed class MissLog
 
     /// <summary>The slot of an entry of the index where it is the id's; -1 else.</summary>
     private int SlotOf(uint entry, uint tag, ulong id) =>
-        entry >> PlaceBits == tag && (int)(entry & ((1 << PlaceBits) - 1)) - 1 is var slot and >= 0 && log[slot] == id ? slot : -1;
+        entry >> PlaceBits == tag && SlotIn(entry) is var slot and >= 0 && log[slot] == id ? slot : -1;
+
+    /// <summary>The slot that an entry of the index names; -1 where it is empty.</summary>
+    private static int SlotIn(uint entry) => (int)(entry & ((1 << PlaceBits) - 1)) - 1;
 
     private long Find(ulong id)
     {
@@ -276,7 +279,7 @@ internal sealed class MissLog
                 break;
             }
 
-            var age = AgeOf((int)(entry & ((1 << PlaceBits) - 1)) - 1);
+            var age = AgeOf(SlotIn(entry));
             if (age > oldest)
             {
                 chosen = way;

@@ -39,12 +39,7 @@ public sealed class PoliciesTests
     }
 
     [Theory]
-    [InlineData("arc")]
-    [InlineData("lru")]
-    [InlineData("s3-fifo")]
-    [InlineData("w-tinylfu")]
-    [InlineData("lirs")]
-    [InlineData("gdsf")]
+    [ClassData(typeof(EveryPolicy))]
     public void Hits_arrivals_and_evictions_allocate_nothing(string name)
     {
         using var arena = new PageArena(1 << 20);

@@ -1,6 +1,7 @@
 using Levee.Eviction;
 using Levee.Learning;
 using Levee.Testing;
+using Levee.Tests.Eviction;
 using Xunit;
 
 namespace Levee.Tests.Learning;
@@ -46,12 +47,7 @@ public sealed class PolicySimulationTests
     }
 
     [Theory]
-    [InlineData("arc")]
-    [InlineData("lru")]
-    [InlineData("s3-fifo")]
-    [InlineData("w-tinylfu")]
-    [InlineData("lirs")]
-    [InlineData("gdsf")]
+    [ClassData(typeof(EveryPolicy))]
     public void Sizes_are_weighed_in_bytes_and_the_structure_stays_whole(string policy)
     {
         var random = new Random(7);

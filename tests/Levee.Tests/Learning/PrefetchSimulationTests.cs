@@ -1,5 +1,6 @@
 using Levee.Learning;
 using Levee.Testing;
+using Levee.Tests.Eviction;
 using Xunit;
 
 namespace Levee.Tests.Learning;
@@ -29,12 +30,7 @@ public sealed class PrefetchSimulationTests
     }
 
     [Theory]
-    [InlineData("arc")]
-    [InlineData("lru")]
-    [InlineData("s3-fifo")]
-    [InlineData("w-tinylfu")]
-    [InlineData("lirs")]
-    [InlineData("gdsf")]
+    [ClassData(typeof(EveryPolicy))]
     public void Without_prefetching_each_policy_is_as_it_is_alone(string policy)
     {
         var trace = Zipf(new Random(3), 20_000, 0.9).Take(100_000).Select(static rank => Mix((ulong)rank)).ToArray();

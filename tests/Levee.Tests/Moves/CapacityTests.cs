@@ -2,6 +2,7 @@ using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
 using Levee.Testing;
+using Levee.Tests.Eviction;
 using Xunit;
 
 namespace Levee.Tests.Moves;
@@ -10,12 +11,7 @@ namespace Levee.Tests.Moves;
 public sealed class CapacityTests
 {
     [Theory]
-    [InlineData("arc")]
-    [InlineData("lru")]
-    [InlineData("s3-fifo")]
-    [InlineData("w-tinylfu")]
-    [InlineData("lirs")]
-    [InlineData("gdsf")]
+    [ClassData(typeof(EveryPolicy))]
     public void Invariants_hold_after_every_slice(string policy)
     {
         const long Most = 24L << 20;

@@ -1,6 +1,7 @@
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Testing;
+using Levee.Tests.Eviction;
 using Xunit;
 
 namespace Levee.Tests.Partitions;
@@ -12,12 +13,7 @@ public sealed class PartitionChurnTests
     private const long Reserve = 1 << 20;
 
     [Theory]
-    [InlineData("arc")]
-    [InlineData("lru")]
-    [InlineData("s3-fifo")]
-    [InlineData("w-tinylfu")]
-    [InlineData("lirs")]
-    [InlineData("gdsf")]
+    [ClassData(typeof(EveryPolicy))]
     public void No_size_is_starved_by_those_that_were_there_before(string policy)
     {
         using var bed = new TestBed(Capacity, Reserve, new() { Policy = policy, Seed = 1, MaxValueBytes = 512 * 1024 });
