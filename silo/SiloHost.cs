@@ -17,7 +17,7 @@ using Orleans.Dashboard;
 namespace Levee.Silo;
 
 /// <summary>Orleans as the options ask for it. Providers are Orleans' own affair: it makes them out of the section "Orleans".</summary>
-internal static partial class SiloHost
+internal static class SiloHost
 {
     private const long SmallPartitionBytes = 16L << 20;
     private const ulong MostPartitions = 64;
@@ -51,8 +51,7 @@ internal static partial class SiloHost
         // Signals are taken by the run, which has more to stop than the host.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddSingleton(builder.Services);
-        AddAzureBlobs(builder.Services, configuration);
-        AddAzureTables(builder.Services, configuration);
+        AzureClients.Add(builder.Services, configuration);
         try
         {
             builder.UseOrleans(silo => Configure(silo, serve, cluster, configuration, certificate, isTraced, openTiers));
@@ -62,7 +61,7 @@ internal static partial class SiloHost
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
         {
-            throw new OptionException($"the section \"Orleans\" of the configuration: {wrong.Message} This silo is built with the providers that -p:LeveeProviders=... names (docs/cluster-providers.md).", wrong);
+            throw new OptionException($"the section \"Orleans\" of the configuration: {wrong.Message} docs/cluster-providers.md lists the providers of this build.", wrong);
         }
     }
 
@@ -104,12 +103,7 @@ internal static partial class SiloHost
 
         if (cluster.IsInKubernetes)
         {
-            var isBuiltIn = false;
-            UseKubernetes(silo, ref isBuiltIn);
-            if (!isBuiltIn)
-            {
-                throw new OptionException($"{ClusterOption.Kubernetes.Flag} yes: this build has no Kubernetes hosting; build it in with -p:LeveeProviders=kubernetes (docs/cluster-providers.md)");
-            }
+            silo.UseKubernetesHosting();
         }
 
         silo.AddLevee(options =>
@@ -156,12 +150,6 @@ internal static partial class SiloHost
 
     /// <summary>Partitions are what moves, and their number is fixed: more than one silo needs, as far as they do not become small.</summary>
     private static int DefaultPartitions(long memoryBytes) => (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)(memoryBytes / SmallPartitionBytes) + 1) >> 1, 1, MostPartitions);
-
-    static partial void AddAzureBlobs(IServiceCollection services, IConfiguration configuration);
-
-    static partial void AddAzureTables(IServiceCollection services, IConfiguration configuration);
-
-    static partial void UseKubernetes(ISiloBuilder silo, ref bool isBuiltIn);
 
     /// <summary>Begins and ends when the run says so.</summary>
     private sealed class CallersLifetime : IHostLifetime

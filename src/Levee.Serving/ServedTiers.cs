@@ -91,6 +91,7 @@ public sealed class ServedTiers : IAsyncDisposable
                     Fsync = tiers.Fsync,
                     Prices = tiers.Prices,
                     Origin = tiers.Origin,
+                    OpenStore = ObjectStores.Open,
                     Codec = keys is null && tiers.Compression.Algorithm == CompressionAlgorithm.None
                         ? RecordCodec.Plain
                         : new TierCodec(new CodecOptions { Compression = tiers.Compression, Keys = keys is null ? null : () => keys.Current, Context = name }),

@@ -40,6 +40,9 @@ public sealed record TierChainOptions
     /// <summary>What a load from the origin costs.</summary>
     public OriginCost Origin { get; init; }
 
+    /// <summary>Opens the store of an address that is neither files nor Redis: "s3", "azblob". The caller knows the vendors' libraries, the tiers do not.</summary>
+    public Func<TierAddress, ISegmentStore> OpenStore { get; init; } = static address => throw new TierException($"a tier {address.Kind}:// has no store in this program");
+
     /// <summary>Called at named moments of the tiers' work; null in service.</summary>
     public Action<string>? Failpoint { get; init; }
 }
@@ -123,7 +126,7 @@ public static class TierChainFactory
         {
             "file" => new SegmentTier(FileStore(address, options), context, SegmentOptions(options) with { OwnsStore = true }),
             "redis" => new RedisTier(RedisOptions.Parse(address.Uri!) with { BufferBytes = BufferBytes(options) }, context),
-            _ => new SegmentTier(new GuardedStore(ISegmentStoreFactory.Find(address.Kind).Create(address.Uri!), new GuardOptions(), time), context, SegmentOptions(options)),
+            _ => new SegmentTier(new GuardedStore(options.OpenStore(address), new GuardOptions(), time), context, SegmentOptions(options)),
         };
 
     /// <summary>In the data directory, which the caller has locked, or in a folder of its own, where this cache's part is locked here: what another server kept there would be deleted as unknown.</summary>

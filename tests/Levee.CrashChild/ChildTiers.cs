@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Levee.Codec;
+using Levee.Storage.S3;
 using Levee.Tiers;
 using Levee.Tiers.Redis;
 using Levee.Tiers.Segments;
@@ -59,7 +60,7 @@ internal static class ChildTiers
         {
             "file" => new SegmentTier(new FileSegmentStore(address.Uri?.LocalPath ?? Path.Combine(options.Folder, "segments")), context, packing),
             "redis" => new RedisTier(RedisOptions.Parse(address.Uri!), context),
-            _ => new SegmentTier(new GuardedStore(ISegmentStoreFactory.Find(address.Kind).Create(address.Uri!), new GuardOptions(), time), context, packing),
+            _ => new SegmentTier(new GuardedStore(new S3SegmentStore(S3StoreOptions.Parse(address.Uri!.OriginalString)), new GuardOptions(), time), context, packing),
         };
     }
 

@@ -181,7 +181,7 @@ public sealed class FeedTests
         var lost = rig.PartitionsOf(victim);
         near.Partitions.Clear();
         var gaps = near.Gaps;
-        await rig.Cluster.KillSiloAsync(victim);
+        await rig.Cluster.KillSiloAsync(victim, Cancellation);
         await rig.BalancedAsync();
         await grain.Subscribe(observer);
         await Eventually.HoldsAsync(() => lost.All(near.Partitions.ContainsKey) || near.Everything > 3 || near.Gaps > gaps);

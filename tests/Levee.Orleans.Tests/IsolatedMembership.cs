@@ -21,53 +21,69 @@ internal sealed class IsolatedMembership(IMembershipTable table) : IMembershipTa
         cut = null;
     }
 
-    public async Task InitializeMembershipTable(bool tryInitTableVersion)
+    public async Task InitializeMembershipTableAsync(bool tryInitTableVersion, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        await table.InitializeMembershipTable(tryInitTableVersion);
+        await table.InitializeMembershipTableAsync(tryInitTableVersion, cancellationToken);
     }
 
-    public async Task DeleteMembershipTableEntries(string clusterId)
+    public async Task DeleteMembershipTableEntriesAsync(string clusterId, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        await table.DeleteMembershipTableEntries(clusterId);
+        await table.DeleteMembershipTableEntriesAsync(clusterId, cancellationToken);
     }
 
-    public async Task CleanupDefunctSiloEntries(DateTimeOffset beforeDate)
+    public async Task CleanupDefunctSiloEntriesAsync(DateTimeOffset beforeDate, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        await table.CleanupDefunctSiloEntries(beforeDate);
+        await table.CleanupDefunctSiloEntriesAsync(beforeDate, cancellationToken);
     }
 
-    public async Task<MembershipTableData> ReadRow(SiloAddress key)
+    public async Task<MembershipTableData> ReadRowAsync(SiloAddress key, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        return await table.ReadRow(key);
+        return await table.ReadRowAsync(key, cancellationToken);
     }
 
-    public async Task<MembershipTableData> ReadAll()
+    public async Task<MembershipTableData> ReadAllAsync(CancellationToken cancellationToken)
     {
         await ReachAsync();
-        return await table.ReadAll();
+        return await table.ReadAllAsync(cancellationToken);
     }
 
-    public async Task<bool> InsertRow(MembershipEntry entry, TableVersion tableVersion)
+    public async Task<bool> InsertRowAsync(MembershipEntry entry, TableVersion tableVersion, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        return await table.InsertRow(entry, tableVersion);
+        return await table.InsertRowAsync(entry, tableVersion, cancellationToken);
     }
 
-    public async Task<bool> UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion)
+    public async Task<bool> UpdateRowAsync(MembershipEntry entry, string etag, TableVersion tableVersion, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        return await table.UpdateRow(entry, etag, tableVersion);
+        return await table.UpdateRowAsync(entry, etag, tableVersion, cancellationToken);
     }
 
-    public async Task UpdateIAmAlive(MembershipEntry entry)
+    public async Task UpdateIAmAliveAsync(MembershipEntry entry, CancellationToken cancellationToken)
     {
         await ReachAsync();
-        await table.UpdateIAmAlive(entry);
+        await table.UpdateIAmAliveAsync(entry, cancellationToken);
     }
+
+    Task IMembershipTable.InitializeMembershipTable(bool tryInitTableVersion) => InitializeMembershipTableAsync(tryInitTableVersion, CancellationToken.None);
+
+    Task IMembershipTable.DeleteMembershipTableEntries(string clusterId) => DeleteMembershipTableEntriesAsync(clusterId, CancellationToken.None);
+
+    Task IMembershipTable.CleanupDefunctSiloEntries(DateTimeOffset beforeDate) => CleanupDefunctSiloEntriesAsync(beforeDate, CancellationToken.None);
+
+    Task<MembershipTableData> IMembershipTable.ReadRow(SiloAddress key) => ReadRowAsync(key, CancellationToken.None);
+
+    Task<MembershipTableData> IMembershipTable.ReadAll() => ReadAllAsync(CancellationToken.None);
+
+    Task<bool> IMembershipTable.InsertRow(MembershipEntry entry, TableVersion tableVersion) => InsertRowAsync(entry, tableVersion, CancellationToken.None);
+
+    Task<bool> IMembershipTable.UpdateRow(MembershipEntry entry, string etag, TableVersion tableVersion) => UpdateRowAsync(entry, etag, tableVersion, CancellationToken.None);
+
+    Task IMembershipTable.UpdateIAmAlive(MembershipEntry entry) => UpdateIAmAliveAsync(entry, CancellationToken.None);
 
     private Task ReachAsync() => cut?.Task ?? Task.CompletedTask;
 }

@@ -31,7 +31,7 @@ public sealed class MoveTests
         await using var rig = await ClusterRig.StartAsync(silos: 3);
         await rig.BalancedAsync();
         await FillAsync(rig, 2000);
-        await rig.Cluster.StopSiloAsync(rig.Cluster.Silos[2]);
+        await rig.Cluster.StopSiloAsync(rig.Cluster.Silos[2], Cancellation);
         await rig.BalancedAsync();
         await AllAreThereAsync(rig, 2000);
     }
@@ -98,7 +98,7 @@ public sealed class MoveTests
         await FillAsync(rig, 2000);
         var victim = rig.Cluster.Silos[2];
         var lost = rig.PartitionsOf(victim);
-        await rig.Cluster.KillSiloAsync(victim);
+        await rig.Cluster.KillSiloAsync(victim, Cancellation);
         await rig.BalancedAsync();
         var host = rig.Levee(rig.Cluster.Silos[0]).Hosts[0];
         for (var i = 0; i < 2000; i++)

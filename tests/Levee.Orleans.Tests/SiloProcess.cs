@@ -22,9 +22,6 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>The program, where the silo project beside this one was built.</summary>
     public static string Program { get; } = Path.Combine(Repository.Root, "silo", Path.GetRelativePath(Path.Combine(Repository.Root, "tests", "Levee.Orleans.Tests"), AppContext.BaseDirectory), "Levee.Silo.dll");
 
-    /// <summary>Whether it was built so that silos can find each other through Redis.</summary>
-    public static bool HasRedis => File.Exists(Path.Combine(Path.GetDirectoryName(Program)!, "Orleans.Clustering.Redis.dll"));
-
     public int RespPort { get; private set; }
 
     public Uri Http { get; private set; } = null!;

@@ -153,10 +153,10 @@ public sealed class TwoOwnersTests
         var table = rig.MembershipOf(victim).Table;
         for (var isWritten = false; !isWritten;)
         {
-            var rows = await table.ReadAll();
+            var rows = await table.ReadAllAsync(Cancellation);
             var (entry, etag) = rows.TryGet(victim.SiloAddress)!;
             entry.Status = SiloStatus.Dead;
-            isWritten = await table.UpdateRow(entry, etag, rows.Version.Next());
+            isWritten = await table.UpdateRowAsync(entry, etag, rows.Version.Next(), Cancellation);
         }
 
         foreach (var other in others)

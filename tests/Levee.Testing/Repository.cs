@@ -3,7 +3,7 @@ namespace Levee.Testing;
 /// <summary>The files of the repository that the tests were built from, for tests that keep documents and sources in step with the code.</summary>
 public static class Repository
 {
-    /// <summary>The repository's folder: the first one upwards from the tests that holds Levee.slnf.</summary>
+    /// <summary>The repository's folder: the first one upwards from the tests that holds Orleans.sln.</summary>
     public static string Root { get; } = FindRoot();
 
     /// <summary>The text of a file, named from the root.</summary>
@@ -49,12 +49,12 @@ public static class Repository
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
-            if (File.Exists(Path.Combine(folder.FullName, "Levee.slnf")))
+            if (File.Exists(Path.Combine(folder.FullName, "Orleans.sln")))
             {
                 return folder.FullName;
             }
         }
 
-        throw new InvalidOperationException($"No folder above {AppContext.BaseDirectory} holds Levee.slnf.");
+        throw new InvalidOperationException($"No folder above {AppContext.BaseDirectory} holds Orleans.sln.");
     }
 }

@@ -69,7 +69,7 @@ internal sealed class SiloLease(IMembershipTable table, SiloAddress self, TimeSp
 
     private async Task<bool> IsMemberAsync()
     {
-        var row = (await table.ReadRow(self)).TryGet(self);
+        var row = (await table.ReadRowAsync(self, CancellationToken.None)).TryGet(self);
         return row is not null && row.Item1.Status != SiloStatus.Dead;
     }
 }

@@ -150,7 +150,7 @@ public sealed class StockClientsTests
     private static string RepositoryParent()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Levee.slnf")))
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Orleans.sln")))
         {
             folder = folder.Parent;
         }
