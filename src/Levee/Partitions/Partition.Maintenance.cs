@@ -73,7 +73,11 @@ public sealed partial class Partition
         }
     }
 
-    private void ForgetTags() => tags.Forget(arriving is not null ? 0 : Math.Min(lower?.HoldsFromMs ?? long.MaxValue, loads.HoldsFromMs));
+    private void ForgetTags()
+    {
+        leases.Expire(clock);
+        tags.Forget(arriving is not null ? 0 : Math.Min(lower?.HoldsFromMs ?? long.MaxValue, Math.Min(loads.HoldsFromMs, leases.HoldsFromMs)));
+    }
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
     private bool ReclaimExpired()
