@@ -84,16 +84,29 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
     {
         for (step = 0; step < steps; step++)
         {
-            now += random.Next(1500) == 0 ? FillLeases.LongestMs : random.Next(8) == 0 ? random.Next(30) : 0;
+            now += random.Next(1500) == 0 ? FillLeases.LongestMs : random.Next(8) == 0 ? random.Next(200) : 0;
             Act(random.Next(100));
             if (random.Next(3) == 0)
             {
                 EndOne();
             }
 
+            if (random.Next(20) == 0)
+            {
+                partition.TakeDown(random.Next(1, 30), now);
+            }
+
+            if (random.Next(3) == 0)
+            {
+                tier?.CarryOver();
+            }
+
             if (step % 25 == 0)
             {
-                partition.Maintain(now);
+                while (partition.Maintain(now) != MaintenanceWork.None)
+                {
+                }
+
                 partition.CheckInvariants();
             }
         }
@@ -401,7 +414,7 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
 
     private Content NewContent(string key)
     {
-        var content = new Content(contents.Count, key, random.Next(2) == 0 ? [] : [TagNames[random.Next(3)]], random.Next(4) == 0 ? now + random.Next(1, 400) : Limits.Never) { TrueSince = moment };
+        var content = new Content(contents.Count, key, random.Next(2) == 0 ? [] : [TagNames[random.Next(3)]], random.Next(4) == 0 ? now + random.Next(1, 3000) : Limits.Never) { TrueSince = moment };
         contents.Add(content);
         return content;
     }
