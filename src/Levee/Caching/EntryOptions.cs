@@ -33,8 +33,10 @@ public readonly record struct EntryOptions
     public ulong Version { get; init; }
 
     /// <summary>
-    /// What <see cref="ILeveeCache.LeaseAsync"/> gave before the value was loaded from where the truth is; 0: the value was not loaded. The write fails like a condition where the load may have brought something old: since the
-    /// lease was given the key was written or removed or got another TTL, one of <see cref="Tags"/> was removed, or everything was; or the lease is too old. Then do not try again with the same value.
+    /// What <see cref="ILeveeCache.LeaseAsync"/> gave before the value was loaded from where the truth is; 0: the value was not loaded. The
+    /// write fails like a condition where the load may have brought something old: since the
+    /// lease was given the key was written or removed or got another TTL, one of <see cref="Tags"/> was removed, or everything was; or the
+    /// lease is too old. Then do not try again with the same value.
     /// </summary>
     public ulong Lease { get; init; }
 

@@ -36,7 +36,8 @@ public interface ILeveeCache
     ValueTask<SetResult> SetAsync(string key, ReadOnlyMemory<byte> value, EntryOptions options = default, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Says that the value of a key is about to be loaded from where the truth is. Ask before the load begins, and write what it brings with <see cref="EntryOptions.Lease"/>: then a removal that comes while the load runs is not
+    /// Says that the value of a key is about to be loaded from where the truth is. Ask before the load begins, and write what it brings
+    /// with <see cref="EntryOptions.Lease"/>: then a removal that comes while the load runs is not
     /// undone by it. A lease need not be given back; a load may take up to five minutes.
     /// <code>
     /// var lease = await cache.LeaseAsync(key);

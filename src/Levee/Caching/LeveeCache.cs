@@ -31,7 +31,8 @@ public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
     /// <param name="options">What the cache is configured with; checked here.</param>
     /// <param name="time">The source of time; null: the system's.</param>
     /// <param name="origin">Loads an entry from where the truth is, for <see cref="PrefetchAsync"/> and for what the cache foresees; null: the cache has no prefetcher. It is called from any thread, a few times at once;
-    /// what it brings is stored only where the key has no entry then and nothing was removed meanwhile that it may have read. An exception counts as a load that failed.</param>
+    /// what it brings is stored only where the key has no entry then and nothing was removed meanwhile that it may have read. An exception
+    /// counts as a load that failed.</param>
     /// <exception cref="ArgumentException">An option is out of range; the message names it, its value and what is allowed.</exception>
     public LeveeCache(CacheOptions options, TimeProvider? time = null, OriginLoader? origin = null)
     {

@@ -69,7 +69,9 @@ public sealed partial class PrefetchRunner
             if (leased.Outcome == Outcome.Done)
             {
                 var loaded = await origin(new CacheKey(wanted.Span), stopping.Token).ConfigureAwait(false);
-                outcome = loaded is { } entry ? await StoreAsync(wanted, entry, leased.Lease).ConfigureAwait(false) : PrefetchOutcome.Absent;
+                outcome = loaded is { } entry
+                    ? await StoreAsync(wanted, entry, leased.Lease).ConfigureAwait(false)
+                    : PrefetchOutcome.Absent;
             }
         }
         catch (Exception failure) when (failure is not OutOfMemoryException)
@@ -221,7 +223,8 @@ public sealed partial class PrefetchRunner
 
         public Task<Ending> Ended => ended.Task;
 
-        public void Answer(long ticket, in Answer answer) => ended.TrySetResult(new Ending(answer.Outcome, (ulong)answer.Number, !answer.Entry.IsEmpty));
+        public void Answer(long ticket, in Answer answer) =>
+            ended.TrySetResult(new Ending(answer.Outcome, (ulong)answer.Number, !answer.Entry.IsEmpty));
     }
 
     /// <summary>What an operation ended with.</summary>

@@ -11,7 +11,8 @@ public delegate ValueTask<OriginEntry?> OriginLoader(CacheKey key, CancellationT
 
 /// <summary>What an <see cref="OriginLoader"/> brings.</summary>
 /// <param name="Value">The value, up to the cache's longest.</param>
-/// <param name="Options">How it is written; its condition and its lease are not read: it is stored only where the key has no entry and nothing was removed since the load
+/// <param name="Options">How it is written; its condition and its lease are not read: it is stored only where the key has no entry and
+/// nothing was removed since the load
 /// began that it may have read.</param>
 public readonly record struct OriginEntry(ReadOnlyMemory<byte> Value, EntryOptions Options);
 

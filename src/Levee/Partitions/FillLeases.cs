@@ -3,14 +3,18 @@ using System.Diagnostics;
 namespace Levee.Partitions;
 
 /// <summary>
-/// Who loads a key from outside the cache takes a lease before the load begins and shows it with what the load brought (Nishtala et al., "Scaling Memcache at Facebook", NSDI '13). Whatever voids the key meanwhile
-/// ends its lease, so a fill without one comes too late and is refused. Only keys that are being loaded are remembered, so this is exact and small.
+/// Who loads a key from outside the cache takes a lease before the load begins and shows it with what the load brought (Nishtala et al.,
+/// "Scaling Memcache at Facebook", NSDI '13). Whatever voids the key meanwhile
+/// ends its lease, so a fill without one comes too late and is refused. Only keys that are being loaded are remembered, so this is exact
+/// and small.
 /// <para>
-/// A lease is the version of the moment in which it was granted. So it is above all versions before, no other owner of the partition grants the same, and a tag removal with a higher version came after it.
+/// A lease is the version of the moment in which it was granted. So it is above all versions before, no other owner of the partition grants
+/// the same, and a tag removal with a higher version came after it.
 /// All who load a key at the same time hold one lease; the first to fill ends it.
 /// </para>
 /// <para>
-/// Nobody has to give a lease back: it is forgotten after <see cref="LongestMs"/>, and the oldest is forgotten where there would be more than <see cref="MaxCount"/>. A fill whose lease was forgotten is refused.
+/// Nobody has to give a lease back: it is forgotten after <see cref="LongestMs"/>, and the oldest is forgotten where there would be more
+/// than <see cref="MaxCount"/>. A fill whose lease was forgotten is refused.
 /// </para>
 /// </summary>
 internal sealed class FillLeases
@@ -89,7 +93,8 @@ internal sealed class FillLeases
         }
     }
 
-    /// <summary>Every load under way began at this clock or later, in Unix milliseconds; <see cref="long.MaxValue"/> where there is none.</summary>
+    /// <summary>Every load under way began at this clock or later, in Unix milliseconds; <see cref="long.MaxValue"/> where there is
+    /// none.</summary>
     public long HoldsFromMs => Count == 0 ? long.MaxValue : (long)(byHash.Values.Min(static lease => lease.Version) >> 16);
 
     private void MakeRoom(long now)

@@ -219,11 +219,13 @@ public sealed partial class Partition
         sink.Answer(ticket, new Answer(Outcome.Done, (long)leases.Grant(operation.Hash, NextVersion(), clock)));
     }
 
-    /// <summary>Whether what a load from outside has brought may be stored: nothing has made it void since the load began. Its lease ends.</summary>
+    /// <summary>Whether what a load from outside has brought may be stored: nothing has made it void since the load began. Its lease
+    /// ends.</summary>
     private bool MayFill(scoped in Operation operation) =>
         leases.TryUse(operation.Hash, operation.Lease, clock) && !tags.Covers(operation.Tags, operation.Lease);
 
-    /// <summary>The entry of a key is void: no fill of it that is under way is stored, and nothing of it is taken from the frozen copy.</summary>
+    /// <summary>The entry of a key is void: no fill of it that is under way is stored, and nothing of it is taken from the frozen
+    /// copy.</summary>
     private void NoteVoid(ulong routingHash)
     {
         leases.Void(routingHash);

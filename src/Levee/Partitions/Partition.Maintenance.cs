@@ -76,7 +76,8 @@ public sealed partial class Partition
     private void ForgetTags()
     {
         leases.Expire(clock);
-        tags.Forget(arriving is not null ? 0 : Math.Min(lower?.HoldsFromMs ?? long.MaxValue, Math.Min(loads.HoldsFromMs, leases.HoldsFromMs)));
+        var heldFromMs = Math.Min(lower?.HoldsFromMs ?? long.MaxValue, Math.Min(loads.HoldsFromMs, leases.HoldsFromMs));
+        tags.Forget(arriving is not null ? 0 : heldFromMs);
     }
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>

@@ -358,7 +358,7 @@ public sealed partial class Partition : IEvictionListener
 
     /// <summary>Answers a set whose condition does not hold, or whose lease has ended.</summary>
     private void AnswerFailed(int node, IAnswerSink sink, long ticket) =>
-        sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.ConditionFailed) : new Answer(Outcome.ConditionFailed, store.View(node)));
+        sink.Answer(ticket, new Answer(Outcome.ConditionFailed, node == NodeTable.None ? default : store.View(node)));
 
     private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {

@@ -84,7 +84,8 @@ public abstract class LeveeCacheBattery : IAsyncDisposable
         });
         var result = await Cache.SetAsync("key", Bytes(20_000), new EntryOptions { Tags = ["t"], Lease = lease }, Cancellation);
         Assert.Equal(how == "nothing" ? Outcome.Stored : Outcome.ConditionFailed, result.Outcome);
-        Assert.Equal(how switch { "nothing" => Bytes(20_000), "write" => "new"u8.ToArray(), _ => null }, await Cache.GetAsync("key", Cancellation));
+        var expected = how switch { "nothing" => Bytes(20_000), "write" => "new"u8.ToArray(), _ => null };
+        Assert.Equal(expected, await Cache.GetAsync("key", Cancellation));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Partitions;
@@ -23,7 +24,8 @@ public sealed class FillLeasesTests : IDisposable
         RemoveByTag("another");
         Assert.Equal(Outcome.Stored, Fill("k", lease, "t").Outcome);
         Assert.Equal("loaded"u8.ToArray(), bed.Get("k").Entry!.Value);
-        Assert.Equal((Outcome.ConditionFailed, true), Fill("k", lease) is var second ? (second.Outcome, second.Entry is not null) : default);
+        var second = Fill("k", lease);
+        Assert.Equal((Outcome.ConditionFailed, "loaded"), (second.Outcome, Encoding.UTF8.GetString(second.Entry!.Value)));
     }
 
     [Theory]
@@ -50,7 +52,8 @@ public sealed class FillLeasesTests : IDisposable
         switch (how)
         {
             case "append" or "increment" or "expire" or "expire at once":
-                var operation = TestBed.On("k", how switch { "append" => OperationKind.Append, "increment" => OperationKind.Increment, _ => OperationKind.Expire });
+                var kind = how switch { "append" => OperationKind.Append, "increment" => OperationKind.Increment, _ => OperationKind.Expire };
+                var operation = TestBed.On("k", kind);
                 operation.Value = how == "append" ? "1"u8 : default;
                 operation.ExpiresAt = how switch { "expire" => bed.Now + 1000, "expire at once" => bed.Now, _ => 0 };
                 Assert.Equal(Outcome.Stored, bed.Do(operation).Outcome);

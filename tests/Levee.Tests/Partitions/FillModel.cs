@@ -12,9 +12,12 @@ using Xunit;
 namespace Levee.Tests.Partitions;
 
 /// <summary>
-/// A tiny partition, with loads in flight by every way in which an entry can come to it, and beside it a list of everything that ever voided anything. Each value has a number of its own. What a read shows must have been
-/// true when the read was asked: nothing may have voided it between the moment at which it was written, or its load began, and the question.
-/// <para>It lies either above a literal tier, or it moves again and again and has no tier: then the frozen copy is what it loads from.</para>
+/// A tiny partition, with loads in flight by every way in which an entry can come to it, and beside it a list of everything that ever
+/// voided anything. Each value has a number of its own. What a read shows must have been
+/// true when the read was asked: nothing may have voided it between the moment at which it was written, or its load began, and the
+/// question.
+/// <para>It lies either above a literal tier, or it moves again and again and has no tier: then the frozen copy is what it loads
+/// from.</para>
 /// </summary>
 internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
 {
@@ -52,7 +55,14 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
         LargeValues = new LargeValueStore(arena, 64 * 1024);
         if (!moves)
         {
-            tier = new MemoryTier(seed) { Clock = () => now, Defers = true, ReadsEarly = random.Next(2) == 0, IsWanted = random.Next(2) == 0, IsUnknown = random.Next(4) == 0 };
+            tier = new MemoryTier(seed)
+            {
+                Clock = () => now,
+                Defers = true,
+                ReadsEarly = random.Next(2) == 0,
+                IsWanted = random.Next(2) == 0,
+                IsUnknown = random.Next(4) == 0,
+            };
             tier.Attach(this);
             tier.Reserve(now + 1_000_000_000);
         }
@@ -137,9 +147,11 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
         return isStored;
     }
 
-    public bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action) => partition.IsTrue(entry, now) && action(state);
+    public bool HoldIfTrue<TState>(scoped in TierEntry entry, TState state, Func<TState, bool> action) =>
+        partition.IsTrue(entry, now) && action(state);
 
-    public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action) => action(this.partition, state);
+    public TResult Hold<TState, TResult>(int partition, TState state, Func<Partition, TState, TResult> action) =>
+        action(this.partition, state);
 
     public void Answer(long ticket, in Answer answer)
     {
@@ -196,14 +208,17 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
             case < 45: Write(key); break;
             case < 53: Submit(TestBed.On(key, OperationKind.Delete), new Asked(OperationKind.Delete, key)); break;
             case < 57: RemoveByTag(TagNames[random.Next(3)]); break;
-            case < 58 when random.Next(3) == 0: Submit(new Operation { Kind = OperationKind.Clear }, new Asked(OperationKind.Clear, "")); break;
+            case < 58 when random.Next(3) == 0: Clear(); break;
             case < 76: BeginFill(key); break;
             case < 86 when tier is not null: Prefetch(key, random.Next(2) == 0); break;
             case < 88 when tier is null && chunk.Count + sourceLoads.Count == 0: Move(); break;
         }
     }
 
-    private void Read(string key, OperationKind kind) => Submit(TestBed.On(key, kind), new Asked(kind, key) { Way = tier is null ? Way.MoveByKey : Way.TierGet });
+    private void Read(string key, OperationKind kind) =>
+        Submit(TestBed.On(key, kind), new Asked(kind, key) { Way = tier is null ? Way.MoveByKey : Way.TierGet });
+
+    private void Clear() => Submit(new Operation { Kind = OperationKind.Clear }, new Asked(OperationKind.Clear, ""));
 
     private void Write(string key)
     {
@@ -306,7 +321,8 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
 
         if (isVoid)
         {
-            Check(outcome == Outcome.ConditionFailed, $"{load.Way} {load.Key}: {outcome}, though it was voided by {string.Join(", ", load.Voids)}");
+            var voids = string.Join(", ", load.Voids);
+            Check(outcome == Outcome.ConditionFailed, $"{load.Way} {load.Key}: {outcome}, though it was voided by {voids}");
         }
         else if (outcome == Outcome.ConditionFailed)
         {
@@ -414,7 +430,9 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
 
     private Content NewContent(string key)
     {
-        var content = new Content(contents.Count, key, random.Next(2) == 0 ? [] : [TagNames[random.Next(3)]], random.Next(4) == 0 ? now + random.Next(1, 3000) : Limits.Never) { TrueSince = moment };
+        string[] tags = random.Next(2) == 0 ? [] : [TagNames[random.Next(3)]];
+        var expiresAt = random.Next(4) == 0 ? now + random.Next(1, 3000) : Limits.Never;
+        var content = new Content(contents.Count, key, tags, expiresAt) { TrueSince = moment };
         contents.Add(content);
         return content;
     }
@@ -433,7 +451,15 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
     private static TierEntry EntryOf(CopiedEntry entry)
     {
         var key = Encoding.UTF8.GetBytes(entry.Key);
-        return new TierEntry { Key = key, Hash = KeyHash.Of(key), Value = entry.Value, Version = entry.Version, ExpiresAt = entry.ExpiresAt, Tags = Encoding.Latin1.GetBytes(entry.Tags) };
+        return new TierEntry
+        {
+            Key = key,
+            Hash = KeyHash.Of(key),
+            Value = entry.Value,
+            Version = entry.Version,
+            ExpiresAt = entry.ExpiresAt,
+            Tags = Encoding.Latin1.GetBytes(entry.Tags),
+        };
     }
 
     private void Wrote(Content content, string how)
@@ -446,8 +472,10 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
     private void Void(string how, string? key, string? tag, Content? by)
     {
         voidings.Add(new Voiding(moment, key, tag, by));
-        Mark(how, load => key is not null ? load.Key == key : tag is null || (load.Content ?? current.GetValueOrDefault(load.Key))?.Tags.Contains(tag) == true);
+        Mark(how, load => key is null ? tag is null || Carries(load, tag) : load.Key == key);
     }
+
+    private bool Carries(Load load, string tag) => (load.Content ?? current.GetValueOrDefault(load.Key))?.Tags.Contains(tag) == true;
 
     private void Mark(string how, Func<Load, bool> isHit)
     {
