@@ -52,7 +52,7 @@ public sealed class FillLeasesTests : IDisposable
         switch (how)
         {
             case "append" or "increment" or "expire" or "expire at once":
-                var kind = how switch { "append" => OperationKind.Append, "increment" => OperationKind.Increment, _ => OperationKind.Expire };
+                var kind = how is "append" ? OperationKind.Append : how is "increment" ? OperationKind.Increment : OperationKind.Expire;
                 var operation = TestBed.On("k", kind);
                 operation.Value = how == "append" ? "1"u8 : default;
                 operation.ExpiresAt = how switch { "expire" => bed.Now + 1000, "expire at once" => bed.Now, _ => 0 };

@@ -211,7 +211,7 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
             case < 58 when random.Next(3) == 0: Clear(); break;
             case < 76: BeginFill(key); break;
             case < 86 when tier is not null: Prefetch(key, random.Next(2) == 0); break;
-            case < 88 when tier is null && chunk.Count + sourceLoads.Count == 0: Move(); break;
+            case < 87 when tier is null && chunk.Count + sourceLoads.Count == 0: Move(); break;
         }
     }
 
@@ -351,6 +351,7 @@ internal sealed class FillModel : IEffectHost, IAnswerSink, IDisposable
             partition.Execute(TestBed.On($"k{i}", OperationKind.Peek), now, sink, 0);
             if (sink.Last.Entry is { } entry)
             {
+                CheckShown(new Asked(OperationKind.Peek, entry.Key) { Moment = moment, Ms = now }, entry);
                 frozen.Add(entry);
             }
         }
