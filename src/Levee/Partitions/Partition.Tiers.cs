@@ -91,7 +91,7 @@ public sealed partial class Partition
         }
 
         var routingHash = KeyHash.Of(parts.Key);
-        NoteVoid(routingHash); // From here on the tiers have it, or it is lost.
+        LeaveBehind(routingHash); // From here on the tiers have it, or it is lost.
         if (loads.Unnamed(routingHash) is { } load)
         {
             Overtake(load); // It may have looked before, and found nothing, or a copy that expires too early.

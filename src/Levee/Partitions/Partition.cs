@@ -39,6 +39,7 @@ public sealed partial class Partition : IEvictionListener
     private readonly ulong hintMark;
     private readonly ulong voidBelow;
     private readonly PendingLoads loads;
+    private readonly FillLeases leases = new();
     private readonly List<Effect> effects = [];
     private readonly TagInvalidations tags = new();
     private readonly Queue<EntryStore> retired = new();
@@ -162,6 +163,7 @@ public sealed partial class Partition : IEvictionListener
     public void CheckInvariants()
     {
         store.CheckInvariants();
+        Invariant.Holds(leases.Count <= FillLeases.MaxCount, "a partition remembers no more leases than it may");
         Invariant.Holds(lower is not null || loads.Count == loads.CountFromSource, "only a partition with lower tiers loads, or one that is arriving");
     }
 
@@ -209,9 +211,9 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        if (operation.Kind == OperationKind.Prefetch)
+        if (operation.Kind >= OperationKind.Prefetch)
         {
-            Prefetch(operation, sink, ticket);
+            ExecuteAhead(operation, sink, ticket);
             return;
         }
 
@@ -317,6 +319,12 @@ public sealed partial class Partition : IEvictionListener
 
     private void Set(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
+        if (operation.Lease != 0 && !MayFill(operation))
+        {
+            AnswerFailed(node, sink, ticket);
+            return;
+        }
+
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
             if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
@@ -330,7 +338,7 @@ public sealed partial class Partition : IEvictionListener
 
         if (operation.Condition != Condition.None && !Allows(operation, node))
         {
-            sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.ConditionFailed) : new Answer(Outcome.ConditionFailed, store.View(node)));
+            AnswerFailed(node, sink, ticket);
             return;
         }
 
@@ -347,6 +355,10 @@ public sealed partial class Partition : IEvictionListener
         };
         Write(node, ref parts, operation.Hash, tag, sink, ticket, isAhead: operation.IsAhead);
     }
+
+    /// <summary>Answers a set whose condition does not hold, or whose lease has ended.</summary>
+    private void AnswerFailed(int node, IAnswerSink sink, long ticket) =>
+        sink.Answer(ticket, new Answer(Outcome.ConditionFailed, node == NodeTable.None ? default : store.View(node)));
 
     private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {
@@ -548,6 +560,7 @@ public sealed partial class Partition : IEvictionListener
         store = NewStore();
         store.Area.Follow(cleared);
         tags.Clear();
+        leases.VoidAll();
         EndArrival(ArrivalEnd.Cleared);
         clearedVersion = NextVersion();
         lower?.Clear(number, clearedVersion);
