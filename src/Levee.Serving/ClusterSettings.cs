@@ -176,7 +176,7 @@ public sealed record ClusterSettings(
         }
 
         var useless = new[] { ClusterOption.TlsPassword, ClusterOption.TlsTrust, ClusterOption.TlsClients }.FirstOrDefault(values.Has);
-        return useless is null ? null : throw new OptionException($"{useless.Flag} needs {ClusterOption.TlsCertificate.Flag}: without it there is no TLS");
+        return useless is null ? null : throw new OptionException($"{useless.Flag} needs {ClusterOption.TlsCertificate.Flag}: without it there is no TLS; allowed: together");
     }
 
     private static bool TryName(string text, out string value)

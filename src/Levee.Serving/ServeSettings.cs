@@ -92,8 +92,9 @@ public sealed record ServeSettings(
             throw values.Refusal(ServeOption.User, $"without a password nobody is asked for a user; allowed: together with {ServeOption.Password.Flag} ({ServeOption.Password.Variable})");
         }
 
+        var isInsecure = values.Get<bool>(ServeOption.Insecure, OptionValues.TryYesNo);
         var isOpen = !IPAddress.IsLoopback(bind) && password.Length == 0;
-        if (isOpen && !values.Get<bool>(ServeOption.Insecure, OptionValues.TryYesNo))
+        if (isOpen && !isInsecure)
         {
             throw values.Refusal(ServeOption.Bind, $"that opens the listeners to the network, and nobody is asked for a password; allowed: with {ServeOption.Password.Flag} ({ServeOption.Password.Variable}), "
                 + $"or with {ServeOption.Insecure.Flag} where whoever reaches this address may read and change everything");

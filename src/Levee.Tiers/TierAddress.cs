@@ -58,14 +58,14 @@ public sealed partial class TierAddress
     }
 
     /// <summary>
-    /// What a message may show of text that should be addresses, separated by blanks, and may be none: schemes, and the rest only where no password can lie in it. A password that was not escaped can hold any character, so where
-    /// there is an '@', a '?' or a port that is no number, nothing behind a scheme is shown.
+    /// What a message may show of text that should be addresses, separated by blanks, and may be none: schemes, and the rest only where no password can lie in it. A password that was not escaped can hold any
+    /// character, blanks too. So nothing but schemes is shown where there is an '@' anywhere, and of a part that has a '?' or a port that is no number.
     /// </summary>
     public static string Masked(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var parts = text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        return parts.All(Harmless().IsMatch) ? text : string.Join(' ', parts.Select(static part => Scheme().Match(part) is { Success: true, Value: var scheme } ? scheme + "***" : "***"));
+        var hasCredentials = text.Contains('@', StringComparison.Ordinal);
+        return string.Join(' ', text.Split(' ').Select(part => part is "file" or "none" || (!hasCredentials && Harmless().IsMatch(part)) ? part : Scheme().Match(part).Value + "***"));
     }
 
     [GeneratedRegex(@"^([a-z0-9]{1,10}:///?)?[^:@?#&=/]*(:[0-9]{0,5})?(/[^:@?#&=]*)?\z")]
@@ -76,6 +76,6 @@ public sealed partial class TierAddress
 
     /// <summary>The address without user, password and query.</summary>
     public override string ToString() =>
-        Uri is null ? Kind : Uri.IsFile ? Uri.GetComponents(UriComponents.Scheme | UriComponents.Path, UriFormat.Unescaped).Replace("file:", "file://", StringComparison.Ordinal)
+        Uri is null ? Kind : Uri.IsFile ? "file://" + Uri.UnescapeDataString(Uri.AbsolutePath)
             : Uri.GetComponents(UriComponents.Scheme | UriComponents.Host | UriComponents.Port | UriComponents.Path, UriFormat.UriEscaped);
 }

@@ -130,9 +130,9 @@ public sealed record RedisOptions
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
-            var name = equals < 0 ? pair : pair[..equals];
-            var value = equals < 0 ? "" : Uri.UnescapeDataString(pair[(equals + 1)..]);
-            options = options.With(name, value);
+            options = equals > 0
+                ? options.With(pair[..equals], Uri.UnescapeDataString(pair[(equals + 1)..]))
+                : throw new ArgumentException("A parameter of a Redis tier's URI is name=value.", nameof(uri));
         }
 
         if (!options.UsesTls && (options.CertificateAuthorityFile is not null || !options.ChecksHostName))
