@@ -43,7 +43,7 @@ public sealed partial class ServedTiers : IAsyncDisposable
         {
             if (settings.Tiers.Addresses.Count > 0)
             {
-                opened.claim = Take(opened.folder);
+                opened.claim = Take(opened.folder, isOwn: silo is not null);
                 WarnOfOpenFolders(settings, logs.CreateLogger("Levee.Tiers"));
                 opened.keys = await opened.ReadKeysAsync(settings.Tiers.Keys, cancellation).ConfigureAwait(false);
             }
@@ -164,15 +164,28 @@ public sealed partial class ServedTiers : IAsyncDisposable
         }
     }
 
-    private static IDisposable Take(string folder)
+    /// <summary>Locks a folder, and closes it to others where it is Levee's own by its name.</summary>
+    private static IDisposable Take(string folder, bool isOwn)
     {
+        var taken = default(IDisposable);
         try
         {
-            return FolderLock.Take(folder);
+            taken = FolderLock.Take(folder);
+            if (isOwn)
+            {
+                PrivateFiles.Close(folder);
+            }
+
+            return taken;
         }
         catch (TierException failure)
         {
             throw new StartException($"{ServeOption.DataDir.Flag}: {failure.Message}", failure);
+        }
+        catch (UnauthorizedAccessException failure)
+        {
+            taken?.Dispose();
+            throw new StartException($"{ServeOption.DataDir.Flag}: {folder} cannot be closed to other users: {failure.Message} Everything in it must belong to this user.", failure);
         }
     }
 

@@ -162,7 +162,7 @@ public sealed class BadValuesTests : IDisposable
     public void No_port_is_given_twice()
     {
         var read = Given.Options((ClusterOption.SiloPort, "7379"));
-        var refusal = Assert.Throws<OptionException>(() => ClusterSettings.Read(read, Given.Configuration()).WithPorts(ServeSettings.Read(read, 1L << 30), static _ => true));
+        var refusal = Assert.Throws<OptionException>(() => ClusterSettings.Read(read, Given.Configuration()).WithPorts(ServeSettings.Read(read, 1L << 30), isLocalhost: true, static _ => true));
         Assert.Contains("port 7379 is asked for twice; allowed: four different ones", refusal.Message, StringComparison.Ordinal);
     }
 

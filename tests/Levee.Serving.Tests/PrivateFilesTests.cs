@@ -35,22 +35,23 @@ public sealed class PrivateFilesTests : IDisposable
     }
 
     [Theory]
-    [InlineData("file")]
-    [InlineData("file://{folder}/own/store")]
-    public async Task What_an_earlier_version_left_open_is_closed_at_the_next_start(string tier)
+    [InlineData("file", null)]
+    [InlineData("file", "a.levee")]
+    [InlineData("file://{folder}/own/store", null)]
+    public async Task What_an_earlier_version_left_open_is_closed_at_the_next_start(string tier, string? silo)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no modes");
-        await RunAsync(tier, silo: null);
+        await RunAsync(tier, silo);
         foreach (var entry in new DirectoryInfo(folder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
         {
             entry.UnixFileMode = entry is DirectoryInfo ? Open : OfFile | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
         }
 
         // A folder that was there before may hold what is not Levee's: it is left, and said.
-        var logs = await RunAsync(tier, silo: null);
+        var logs = await RunAsync(tier, silo);
         Assert.Contains(Path.Combine(folder, "data"), logs, StringComparison.Ordinal);
         Assert.Equal(Open, File.GetUnixFileMode(Path.Combine(folder, "data")));
-        AssertClosed(Path.Combine(folder, "data", "default"), leastFiles: 1);
+        AssertClosed(Path.Combine(folder, "data", silo ?? "default"), leastFiles: 1);
         if (tier != "file")
         {
             AssertClosed(Path.Combine(folder, "own", "store", "default"), leastFiles: 1);

@@ -55,7 +55,7 @@ internal static class SiloHost
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
         {
-            throw new OptionException($"the section \"Orleans\" of the configuration: {Redaction.Of(wrong.Message, cluster.Connection)} docs/cluster-providers.md lists the providers of this build.", wrong);
+            throw new OptionException($"the section \"Orleans\" of the configuration: {Redaction.Of(wrong.Message, parts.Cluster.Connection)} docs/cluster-providers.md lists the providers of this build.", wrong);
         }
     }
 
