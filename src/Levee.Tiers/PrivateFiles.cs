@@ -1,3 +1,5 @@
+using System.Runtime.Versioning;
+
 namespace Levee.Tiers;
 
 /// <summary>
@@ -66,16 +68,28 @@ public static class PrivateFiles
     /// <exception cref="UnauthorizedAccessException">Something in it belongs to another user.</exception>
     public static void Close(string folder)
     {
-        if (OperatingSystem.IsWindows() || !IsOpenToOthers(folder))
+        if (!OperatingSystem.IsWindows() && IsOpenToOthers(folder))
         {
-            return;
+            CloseAll(new DirectoryInfo(folder));
+        }
+    }
+
+    /// <summary>Links are left: what they lead to is not Levee's.</summary>
+    [UnsupportedOSPlatform("windows")]
+    private static void CloseAll(DirectoryInfo folder)
+    {
+        foreach (var below in folder.EnumerateFileSystemInfos().Where(static below => below.LinkTarget is null))
+        {
+            if (below is DirectoryInfo inner)
+            {
+                CloseAll(inner);
+            }
+            else
+            {
+                below.UnixFileMode = FileOnlyMode;
+            }
         }
 
-        foreach (var below in new DirectoryInfo(folder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories).Where(static below => below.LinkTarget is null))
-        {
-            below.UnixFileMode = below is DirectoryInfo ? FolderMode : FileOnlyMode;
-        }
-
-        File.SetUnixFileMode(folder, FolderMode);
+        folder.UnixFileMode = FolderMode;
     }
 }

@@ -72,11 +72,14 @@ public sealed class PrivateFilesTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no modes");
         var outside = Path.Combine(folder, "outside");
         Directory.CreateDirectory(outside, Open);
+        var foreign = Path.Combine(outside, "foreign");
+        File.WriteAllText(foreign, "");
+        File.SetUnixFileMode(foreign, Open);
         var own = Path.Combine(folder, "own");
         Directory.CreateDirectory(own, Open);
         File.CreateSymbolicLink(Path.Combine(own, "link"), outside);
         PrivateFiles.Close(own);
-        Assert.Equal((Open, Folder), (File.GetUnixFileMode(outside), File.GetUnixFileMode(own)));
+        Assert.Equal((Open, Open, Folder), (File.GetUnixFileMode(outside), File.GetUnixFileMode(foreign), File.GetUnixFileMode(own)));
     }
 
     private static void AssertClosed(string top, int leastFiles)
