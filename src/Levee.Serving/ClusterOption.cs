@@ -28,7 +28,7 @@ public static class ClusterOption
     public static readonly ServeOption Clustering = new("clustering", "kind", "", $"localhost, {string.Join(", ", ClusterProvider.All.Select(provider => provider.Name))}", "where silos find each other and partitions' owners are written down; default: what Orleans:Clustering is configured to be, or else localhost");
 
     /// <summary><c>--clustering-connection</c>.</summary>
-    public static readonly ServeOption Connection = new("clustering-connection", "text", "", "a connection string; for dynamodb a region; better in the environment where it has a secret", "where the store of --clustering is");
+    public static readonly ServeOption Connection = new("clustering-connection", "text", "", "a connection string; for dynamodb a region; better in the environment where it has a secret", "where the store of --clustering is") { Shown = ServeOption.Hidden };
 
     /// <summary><c>--kubernetes</c>.</summary>
     public static readonly ServeOption Kubernetes = new("kubernetes", "yes/no", "no", "yes, no", "in a pod: name and address are the pod's, and silos of pods that are gone are declared dead");
@@ -46,7 +46,7 @@ public static class ClusterOption
     public static readonly ServeOption TlsCertificate = new("tls-certificate", "file", "", "a file .pfx or .p12, or .pem with certificate and key", "silos and their Orleans clients talk TLS, with this certificate");
 
     /// <summary><c>--tls-password</c>.</summary>
-    public static readonly ServeOption TlsPassword = new("tls-password", "text", "", "any text; better in the environment than on a command line", "password of that file");
+    public static readonly ServeOption TlsPassword = new("tls-password", "text", "", "any text; better in the environment than on a command line", "password of that file") { Shown = ServeOption.Hidden };
 
     /// <summary><c>--tls-trust</c>.</summary>
     public static readonly ServeOption TlsTrust = new("tls-trust", "file", "", "a file .pem or .crt with one or more certificates", "whose certificates are accepted, by whatever name; default: only the very certificate of --tls-certificate");

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Levee.Serving;
 
 /// <summary>The tiers of all caches of a server, and the keys that they share.</summary>
-public sealed class ServedTiers : IAsyncDisposable
+public sealed partial class ServedTiers : IAsyncDisposable
 {
     /// <summary>How long a clean stop may take to write memory down; what is left then is lost, as an eviction without tiers would be.</summary>
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(25);
@@ -43,7 +43,8 @@ public sealed class ServedTiers : IAsyncDisposable
         {
             if (settings.Tiers.Addresses.Count > 0)
             {
-                opened.claim = Take(opened.folder);
+                opened.claim = Take(opened.folder, isOwn: silo is not null);
+                WarnOfOpenFolders(settings, logs.CreateLogger("Levee.Tiers"));
                 opened.keys = await opened.ReadKeysAsync(settings.Tiers.Keys, cancellation).ConfigureAwait(false);
             }
 
@@ -153,15 +154,38 @@ public sealed class ServedTiers : IAsyncDisposable
         claim = null;
     }
 
-    private static IDisposable Take(string folder)
+    /// <summary>A folder that was there before, and may hold what is not Levee's, is left as it is; what Levee puts into it is closed.</summary>
+    private static void WarnOfOpenFolders(ServeSettings settings, ILogger logger)
     {
+        var own = settings.Tiers.Addresses.Where(static address => address is { Kind: "file", Uri: not null }).Select(static address => address.Uri!.LocalPath);
+        foreach (var folder in own.Prepend(settings.Tiers.DataDir).Where(PrivateFiles.IsOpenToOthers))
+        {
+            LogOpenToOthers(logger, folder);
+        }
+    }
+
+    /// <summary>Locks a folder, and closes it to others where it is Levee's own by its name.</summary>
+    private static IDisposable Take(string folder, bool isOwn)
+    {
+        var taken = default(IDisposable);
         try
         {
-            return FolderLock.Take(folder);
+            taken = FolderLock.Take(folder);
+            if (isOwn)
+            {
+                PrivateFiles.Close(folder);
+            }
+
+            return taken;
         }
         catch (TierException failure)
         {
             throw new StartException($"{ServeOption.DataDir.Flag}: {failure.Message}", failure);
+        }
+        catch (UnauthorizedAccessException failure)
+        {
+            taken?.Dispose();
+            throw new StartException($"{ServeOption.DataDir.Flag}: {folder} cannot be closed to other users: {failure.Message} Everything in it must belong to this user.", failure);
         }
     }
 
@@ -178,4 +202,7 @@ public sealed class ServedTiers : IAsyncDisposable
         refresh = new Timer(_ => _ = ring.RefreshAsync(CancellationToken.None), null, KeyRefresh, KeyRefresh);
         return ring;
     }
+
+    [LoggerMessage(EventId = 320, EventName = "FolderOpenToOthers", Level = LogLevel.Warning, Message = "Others than its owner can look into the folder {Folder}; what Levee keeps in it is closed to them. 'chmod 700' closes the folder too.")]
+    private static partial void LogOpenToOthers(ILogger logger, string folder);
 }

@@ -50,6 +50,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         this.server = server;
         this.waker = waker;
         Client = new ClientState(server.NextClientId(), remote?.ToString() ?? "?", server.Now);
+        Remote = (remote as IPEndPoint)?.Address ?? IPAddress.None;
         Cache = server.Catalog.Default;
         IsAuthenticated = !server.Options.Credentials.AreRequired;
         parser = new CommandParser(Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes) { IsUnauthenticated = !IsAuthenticated };
@@ -59,6 +60,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>What CLIENT LIST tells.</summary>
     public ClientState Client { get; }
+
+    /// <summary>Where the client is; whoever is not on an IP network counts as one.</summary>
+    public IPAddress Remote { get; }
 
     /// <summary>The cache that SELECT chose.</summary>
     public ICacheHost Cache { get; set; }

@@ -17,6 +17,7 @@ public sealed partial class RespServer : IDisposable
     private readonly MillisecondClock clock;
     private readonly Timer memoryTimer;
     private readonly ILogger logger;
+    private readonly LogPace protocolErrors = new();
     private long lastClientId;
 
     /// <param name="catalog">The caches that clients reach; SELECT chooses among them.</param>
@@ -32,6 +33,7 @@ public sealed partial class RespServer : IDisposable
         this.clock = clock;
         this.logger = logger;
         StartedAt = clock.Now;
+        Door = new PasswordDoor(options.Credentials, TimeProvider.System, logger);
         memoryTimer = new Timer(static state => ((RespServer)state!).WakeMemoryWaiters(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -40,6 +42,9 @@ public sealed partial class RespServer : IDisposable
 
     /// <summary>The memory budget that INFO tells, in bytes.</summary>
     public long MemoryBytes { get; init; }
+
+    /// <summary>Where passwords are asked for; by default one of its own, with the credentials of the options.</summary>
+    public PasswordDoor Door { get; init; }
 
     /// <summary>When the server started, in Unix milliseconds.</summary>
     public long StartedAt { get; }
@@ -105,7 +110,13 @@ public sealed partial class RespServer : IDisposable
         memoryTimer.Change(MemoryPoll, Timeout.InfiniteTimeSpan);
     }
 
-    internal void LogProtocolError(RespConversation conversation, string error) => LogProtocolError(conversation.Client.Address, error);
+    internal void LogProtocolError(RespConversation conversation, string error)
+    {
+        if (protocolErrors.MayWrite(Environment.TickCount64, out var skipped))
+        {
+            LogProtocolError(conversation.Client.Address, error, skipped);
+        }
+    }
 
     internal void LogFailure(RespConversation conversation, Exception exception) =>
         LogFailure(exception, conversation.Client.Address, conversation.Client.LastCommand?.Name ?? "none");
@@ -123,8 +134,8 @@ public sealed partial class RespServer : IDisposable
     [LoggerMessage(1, LogLevel.Debug, "Connection from {Address} closed: {Reason}", EventName = "RespConnectionClosed")]
     private partial void LogClosed(string address, string reason);
 
-    [LoggerMessage(2, LogLevel.Warning, "Connection from {Address} is closed because it broke the protocol: {Error}", EventName = "RespProtocolError")]
-    private partial void LogProtocolError(string address, string error);
+    [LoggerMessage(2, LogLevel.Warning, "Connection from {Address} is closed because it broke the protocol: {Error}; {Skipped} others were since the last such line", EventName = "RespProtocolError")]
+    private partial void LogProtocolError(string address, string error, long skipped);
 
     [LoggerMessage(3, LogLevel.Error, "Connection from {Address} is closed because command {Command} failed", EventName = "RespCommandFailed")]
     private partial void LogFailure(Exception exception, string address, string command);
