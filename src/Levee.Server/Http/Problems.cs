@@ -64,10 +64,7 @@ internal static class Problems
     /// <param name="missing">Who did not answer.</param>
     /// <param name="rest">What became of the others' part.</param>
     public static Problem Unanswered(Unanswered missing, string rest) =>
-        Of(
-            "partition-unavailable",
-            StatusCodes.Status503ServiceUnavailable,
-            "Not every partition answered",
+        Of("partition-unavailable", StatusCodes.Status503ServiceUnavailable, "Not every partition answered",
             $"Not done: {missing}. {rest} Try again.");
 
     public static Problem NoPrefetcher(string cache) => Of("no-prefetcher", StatusCodes.Status404NotFound, "No prefetcher",
