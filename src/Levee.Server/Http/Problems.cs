@@ -60,6 +60,13 @@ internal static class Problems
     public static Problem Unavailable() => Of("tier-unavailable", StatusCodes.Status503ServiceUnavailable, "A lower tier did not answer",
         "A lower tier had to be asked and did not answer; nothing was changed. Try again.");
 
+    /// <summary>For a request that goes to all partitions or tiers.</summary>
+    /// <param name="missing">Who did not answer.</param>
+    /// <param name="rest">What became of the others' part.</param>
+    public static Problem Unanswered(Unanswered missing, string rest) =>
+        Of("partition-unavailable", StatusCodes.Status503ServiceUnavailable, "Not every partition answered",
+            $"Not done: {missing}. {rest} Try again.");
+
     public static Problem NoPrefetcher(string cache) => Of("no-prefetcher", StatusCodes.Status404NotFound, "No prefetcher",
         $"The cache '{Shown(cache)}' has no prefetcher: the server runs with --prefetch off, or the cache has no lower tier to bring entries up from.");
 

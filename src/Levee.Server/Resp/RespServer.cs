@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Levee.Hosting;
+using Levee.Server.Resp.Commands;
 using Levee.Server.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -13,6 +14,7 @@ public sealed partial class RespServer : IDisposable
 
     private readonly ConcurrentDictionary<long, RespConversation> conversations = new();
     private readonly ConcurrentQueue<RespConversation> memoryWaiters = new();
+    private readonly ConcurrentDictionary<string, byte> refused = new();
     private readonly ConcurrentBag<RespCounters> counters = [];
     private readonly MillisecondClock clock;
     private readonly Timer memoryTimer;
@@ -63,6 +65,9 @@ public sealed partial class RespServer : IDisposable
     internal RespOptions Options { get; }
 
     internal long Now => clock.Now;
+
+    /// <summary>The scripts that EVALSHA knows.</summary>
+    internal ScriptTable Scripts { get; } = new();
 
     internal IReadOnlyCollection<RespCounters> Counters => counters;
 
@@ -123,6 +128,19 @@ public sealed partial class RespServer : IDisposable
 
     internal void LogCommitFailure(RespConversation conversation, Exception exception) => LogCommitFailure(exception, conversation.Client.Address);
 
+    /// <summary>
+    /// Says once for each command that clients ask for what there is not. Some send it without waiting for the reply, and then this is the
+    /// only place where it is told.
+    /// </summary>
+    internal void NoteRefused(RespConversation conversation, string command, string alternative)
+    {
+        if (refused.TryAdd(command, 0))
+        {
+            var client = conversation.Client;
+            LogRefused(command, client.Address, client.LibraryName.Length == 0 ? "unknown" : client.LibraryName, alternative);
+        }
+    }
+
     private void WakeMemoryWaiters()
     {
         for (var count = memoryWaiters.Count; count > 0 && memoryWaiters.TryDequeue(out var waiter); count--)
@@ -142,4 +160,11 @@ public sealed partial class RespServer : IDisposable
 
     [LoggerMessage(4, LogLevel.Error, "Connection from {Address} is closed because what it wrote could not be made durable", EventName = "RespCommitFailed")]
     private partial void LogCommitFailure(Exception exception, string address);
+
+    [LoggerMessage(
+        5,
+        LogLevel.Warning,
+        "{Command} is refused, first to {Address} (library {Library}); this is said once. {Alternative}",
+        EventName = "RespCommandRefused")]
+    private partial void LogRefused(string command, string address, string library, string alternative);
 }

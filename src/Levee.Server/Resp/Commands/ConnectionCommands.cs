@@ -11,8 +11,8 @@ internal static class ConnectionCommands
     [
         new("ping", -1, Ping),
         new("echo", 2, Echo),
-        new("quit", -1, Quit) { RunsUnauthenticated = true },
-        new("reset", 1, Reset) { RunsUnauthenticated = true, IsBarrier = true },
+        new("quit", -1, Quit) { RunsUnauthenticated = true, RunsInRefusedTransaction = true },
+        new("reset", 1, Reset) { RunsUnauthenticated = true, RunsInRefusedTransaction = true, IsBarrier = true },
         new("auth", -2, Auth) { RunsUnauthenticated = true, IsBarrier = true },
         new("hello", -1, Hello) { RunsUnauthenticated = true, IsBarrier = true },
         new("select", 2, Select) { IsBarrier = true },
@@ -57,6 +57,7 @@ internal static class ConnectionCommands
         c.Cache = c.Server.Catalog.Default;
         c.Client.Name = "";
         c.Forget();
+        c.EndRefusedTransaction();
         c.Output.Write("+RESET\r\n"u8);
         return true;
     }

@@ -83,7 +83,12 @@ internal static class ScanCommands
         var step = Math.Min(NodesPerStep, count);
         for (var looked = 0; keys.Count < count && looked < MaxNodesPerReply && partition < end;)
         {
-            node = await ScanStepAsync(c, (int)partition, node, step, filter, keys);
+            if (!(await ScanStepAsync(c, (int)partition, node, step, filter, keys)).TryTake(out node, out var missing))
+            {
+                WriteIncomplete(c, missing, "go on at the same cursor");
+                return;
+            }
+
             looked += step;
             if (node == 0)
             {
@@ -111,7 +116,12 @@ internal static class ScanCommands
             var node = 0L;
             do
             {
-                node = await ScanStepAsync(c, partition, node, NodesPerStep, filter, keys);
+                if (!(await ScanStepAsync(c, partition, node, NodesPerStep, filter, keys)).TryTake(out node, out var missing))
+                {
+                    WriteIncomplete(c, missing, "no keys are given");
+                    return;
+                }
+
                 if (keys.Count > c.Server.Options.MaxKeysListed)
                 {
                     ReplyFormatter.WriteError(c.Output, $"ERR KEYS lists at most {c.Server.Options.MaxKeysListed} keys; use SCAN");
@@ -126,19 +136,19 @@ internal static class ScanCommands
         WriteKeys(c, keys);
     }
 
-    private static async ValueTask<long> ScanStepAsync(RespConversation c, int partition, long node, int count, KeyFilter filter, List<byte[]> keys)
-    {
-        using var done = await c.Ask(
-            new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = count },
-            (scoped in Answer item) =>
+    private static ValueTask<Survey<long>> ScanStepAsync(
+        RespConversation c, int partition, long node, int count, KeyFilter filter, List<byte[]> keys) =>
+        Surveys.ScanAsync(c, partition, node, count, (scoped in Answer item) =>
+        {
+            if (filter.Accepts(item.Entry))
             {
-                if (filter.Accepts(item.Entry))
-                {
-                    keys.Add(item.Entry.Key.ToArray());
-                }
-            });
-        return done.Answer.Number;
-    }
+                keys.Add(item.Entry.Key.ToArray());
+            }
+        });
+
+    /// <summary>Says that not every partition has done its part, which ones, and how that leaves the rest.</summary>
+    private static void WriteIncomplete(RespConversation c, Unanswered missing, string rest) =>
+        ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {missing}; {rest}");
 
     private static void WriteKeys(RespConversation c, List<byte[]> keys)
     {
@@ -155,8 +165,17 @@ internal static class ScanCommands
         return true;
     }
 
-    private static async Task DbSizeAsync(RespConversation c) =>
-        ReplyFormatter.WriteInteger(c.Output, (await ServerCommands.StatisticsAsync(c, c.Cache)).AllEntries);
+    private static async Task DbSizeAsync(RespConversation c)
+    {
+        if ((await Surveys.StatisticsAsync(c, c.Cache)).TryTake(out var statistics, out var missing))
+        {
+            ReplyFormatter.WriteInteger(c.Output, statistics.AllEntries);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, "the number of keys is not known");
+        }
+    }
 
     private static bool RandomKey(RespConversation c, scoped in Arguments a)
     {
@@ -169,30 +188,55 @@ internal static class ScanCommands
     {
         var keys = new List<byte[]>();
         var first = c.NextRandom(c.Cache.PartitionCount);
+        Unanswered? missing = null;
         for (var i = 0; i < c.Cache.PartitionCount && keys.Count == 0; i++)
         {
-            var partition = (first + i) % c.Cache.PartitionCount;
-            using var statistics = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            var entries = statistics.Answer.Statistics?.Entries ?? 0;
-            var node = entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(entries, int.MaxValue));
-            while (keys.Count == 0 && (node = await ScanStepAsync(c, partition, node, 64, new KeyFilter(), keys)) != 0)
-            {
-            }
-
-            if (keys.Count == 0 && entries > 0)
-            {
-                await ScanStepAsync(c, partition, 0, NodesPerStep, new KeyFilter(), keys);
-            }
+            missing = await RandomKeyAsync(c, (first + i) % c.Cache.PartitionCount, keys) ?? missing;
         }
 
-        if (keys.Count == 0)
-        {
-            ReplyFormatter.WriteNull(c.Output, c.Version);
-        }
-        else
+        if (keys.Count > 0)
         {
             ReplyFormatter.WriteBulk(c.Output, keys[0]);
         }
+        else if (missing is not null)
+        {
+            WriteIncomplete(c, missing, "the others have no key");
+        }
+        else
+        {
+            ReplyFormatter.WriteNull(c.Output, c.Version);
+        }
+    }
+
+    /// <summary>Looks for a key in one partition, from a random place on and around.</summary>
+    /// <returns>Null, or that the partition did not answer.</returns>
+    private static async ValueTask<Unanswered?> RandomKeyAsync(RespConversation c, int partition, List<byte[]> keys)
+    {
+        if (!(await Surveys.StatisticsAsync(c, c.Cache, partition, 1)).TryTake(out var statistics, out var missing))
+        {
+            return missing;
+        }
+
+        var node = statistics.Entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(statistics.Entries, int.MaxValue));
+        while (keys.Count == 0)
+        {
+            if (!(await ScanStepAsync(c, partition, node, 64, new KeyFilter(), keys)).TryTake(out node, out missing))
+            {
+                return missing;
+            }
+
+            if (node == 0)
+            {
+                break;
+            }
+        }
+
+        if (keys.Count == 0 && statistics.Entries > 0)
+        {
+            (await ScanStepAsync(c, partition, 0, NodesPerStep, new KeyFilter(), keys)).TryTake(out _, out missing);
+        }
+
+        return missing;
     }
 
     private static bool Flush(RespConversation c, scoped in Arguments a, bool all)
@@ -206,20 +250,26 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>Clears what can be cleared, whatever cannot.</summary>
     private static async Task FlushAsync(RespConversation c, bool all)
     {
-        var chosen = c.Cache;
-        foreach (var cache in all ? c.Server.Catalog.Caches : [chosen])
+        var problems = new List<Unanswered>();
+        foreach (var cache in all ? c.Server.Catalog.Caches : [c.Cache])
         {
-            c.Cache = cache;
-            for (var partition = 0; partition < cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, cache, OperationKind.Clear, [])).TryTake(out _, out var missing))
             {
-                using var cleared = await c.Ask(new Operation { Kind = OperationKind.Clear, Partition = partition });
+                problems.Add(missing);
             }
         }
 
-        c.Cache = chosen;
-        ReplyFormatter.WriteOk(c.Output);
+        if (problems.Count == 0)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {string.Join("; ", problems)}; all else is cleared");
+        }
     }
 
     private static bool DeleteTags(RespConversation c, scoped in Arguments a)
@@ -236,13 +286,20 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>
+    /// Removes all tags from all partitions that answer; the tags that were not removed everywhere are named by their places in the
+    /// command.
+    /// </summary>
     private static async Task DeleteTagsAsync(RespConversation c, byte[][] a)
     {
+        Unanswered? missing = null;
+        var incomplete = 0;
         for (var i = 1; i < a.Length; i++)
         {
-            for (var partition = 0; partition < c.Cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, c.Cache, OperationKind.RemoveByTag, a[i])).TryTake(out _, out var unanswered))
             {
-                using var done = await c.Ask(new Operation { Kind = OperationKind.RemoveByTag, Partition = partition, Key = a[i] });
+                missing = unanswered;
+                incomplete++;
             }
 
             if (i % TagsPerTurn == 0)
@@ -251,7 +308,14 @@ internal static class ScanCommands
             }
         }
 
-        ReplyFormatter.WriteOk(c.Output);
+        if (missing is null)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, $"{incomplete} of {a.Length - 1} tags still have entries there; elsewhere all are invalidated");
+        }
     }
 
     private sealed class KeyFilter
