@@ -57,12 +57,14 @@ internal static class SiloRun
         using var ended = host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(() => stopped.TrySetResult());
         await stopped.Task;
 
-        await DrainAsync(drain, cluster.DrainTimeout, error);
+        using var stopping = new CleanStop("silo", serve.StopTimeout, output, TimeProvider.System);
+        await DrainAsync(drain, stopping, error);
         await server.StopAsync(CancellationToken.None);
+        var taken = await silo.TakeDownAsync(stopping, stopping.Deadline);
         await LeaveAsync(host, error);
 
         // The tiers end last: what Orleans ends may still write to them.
-        await opened.StopAsync([], error);
+        await opened.StopAsync(taken, stopping);
         await output.WriteLineAsync("silo: stopped");
 
         void Stop(PosixSignalContext context)
@@ -110,16 +112,15 @@ internal static class SiloRun
         }
     }
 
-    private static async Task DrainAsync(Drain drain, TimeSpan timeout, TextWriter error)
+    private static async Task DrainAsync(Drain drain, CleanStop stopping, TextWriter error)
     {
-        using var patience = new CancellationTokenSource(timeout);
         try
         {
-            await drain.RunAsync(patience.Token);
+            await drain.RunAsync(stopping.Deadline);
         }
         catch (OperationCanceledException)
         {
-            await error.WriteLineAsync($"silo: not all partitions could be handed over within {timeout.TotalSeconds} s ({ClusterOption.DrainTimeout.Flag}); what memory held of the rest is lost");
+            await error.WriteLineAsync($"silo: not all partitions could be handed over: {stopping.WhyEnded}; what memory held of the rest is lost");
         }
         catch (Exception failure)
         {

@@ -30,9 +30,6 @@ internal static class CommandRoot
         BenchCommand.Create(),
     };
 
-    /// <summary>How long a command may take to end after a signal before the process ends anyway: longer than a server takes to send what is unsent.</summary>
-    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(15);
-
     /// <summary>Runs a command line to its end.</summary>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
     public static async Task<int> InvokeAsync(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
@@ -51,7 +48,8 @@ internal static class CommandRoot
 
         try
         {
-            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TerminationTimeout };
+            // A signal cancels the command, which then ends by itself; how long a server may take for that is its own option.
+            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };
             return await parsed.InvokeAsync(configuration, cancellation);
         }
         catch (CommandException refusal)

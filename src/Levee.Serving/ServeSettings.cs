@@ -22,6 +22,7 @@ namespace Levee.Serving;
 /// <param name="IoThreads">I/O threads of the RESP listener; 0: chosen.</param>
 /// <param name="UsesPortableTransport">Whether RESP uses the portable transport where the system has a better one.</param>
 /// <param name="LogLevel">What is logged.</param>
+/// <param name="StopTimeout">How long a stop may take.</param>
 public sealed record ServeSettings(
     IPEndPoint Resp,
     IPEndPoint Http,
@@ -34,7 +35,8 @@ public sealed record ServeSettings(
     TimeSpan IdleTimeout,
     int IoThreads,
     bool UsesPortableTransport,
-    LogLevel LogLevel)
+    LogLevel LogLevel,
+    TimeSpan StopTimeout)
 {
     /// <summary>The memory budget of all caches together, in bytes.</summary>
     public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
@@ -71,7 +73,9 @@ public sealed record ServeSettings(
             values.Get<TimeSpan>(ServeOption.IdleTimeout, OptionValues.TryTime),
             values.Get(ServeOption.IoThreads, static (string text, out int value) => OptionValues.TryCount(text, 0, 256, out value)),
             values.Get(ServeOption.Transport, static (string text, out string value) => OptionValues.OneOf(text, ["auto", "sockets"], out value)) == "sockets",
-            values.Get(ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+            values.Get(ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)),
+            values.Get(ServeOption.StopTimeout, static (string text, out TimeSpan value) =>
+                OptionValues.TryTime(text, out value) && value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromHours(24)));
     }
 
     /// <summary>In money, a miss costs what the next place down asks for a read: the warmest tier, or the origin where that costs nothing or there is none.</summary>

@@ -26,7 +26,7 @@ public sealed class ServedTiersTests : IDisposable
             await using var tiers = await StartAsync(silo);
             await using var host = await OpenAsync(tiers);
             host.Submit(new Operation { Kind = OperationKind.Set, Key = "whose"u8, Hash = KeyHash.Of("whose"u8), Value = Encoding.UTF8.GetBytes(silo ?? "the server") }, new LastAnswer(), 0);
-            await tiers.StopAsync([host], TextWriter.Null);
+            await StopAsync(tiers, host);
         }
 
         foreach (var silo in silos.Reverse())
@@ -34,7 +34,7 @@ public sealed class ServedTiersTests : IDisposable
             await using var tiers = await StartAsync(silo);
             await using var host = await OpenAsync(tiers);
             Assert.Equal(silo ?? "the server", await GetAsync(host, "whose"));
-            await tiers.StopAsync([host], TextWriter.Null);
+            await StopAsync(tiers, host);
         }
     }
 
@@ -54,6 +54,12 @@ public sealed class ServedTiersTests : IDisposable
             silo,
             NullLoggerFactory.Instance,
             TestContext.Current.CancellationToken);
+
+    private static async Task StopAsync(ServedTiers tiers, LockHost host)
+    {
+        using var stop = new CleanStop("test", Patience, TextWriter.Null, TimeProvider.System);
+        await tiers.StopAsync([await host.TakeDownAsync(stop, stop.Deadline)], stop);
+    }
 
     private static async Task<LockHost> OpenAsync(ServedTiers tiers)
     {

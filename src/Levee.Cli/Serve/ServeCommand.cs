@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Levee.Hosting;
 using Levee.Server;
 using Levee.Serving;
@@ -15,25 +14,26 @@ internal static class ServeCommand
     {
         var command = new Command("serve", "Runs a server: RESP (redis-cli and Redis clients) and HTTP. Each option is also an environment variable and a key of levee.json.");
         var flags = new OptionFlags(command, ServeOption.All, "levee serve --help");
-        command.SetAction(async (parsed, cancellation) =>
+        command.SetAction(async (parsed, _) =>
         {
             var settings = ServeSettings.Read(flags.Read(parsed), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-            return await RunAsync(settings, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error, cancellation);
+            return await RunAsync(settings, parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, TextWriter error, CancellationToken cancellation)
+    private static async Task<int> RunAsync(ServeSettings settings, TextWriter output, TextWriter error)
     {
+        using var signals = new StopSignals();
         using var logs = LoggerFactory.Create(builder => builder.AddConsoleLines(settings.LogLevel));
-        await using var hierarchy = await ServedTiers.StartAsync(settings, silo: null, logs, cancellation);
+        await using var hierarchy = await ServedTiers.StartAsync(settings, silo: null, logs, CancellationToken.None);
         FrontDoors.CheckPort(settings.Resp, ServeOption.RespPort);
         FrontDoors.CheckPort(settings.Http, ServeOption.HttpPort);
         var doors = FrontDoors.Options(settings, error, "levee");
         var hosts = new List<LockHost>();
         foreach (var cache in settings.Caches)
         {
-            hosts.Add(new LockHost(cache, TimeProvider.System, await hierarchy.OpenAsync(cache, cancellation)));
+            hosts.Add(new LockHost(cache, TimeProvider.System, await hierarchy.OpenAsync(cache, CancellationToken.None)));
         }
 
         await using var prefetching = new ServedPrefetching(settings, hosts);
@@ -43,20 +43,22 @@ internal static class ServeCommand
             hosts[0].Clock,
             TimeProvider.System,
             logs);
-        await server.StartAsync(cancellation);
-        await PrintAsync(output, settings, server);
+        await server.StartAsync(CancellationToken.None);
+        if (!signals.Told.IsCancellationRequested)
+        {
+            await PrintAsync(output, settings, server);
+        }
 
-        // The command line cancels on the same signals, so this method may be at its end when a handler runs: what it sets must not have been disposed.
-        var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var cancelled = cancellation.Register(() => stop.TrySetResult());
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        await stop.Task;
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var told = signals.Told.Register(() => stopped.TrySetResult());
+        await stopped.Task;
+        using var stop = new CleanStop("levee", settings.StopTimeout, output, TimeProvider.System, signals.Again);
         await server.StopAsync(CancellationToken.None);
 
         // Prefetching asks the tiers: it ends first. The tiers end before the memory does: large values that wait to be written lie in it.
         await prefetching.DisposeAsync();
-        await hierarchy.StopAsync(hosts, output);
+        var taken = await Task.WhenAll(hosts.Select(host => host.TakeDownAsync(stop, stop.Deadline)));
+        await hierarchy.StopAsync(taken, stop);
         await hierarchy.DisposeAsync();
         foreach (var host in hosts)
         {
@@ -65,12 +67,6 @@ internal static class ServeCommand
 
         await output.WriteLineAsync("levee: stopped");
         return ExitCode.Ok;
-
-        void Stop(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            stop.TrySetResult();
-        }
     }
 
     private static async Task PrintAsync(TextWriter output, ServeSettings settings, LeveeServer server)
