@@ -48,9 +48,11 @@ internal static class CommandRoot
 
         try
         {
-            // A signal cancels the command, which then ends by itself; how long a server may take for that is its own option.
-            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = Timeout.InfiniteTimeSpan };
-            return await parsed.InvokeAsync(configuration, cancellation);
+            // A signal cancels the command, which then ends by itself: how long a server may take for that is its own option. The parser's own handler would end the process after a time-out, and keep others from being called.
+            using var signals = new StopSignals();
+            using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation, signals.Told);
+            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(configuration, ended.Token);
         }
         catch (CommandException refusal)
         {

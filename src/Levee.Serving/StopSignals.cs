@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Levee.Serving;
 
 /// <summary>
-/// SIGTERM and Ctrl-C of this process, from the first moment of a start on: a signal that comes while the server starts is not lost, and ends it as cleanly as a later one. The process ends only when the program does.
+/// SIGTERM and Ctrl-C of this process, from the first moment of a start on: a signal that comes while the server starts is not lost, and ends it as cleanly as a later one. The process ends when the program does, or at the third signal.
 /// </summary>
 public sealed class StopSignals : IDisposable
 {
@@ -36,7 +36,8 @@ public sealed class StopSignals : IDisposable
 
     private void Note(PosixSignalContext context)
     {
-        context.Cancel = true;
-        (Interlocked.Increment(ref count) == 1 ? told : again).Cancel();
+        var number = Interlocked.Increment(ref count);
+        context.Cancel = number <= 2;
+        (number == 1 ? told : again).Cancel();
     }
 }
