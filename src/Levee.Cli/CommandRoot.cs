@@ -4,8 +4,8 @@ using System.CommandLine.Parsing;
 using Levee.Cli.Bench;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
-using Levee.Cli.Serve;
 using Levee.Serving;
+using Levee.Serving.Hosting;
 
 namespace Levee.Cli;
 
@@ -17,7 +17,7 @@ internal static class CommandRoot
     {
         new HelpOption(),
         new VersionOption(),
-        ServeCommand.Create(),
+        ServerCommand.Create(Serve, "levee serve --help"),
         GetCommand.Create(),
         SetCommand.Create(),
         DeleteCommand.Create(),
@@ -29,6 +29,11 @@ internal static class CommandRoot
         ReplayCommand.Create(),
         BenchCommand.Create(),
     };
+
+    private const string Serve = "serve";
+
+    /// <summary>How long a command other than the server may take to end after a signal before the process ends anyway.</summary>
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Runs a command line to its end.</summary>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
@@ -48,11 +53,16 @@ internal static class CommandRoot
 
         try
         {
-            // A signal cancels the command, which then ends by itself: how long a server may take for that is its own option. The parser's own handler would end the process after a time-out, and keep others from being called.
-            using var signals = new StopSignals();
-            using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation, signals.Told);
-            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-            return await parsed.InvokeAsync(configuration, ended.Token);
+            var configuration = new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+
+                // The server takes the signals itself: its stop takes as long as its own option allows.
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == Serve ? null : TerminationTimeout,
+            };
+            return await parsed.InvokeAsync(configuration, cancellation);
         }
         catch (CommandException refusal)
         {

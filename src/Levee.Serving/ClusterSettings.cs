@@ -87,12 +87,16 @@ public sealed record ClusterSettings(
         };
     }
 
-    /// <summary>Chooses the ports of a silo that joins another on this machine, and the silo's name.</summary>
+    /// <summary>
+    /// Chooses the ports of a silo that joins another on this machine, and the silo's name. The first silo of a machine needs no ports that anybody knows but those of its front doors,
+    /// and is called after the machine alone, so that it finds its data whatever its ports.
+    /// </summary>
     /// <param name="serve">The front doors' options.</param>
+    /// <param name="isLocalhost">Whether silos find each other through the first of them.</param>
     /// <param name="isFree">Whether nothing listens there.</param>
     /// <returns>Both, with ports that are free unless they were given: then the caller finds out.</returns>
     /// <exception cref="StartException">None are free.</exception>
-    public (ServeSettings Serve, ClusterSettings Cluster) WithPorts(ServeSettings serve, Func<IPEndPoint, bool> isFree)
+    public (ServeSettings Serve, ClusterSettings Cluster) WithPorts(ServeSettings serve, bool isLocalhost, Func<IPEndPoint, bool> isFree)
     {
         ArgumentNullException.ThrowIfNull(serve);
         ArgumentNullException.ThrowIfNull(isFree);
@@ -110,8 +114,11 @@ public sealed record ClusterSettings(
             cluster = this with { SiloPort = At(SiloPort, ClusterOption.SiloPort, step), GatewayPort = At(GatewayPort, ClusterOption.GatewayPort, step) };
         }
 
-        cluster = cluster with { SiloPort = cluster.SiloPort == 0 ? AnyFree() : cluster.SiloPort, GatewayPort = cluster.GatewayPort == 0 ? AnyFree() : cluster.GatewayPort };
-        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, IsInKubernetes ? "" : $"-{cluster.SiloPort}") });
+        var isFirst = isLocalhost && Join is null;
+        cluster = cluster with { SiloPort = OrFree(cluster.SiloPort, ClusterOption.SiloPort), GatewayPort = OrFree(cluster.GatewayPort, ClusterOption.GatewayPort) };
+        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, IsInKubernetes || isFirst ? "" : $"-{cluster.SiloPort}") });
+
+        int OrFree(int port, ServeOption option) => port == 0 || (isFirst && !GivenPorts.Contains(option) && !isFree(new(Address, port))) ? AnyFree() : port;
     }
 
     private static string NameOf(string machine, string suffix) =>

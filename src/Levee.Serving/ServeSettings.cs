@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Numerics;
 using Levee.Codec;
 using Levee.Hosting;
 using Levee.Learning;
@@ -40,6 +41,15 @@ public sealed record ServeSettings(
 {
     /// <summary>The memory budget of all caches together, in bytes.</summary>
     public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
+
+    private const long SmallPartitionBytes = 16L << 20;
+    private const ulong MostPartitions = 64;
+
+    /// <summary>With a number of partitions for each cache that was given none. Partitions are what moves between silos, and their number is fixed: more than one silo needs, as far as they do not become small.</summary>
+    public ServeSettings WithPartitions() => this with
+    {
+        Caches = [.. Caches.Select(cache => cache with { Partitions = cache.Partitions != 0 ? cache.Partitions : DefaultPartitions(cache.MemoryBytes) })],
+    };
 
     /// <summary>Reads and checks all options.</summary>
     /// <param name="read">Gives the text of an option and where it came from, or null for its default.</param>
@@ -271,6 +281,8 @@ public sealed record ServeSettings(
 
         return all;
     }
+
+    private static int DefaultPartitions(long memoryBytes) => (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)(memoryBytes / SmallPartitionBytes) + 1) >> 1, 1, MostPartitions);
 
     private static bool Default(long bytes, out long value)
     {

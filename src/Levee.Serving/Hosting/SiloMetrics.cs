@@ -2,7 +2,7 @@ using Levee.Hosting;
 using Levee.Orleans;
 using Levee.Server.Metrics;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
 
 /// <summary>What a silo counts beside what every server does: its partitions, what it says to other silos, its lease.</summary>
 internal sealed class SiloMetrics(ILeveeSilo silo) : IMetricSource

@@ -1,9 +1,8 @@
 using Levee.Server;
-using Levee.Serving;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
 
 /// <summary>What a silo says when it has started: where it listens, which cluster it is in, what to try next.</summary>
 internal static class Banner

@@ -1,6 +1,6 @@
 using Levee.Orleans;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
 
 /// <summary>A silo that hands its partitions over: not ready any more, but answering until it is done.</summary>
 internal sealed class Drain(ILeveeSilo silo)

@@ -1,10 +1,9 @@
 using System.Net;
-using System.Numerics;
 using System.Security.Cryptography.X509Certificates;
 using Levee.Hosting;
 using Levee.Orleans;
 using Levee.Partitions;
-using Levee.Serving;
+using Levee.Serving.Records;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -14,50 +13,45 @@ using Orleans.Configuration;
 using Orleans.Connections.Security;
 using Orleans.Dashboard;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
+
+/// <summary>What a silo is made of.</summary>
+/// <param name="Serve">The caches.</param>
+/// <param name="Cluster">The cluster.</param>
+/// <param name="Configuration">Where Orleans reads its section.</param>
+internal sealed record SiloParts(ServeSettings Serve, ClusterSettings Cluster, IConfigurationManager Configuration)
+{
+    /// <summary>For TLS; null: none.</summary>
+    public ClusterCertificate? Certificate { get; init; }
+
+    /// <summary>Whether trace contexts travel with grain calls.</summary>
+    public bool IsTraced { get; init; }
+
+    /// <summary>The records, where this is the first silo of localhost clustering.</summary>
+    public required RecordStore Records { get; init; }
+
+    /// <summary>Opens a cache's tiers.</summary>
+    public required Func<CacheOptions, CancellationToken, Task<ITierChain?>> OpenTiers { get; init; }
+}
 
 /// <summary>Orleans as the options ask for it. Providers are Orleans' own affair: it makes them out of the section "Orleans".</summary>
 internal static class SiloHost
 {
-    private const long SmallPartitionBytes = 16L << 20;
-    private const ulong MostPartitions = 64;
-
     /// <summary>Builds it; nothing runs yet.</summary>
-    /// <param name="serve">The caches.</param>
-    /// <param name="cluster">The cluster.</param>
-    /// <param name="configuration">Where Orleans reads its section.</param>
-    /// <param name="certificate">For TLS; null: none.</param>
-    /// <param name="isTraced">Whether trace contexts travel with grain calls.</param>
-    /// <param name="openTiers">Opens a cache's tiers.</param>
     /// <exception cref="OptionException">Orleans refuses the configuration.</exception>
-    public static IHost Build(
-        ServeSettings serve,
-        ClusterSettings cluster,
-        IConfigurationManager configuration,
-        ClusterCertificate? certificate,
-        bool isTraced,
-        Func<CacheOptions, CancellationToken, Task<ITierChain?>> openTiers)
+    public static IHost Build(SiloParts parts)
     {
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)configuration });
-        builder.Logging.AddConsoleLines(serve.LogLevel);
-        var hasStarted = false;
-        if (serve.LogLevel == LogLevel.Warning)
-        {
-            // Warnings of a healthy start: server GC is advised, which docs/decisions/0005 decides against; and the watchdog may look at a time that it has not set yet.
-            builder.Logging.AddFilter("Orleans.Runtime.Silo", level => level > LogLevel.Warning || (hasStarted && level >= serve.LogLevel));
-            builder.Logging.AddFilter("Orleans.Runtime.Watchdog", level => level > LogLevel.Warning || (hasStarted && level >= serve.LogLevel));
-        }
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)parts.Configuration });
+        builder.Logging.AddConsoleLines(parts.Serve.LogLevel);
 
         // Signals are taken by the run, which has more to stop than the host.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddSingleton(builder.Services);
-        AzureClients.Add(builder.Services, configuration);
+        AzureClients.Add(builder.Services, parts.Configuration);
         try
         {
-            builder.UseOrleans(silo => Configure(silo, serve, cluster, configuration, certificate, isTraced, openTiers));
-            var host = builder.Build();
-            host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => hasStarted = true);
-            return host;
+            builder.UseOrleans(silo => Configure(silo, parts));
+            return builder.Build();
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
         {
@@ -65,15 +59,9 @@ internal static class SiloHost
         }
     }
 
-    private static void Configure(
-        ISiloBuilder silo,
-        ServeSettings serve,
-        ClusterSettings cluster,
-        IConfiguration configuration,
-        ClusterCertificate? certificate,
-        bool isTraced,
-        Func<CacheOptions, CancellationToken, Task<ITierChain?>> openTiers)
+    private static void Configure(ISiloBuilder silo, SiloParts parts)
     {
+        var (serve, cluster, configuration) = parts;
         var isLocalhost = ClusterProvider.IsLocalhost(cluster, configuration);
         silo.Configure<SiloOptions>(options => options.SiloName = cluster.Name);
         silo.Configure<ClusterOptions>(options =>
@@ -98,7 +86,10 @@ internal static class SiloHost
         if (isLocalhost)
         {
             silo.UseDevelopmentClustering(cluster.Join);
-            FirstSiloPlacement.Add(silo, cluster.Join);
+            if (!ClusterProvider.HasStorage(configuration))
+            {
+                FirstSiloStorage.Add(silo, ClusterProvider.StorageName, parts.Records, cluster.Join);
+            }
         }
 
         if (cluster.IsInKubernetes)
@@ -111,7 +102,7 @@ internal static class SiloHost
             options.Caches.Clear();
             foreach (var cache in serve.Caches)
             {
-                options.Caches.Add(cache with { Partitions = cache.Partitions != 0 ? cache.Partitions : DefaultPartitions(cache.MemoryBytes) });
+                options.Caches.Add(cache);
             }
 
             // The folder of the tiers is locked, so nobody else is this node.
@@ -123,14 +114,14 @@ internal static class SiloHost
             }
 
             options.StopTimeout = serve.StopTimeout;
-            options.OpenTiers = (cache, _, cancellation) => openTiers(cache, cancellation);
+            options.OpenTiers = (cache, _, cancellation) => parts.OpenTiers(cache, cancellation);
         });
         if (cluster.HasDashboard)
         {
             silo.AddDashboard();
         }
 
-        if (certificate is not null)
+        if (parts.Certificate is { } certificate)
         {
             silo.UseTls(certificate.Certificate, tls =>
             {
@@ -142,14 +133,11 @@ internal static class SiloHost
             });
         }
 
-        if (isTraced)
+        if (parts.IsTraced)
         {
             silo.AddActivityPropagation();
         }
     }
-
-    /// <summary>Partitions are what moves, and their number is fixed: more than one silo needs, as far as they do not become small.</summary>
-    private static int DefaultPartitions(long memoryBytes) => (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)(memoryBytes / SmallPartitionBytes) + 1) >> 1, 1, MostPartitions);
 
     /// <summary>Begins and ends when the run says so.</summary>
     private sealed class CallersLifetime : IHostLifetime

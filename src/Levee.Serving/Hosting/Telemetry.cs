@@ -1,11 +1,10 @@
-using Levee.Serving;
 using Microsoft.Extensions.Configuration;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
 
 /// <summary>Traces and metrics sent by OTLP, where the standard variables of OpenTelemetry name a collector.</summary>
 internal sealed class Telemetry : IDisposable

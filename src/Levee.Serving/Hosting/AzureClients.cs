@@ -1,11 +1,10 @@
 using Azure.Data.Tables;
 using Azure.Identity;
 using Azure.Storage.Blobs;
-using Levee.Serving;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace Levee.Silo;
+namespace Levee.Serving.Hosting;
 
 /// <summary>Clients of Azure Storage that sign in as the machine (managed identity, workload identity, a developer's sign-in), for the addresses that the configuration names.</summary>
 internal static class AzureClients
