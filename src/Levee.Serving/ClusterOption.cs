@@ -36,9 +36,6 @@ public static class ClusterOption
     /// <summary><c>--lease</c>.</summary>
     public static readonly ServeOption Lease = new("lease", "time", "1s", "a time from 200ms to 60s", "a silo that cannot reach the membership table serves for so long, and what it owned is taken over so long after it is declared dead");
 
-    /// <summary><c>--drain-timeout</c>.</summary>
-    public static readonly ServeOption DrainTimeout = new("drain-timeout", "time", "20s", "a time up to 1h", "a silo that is told to stop hands its partitions over for at most so long");
-
     /// <summary><c>--dashboard</c>.</summary>
     public static readonly ServeOption Dashboard = new("dashboard", "yes/no", "yes", "yes, no", "whether Orleans' dashboard is at /dashboard of the HTTP port");
 
@@ -57,7 +54,7 @@ public static class ClusterOption
     /// <summary>The cluster's options, in the order of the help.</summary>
     public static IReadOnlyList<ServeOption> Own { get; } =
     [
-        Join, Name, ClusterId, ServiceId, SiloPort, GatewayPort, Advertise, Clustering, Connection, Kubernetes, Lease, DrainTimeout, Dashboard, TlsCertificate, TlsPassword, TlsTrust, TlsClients,
+        Join, Name, ClusterId, ServiceId, SiloPort, GatewayPort, Advertise, Clustering, Connection, Kubernetes, Lease, Dashboard, TlsCertificate, TlsPassword, TlsTrust, TlsClients,
     ];
 
     /// <summary>All options of a silo, in the order of the help.</summary>

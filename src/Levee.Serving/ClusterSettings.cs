@@ -16,7 +16,6 @@ namespace Levee.Serving;
 /// <param name="Connection">Where the provider's store is; empty: as configured.</param>
 /// <param name="IsInKubernetes">Whether the pod says name and address.</param>
 /// <param name="Lease">How long a silo serves without the membership table.</param>
-/// <param name="DrainTimeout">How long a silo that stops hands partitions over.</param>
 /// <param name="HasDashboard">Whether Orleans' dashboard is served.</param>
 /// <param name="Tls">TLS between silos and to clients; null: none.</param>
 public sealed record ClusterSettings(
@@ -31,7 +30,6 @@ public sealed record ClusterSettings(
     string Connection,
     bool IsInKubernetes,
     TimeSpan Lease,
-    TimeSpan DrainTimeout,
     bool HasDashboard,
     TlsSettings? Tls)
 {
@@ -85,7 +83,6 @@ public sealed record ClusterSettings(
             values.Get<string>(ClusterOption.Connection, OptionValues.Any),
             values.Get<bool>(ClusterOption.Kubernetes, OptionValues.TryYesNo),
             values.Get(ClusterOption.Lease, static (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value >= TimeSpan.FromMilliseconds(200) && value <= TimeSpan.FromMinutes(1)),
-            values.Get(ClusterOption.DrainTimeout, static (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= TimeSpan.FromHours(1)),
             values.Get<bool>(ClusterOption.Dashboard, OptionValues.TryYesNo),
             ReadTls(values))
         {

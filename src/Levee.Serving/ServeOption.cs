@@ -74,6 +74,13 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     public static readonly ServeOption MaxConnections = new("max-connections", "count", "10000", "1 to 1000000", "RESP connections at a time; further ones are closed at once");
     /// <summary><c>--idle-timeout</c>.</summary>
     public static readonly ServeOption IdleTimeout = new("idle-timeout", "time", "0", "a time such as 300s; 0: never", "RESP connections on which nothing arrives for this long are closed");
+    /// <summary><c>--stop-timeout</c>.</summary>
+    public static readonly ServeOption StopTimeout = new(
+        "stop-timeout",
+        "time",
+        "5m",
+        "a time from 1s to 24h",
+        "how long a stop may take to hand partitions over to other silos and to take memory down to the tiers; what is left then is lost, and counted");
     /// <summary><c>--io-threads</c>.</summary>
     public static readonly ServeOption IoThreads = new("io-threads", "count", "0", "1 to 256; 0: half of the cores", "I/O threads of the RESP listener");
     /// <summary><c>--transport</c>.</summary>
@@ -84,7 +91,7 @@ public sealed record ServeOption(string Name, string Value, string Default, stri
     /// <summary>All options of <c>levee serve</c>, in the order of the help.</summary>
     public static IReadOnlyList<ServeOption> All { get; } =
     [
-        RespPort, HttpPort, Bind, Insecure, HttpHosts, Memory, Caches, Policy, PolicyObjective, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, Prefetch, User, Password, MaxConnections, IdleTimeout, IoThreads, Transport, LogLevel,
+        RespPort, HttpPort, Bind, Insecure, HttpHosts, Memory, Caches, Policy, PolicyObjective, DefaultTtl, DefaultTtlJitter, MaxValue, Partitions, DataDir, Tier, TierCapacity, Durability, Fsync, Compress, CompressAbove, Keys, TierPrices, OriginCost, Prefetch, User, Password, MaxConnections, IdleTimeout, StopTimeout, IoThreads, Transport, LogLevel,
     ];
 
     /// <summary>Whether the flag may be given several times; the values are then separated by blanks.</summary>

@@ -24,6 +24,7 @@ namespace Levee.Serving;
 /// <param name="IoThreads">I/O threads of the RESP listener; 0: chosen.</param>
 /// <param name="UsesPortableTransport">Whether RESP uses the portable transport where the system has a better one.</param>
 /// <param name="LogLevel">What is logged.</param>
+/// <param name="StopTimeout">How long a stop may take.</param>
 public sealed record ServeSettings(
     IPEndPoint Resp,
     IPEndPoint Http,
@@ -36,7 +37,8 @@ public sealed record ServeSettings(
     TimeSpan IdleTimeout,
     int IoThreads,
     bool UsesPortableTransport,
-    LogLevel LogLevel)
+    LogLevel LogLevel,
+    TimeSpan StopTimeout)
 {
     /// <summary>Names by which HTTP clients may call the server beside localhost and its addresses; "*": any.</summary>
     public IReadOnlyList<string> HttpHosts { get; init; } = [];
@@ -112,7 +114,9 @@ public sealed record ServeSettings(
             values.Get<TimeSpan>(ServeOption.IdleTimeout, OptionValues.TryTime),
             values.Get(ServeOption.IoThreads, static (string text, out int value) => OptionValues.TryCount(text, 0, 256, out value)),
             values.Get(ServeOption.Transport, static (string text, out string value) => OptionValues.OneOf(text, ["auto", "sockets"], out value)) == "sockets",
-            values.Get<LogLevel>(ServeOption.LogLevel, TryLogLevel))
+            values.Get<LogLevel>(ServeOption.LogLevel, TryLogLevel),
+            values.Get(ServeOption.StopTimeout, static (string text, out TimeSpan value) =>
+                OptionValues.TryTime(text, out value) && value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromHours(24)))
         {
             HttpHosts = values.Get<string[]>(ServeOption.HttpHosts, TryHosts),
             Warnings =

@@ -123,7 +123,7 @@ internal static class SiloHost
                 options.CreatePrefetcher = name => CachePrefetcher.Create(serve.Caches.First(cache => cache.Name == name).MemoryBytes, feedPeriod: LeveeSiloOptions.AccessFeedPeriod);
             }
 
-            options.DrainTimeout = cluster.DrainTimeout;
+            options.StopTimeout = serve.StopTimeout;
             options.OpenTiers = (cache, _, cancellation) => parts.OpenTiers(cache, cancellation);
         });
         if (cluster.HasDashboard)

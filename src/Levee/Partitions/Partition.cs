@@ -148,7 +148,7 @@ public sealed partial class Partition : IEvictionListener
                 RemoveByTag(operation.Key, sink, ticket);
                 return;
             case OperationKind.Clear:
-                sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
+                Clear(sink, ticket);
                 return;
             case OperationKind.Statistics:
                 sink.Answer(ticket, new Answer(GetStatistics()));
@@ -543,14 +543,27 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        tags.Add(tag, NextVersion());
-        lower?.RemoveByTag(number, tag, lastVersion);
+        var version = NextVersion();
+        if (lower?.RemoveByTag(number, tag, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
+        tags.Add(tag, version);
         listener?.TagRemoved(number, tag);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
-    private long Clear()
+    private void Clear(IAnswerSink sink, long ticket)
     {
+        var version = NextVersion();
+        if (lower?.Clear(number, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
         var count = store.Count;
         removals += count;
         SampleClear();
@@ -562,15 +575,14 @@ public sealed partial class Partition : IEvictionListener
         tags.Clear();
         leases.VoidAll();
         EndArrival(ArrivalEnd.Cleared);
-        clearedVersion = NextVersion();
-        lower?.Clear(number, clearedVersion);
+        clearedVersion = version;
         listener?.Cleared(number);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
         }
 
-        return count;
+        sink.Answer(ticket, new Answer(Outcome.Done, count));
     }
 
     /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>
