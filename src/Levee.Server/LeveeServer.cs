@@ -54,6 +54,7 @@ public sealed record ServerOptions
 /// <summary>The front doors together: RESP and HTTP over the same caches.</summary>
 public sealed class LeveeServer : IAsyncDisposable
 {
+    private readonly StagingArea staging;
     private readonly RespServer resp;
     private readonly ITransport transport;
     private readonly WebApplication http;
@@ -67,10 +68,11 @@ public sealed class LeveeServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
-        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
-        transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
+        staging = StagingArea.For(options.MemoryBytes, time);
+        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes, Staging = staging };
+        transport = Transports.Create(options.Resp, resp.Accept, options.Limits with { Staging = staging }, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
-        http = HttpApplication.Create(catalog, options, time, logs);
+        http = HttpApplication.Create(catalog, options, time, logs, staging);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();
         metrics.Add(new RespMetrics(resp));
         if (options.Pauses is { } pauses)
@@ -114,5 +116,6 @@ public sealed class LeveeServer : IAsyncDisposable
         await transport.DisposeAsync().ConfigureAwait(false);
         await http.DisposeAsync().ConfigureAwait(false);
         resp.Dispose();
+        staging.Dispose();
     }
 }

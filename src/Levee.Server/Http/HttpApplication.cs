@@ -16,11 +16,12 @@ public static class HttpApplication
     /// <summary>
     /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
-    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs)
+    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, StagingArea? staging = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(staging ?? StagingArea.For(options.MemoryBytes, time));
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddRouting();

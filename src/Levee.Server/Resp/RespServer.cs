@@ -17,6 +17,7 @@ public sealed partial class RespServer : IDisposable
     private readonly MillisecondClock clock;
     private readonly Timer memoryTimer;
     private readonly ILogger logger;
+    private StagingArea? staging;
     private long lastClientId;
 
     /// <param name="catalog">The caches that clients reach; SELECT chooses among them.</param>
@@ -32,6 +33,11 @@ public sealed partial class RespServer : IDisposable
         this.clock = clock;
         this.logger = logger;
         StartedAt = clock.Now;
+        foreach (var cache in catalog.Caches)
+        {
+            Readers.Watch(cache.LargeValues);
+        }
+
         memoryTimer = new Timer(static state => ((RespServer)state!).WakeMemoryWaiters(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -40,6 +46,12 @@ public sealed partial class RespServer : IDisposable
 
     /// <summary>The memory budget that INFO tells, in bytes.</summary>
     public long MemoryBytes { get; init; }
+
+    /// <summary>Where unfinished commands and unread replies are counted; unless given, one for the memory budget.</summary>
+    public StagingArea Staging { get => staging ??= StagingArea.For(MemoryBytes, TimeProvider.System); init => staging = value; }
+
+    /// <summary>Who reads large values.</summary>
+    internal SlowReaders Readers { get; init; } = new();
 
     /// <summary>When the server started, in Unix milliseconds.</summary>
     public long StartedAt { get; }
@@ -72,7 +84,11 @@ public sealed partial class RespServer : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => memoryTimer.Dispose();
+    public void Dispose()
+    {
+        memoryTimer.Dispose();
+        Readers.Dispose();
+    }
 
     internal long NextClientId() => Interlocked.Increment(ref lastClientId);
 
