@@ -89,6 +89,9 @@ public sealed class LeveeServer : IAsyncDisposable
     /// <summary>Where RESP listens; known after <see cref="StartAsync"/> also when port 0 was asked for.</summary>
     public IPEndPoint RespEndPoint => transport.EndPoint;
 
+    /// <summary>What unfinished requests and unread replies of all connections take.</summary>
+    public StagingArea Staging => staging;
+
     /// <summary>Where HTTP listens.</summary>
     public IPEndPoint HttpEndPoint { get; private set; }
 

@@ -69,6 +69,24 @@ internal sealed partial class RespConversation
         return asker.Until(work);
     }
 
+    /// <summary>Runs a command over everything when it is its turn among those of all connections (<see cref="RespServer.LongCommands"/>).</summary>
+    public async Task RunLong(Func<Task> command)
+    {
+        var turn = server.LongCommands.WaitAsync();
+        await Until(turn);
+        try
+        {
+            if (!hasLeft)
+            {
+                await command();
+            }
+        }
+        finally
+        {
+            server.LongCommands.Release();
+        }
+    }
+
     private void ContinueSteps() => asker?.Continue();
 
     private void WakeWhenDrained()

@@ -189,7 +189,12 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         if (isLetGoAsked)
         {
             isLetGoAsked = false;
-            isKilled |= (sending.HasUnowned || Source is { IsOwned: false }) && SlowReaders.IsStalled(lastSent);
+            if ((sending.HasUnowned || Source is { IsOwned: false }) && SlowReaders.IsStalled(lastSent))
+            {
+                // Nobody takes what is unsent, so nobody waits for it.
+                isKilled = true;
+                sending.Dispose();
+            }
         }
     }
 

@@ -9,6 +9,8 @@ namespace Levee.Server.Resp;
 /// <summary>The RESP front door: makes the conversation of each connection and knows what they share.</summary>
 public sealed partial class RespServer : IDisposable
 {
+    private const int MaxLongCommands = 4;
+
     private static readonly TimeSpan MemoryPoll = TimeSpan.FromMilliseconds(2);
 
     private readonly ConcurrentDictionary<long, RespConversation> conversations = new();
@@ -50,6 +52,9 @@ public sealed partial class RespServer : IDisposable
     /// <summary>Where unfinished commands and unread replies are counted; unless given, one for the memory budget.</summary>
     public StagingArea Staging { get => staging ??= StagingArea.For(MemoryBytes, TimeProvider.System); init => staging = value; }
 
+    /// <summary>Lets a few commands over everything run at a time: all others have their turns between those of few.</summary>
+    internal SemaphoreSlim LongCommands { get; } = new(MaxLongCommands);
+
     /// <summary>Who reads large values.</summary>
     internal SlowReaders Readers { get; init; } = new();
 
@@ -87,6 +92,7 @@ public sealed partial class RespServer : IDisposable
     public void Dispose()
     {
         memoryTimer.Dispose();
+        LongCommands.Dispose();
         Readers.Dispose();
     }
 

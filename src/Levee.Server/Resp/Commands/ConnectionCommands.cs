@@ -235,7 +235,7 @@ internal static class ConnectionCommands
                 return false;
             }
 
-            c.RunSteps(ListAsync(c));
+            c.RunSteps(c.RunLong(() => ListAsync(c)));
         }
         else if (Is(sub, "KILL"u8) && a.Count >= 3)
         {

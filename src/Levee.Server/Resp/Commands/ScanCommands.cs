@@ -109,28 +109,30 @@ internal static class ScanCommands
 
     private static bool Keys(RespConversation c, scoped in Arguments a)
     {
-        if (!GlobPattern.TryCreate(a[1], out var pattern))
+        if (a[1].Length > GlobPattern.MaxBytes)
         {
             return Refuse(c, GlobPattern.TooLong);
         }
 
-        c.RunSteps(KeysAsync(c, new KeyFilter { Pattern = pattern }));
+        var pattern = a[1].ToArray();
+        c.RunSteps(c.RunLong(() => KeysAsync(c, pattern)));
         return true;
     }
 
     /// <summary>The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.</summary>
-    private static async Task KeysAsync(RespConversation c, KeyFilter filter)
+    private static async Task KeysAsync(RespConversation c, byte[] pattern)
     {
+        GlobPattern.TryCreate(pattern, out var glob);
         var staging = c.Server.Staging;
-        using var keys = new FoundKeys(filter);
+        using var keys = new FoundKeys(new KeyFilter { Pattern = glob });
         for (var partition = 0; partition < c.Cache.PartitionCount + c.Cache.TierCount; partition++)
         {
             var node = 0L;
             do
             {
                 node = await ScanStepAsync(c, partition, node, keys.NodesPerStep, keys);
-                c.StepBytes = keys.Reply.MemoryBytes + filter.Pattern!.SizeBytes;
-                if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && keys.Reply.Length > LeastKeysReplyBytes))
+                c.StepBytes = keys.Reply.MemoryBytes;
+                if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && c.StepBytes > LeastKeysReplyBytes))
                 {
                     ReplyFormatter.WriteError(c.Output, $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN");
                     return;
@@ -144,7 +146,7 @@ internal static class ScanCommands
 
                 await c.NextTurn();
             }
-            while (node != 0);
+            while (node != 0 && await c.Drained());
         }
 
         keys.WriteTo(c.Output);
