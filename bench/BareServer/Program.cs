@@ -37,7 +37,11 @@ foreach (var prefetcher in prefetchers)
     await prefetcher.DisposeAsync();
 }
 
-await tiers.StopAsync(hosts, Console.Error);
+using (var stopping = new CleanStop("bare", settings.StopTimeout, Console.Error, TimeProvider.System))
+{
+    await tiers.StopAsync(await Task.WhenAll(hosts.Select(host => host.TakeDownAsync(stopping, stopping.Deadline))), stopping);
+}
+
 await tiers.DisposeAsync();
 foreach (var host in hosts)
 {

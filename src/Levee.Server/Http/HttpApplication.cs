@@ -14,21 +14,24 @@ namespace Levee.Server.Http;
 public static class HttpApplication
 {
     /// <summary>
-    /// Builds it with a password door of its own; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
+    /// Builds it with a password door and a staging area of its own; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
     public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return Create(catalog, options, time, logs, new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords")));
+        ArgumentNullException.ThrowIfNull(logs);
+        var door = new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords"));
+        return Create(catalog, options, time, logs, door, StagingArea.For(options.MemoryBytes, time));
     }
 
-    /// <summary>Builds it behind a password door that it shares with other front doors.</summary>
-    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, PasswordDoor door)
+    /// <summary>Builds it behind a password door, and over a staging area, that it shares with other front doors.</summary>
+    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, PasswordDoor door, StagingArea staging)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(door);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(staging);
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddRouting();

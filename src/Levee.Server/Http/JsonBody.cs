@@ -19,6 +19,8 @@ internal static class JsonBody
         if (!HttpMethods.IsHead(context.Request.Method))
         {
             RequestTally.Of(context).SentBytes += bytes.Length;
+            using var staging = new RequestStaging(context);
+            staging.Send(bytes.Length, 0);
             await context.Response.Body.WriteAsync(bytes, context.RequestAborted).ConfigureAwait(false);
         }
     }
@@ -40,15 +42,21 @@ internal static class JsonBody
             return (null, Problems.TooMany("bytes of JSON", MaxRequestBytes));
         }
 
+        using var staging = new RequestStaging(context);
         try
         {
-            var body = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted).ConfigureAwait(false);
+            await using var received = new ReceivedJson(context.Request.Body, staging);
+            var body = await JsonSerializer.DeserializeAsync(received, type, context.RequestAborted).ConfigureAwait(false);
             RequestTally.Of(context).ReceivedBytes += context.Request.ContentLength ?? 0;
             return body is null ? (null, Problems.BadJson("The body is null.")) : (body, null);
         }
         catch (JsonException wrong)
         {
             return (null, Problems.BadJson($"At {wrong.Path ?? "$"}, line {wrong.LineNumber + 1}: {wrong.Message}"));
+        }
+        catch (OperationCanceledException) when (staging.GaveWay)
+        {
+            return (null, Problems.GaveWay());
         }
         catch (BadHttpRequestException tooLong) when (tooLong.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {

@@ -57,6 +57,9 @@ internal static class Problems
     public static Problem OutOfMemory() => Of("out-of-memory", StatusCodes.Status503ServiceUnavailable, "No memory now",
         "No memory could be freed for this value in time; nothing was changed. Try again.");
 
+    public static Problem GaveWay() => Of("out-of-memory", StatusCodes.Status503ServiceUnavailable, "No memory now",
+        $"The request was given up: {StagingArea.GaveWay}; nothing was changed. Try again.");
+
     public static Problem Unavailable() => Of("tier-unavailable", StatusCodes.Status503ServiceUnavailable, "A lower tier did not answer",
         "A lower tier had to be asked and did not answer; nothing was changed. Try again.");
 

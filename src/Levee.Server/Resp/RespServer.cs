@@ -10,6 +10,8 @@ namespace Levee.Server.Resp;
 /// <summary>The RESP front door: makes the conversation of each connection and knows what they share.</summary>
 public sealed partial class RespServer : IDisposable
 {
+    private const int MaxLongCommands = 4;
+
     private static readonly TimeSpan MemoryPoll = TimeSpan.FromMilliseconds(2);
 
     private readonly ConcurrentDictionary<long, RespConversation> conversations = new();
@@ -20,6 +22,7 @@ public sealed partial class RespServer : IDisposable
     private readonly Timer memoryTimer;
     private readonly ILogger logger;
     private readonly LogPace protocolErrors = new();
+    private StagingArea? staging;
     private long lastClientId;
 
     /// <param name="catalog">The caches that clients reach; SELECT chooses among them.</param>
@@ -36,6 +39,11 @@ public sealed partial class RespServer : IDisposable
         this.logger = logger;
         StartedAt = clock.Now;
         Door = new PasswordDoor(options.Credentials, TimeProvider.System, logger);
+        foreach (var cache in catalog.Caches)
+        {
+            Readers.Watch(cache.LargeValues);
+        }
+
         memoryTimer = new Timer(static state => ((RespServer)state!).WakeMemoryWaiters(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -47,6 +55,15 @@ public sealed partial class RespServer : IDisposable
 
     /// <summary>Where passwords are asked for; by default one of its own, with the credentials of the options.</summary>
     public PasswordDoor Door { get; init; }
+
+    /// <summary>Where unfinished commands and unread replies are counted; unless given, one for the memory budget.</summary>
+    public StagingArea Staging { get => staging ??= StagingArea.For(MemoryBytes, TimeProvider.System); init => staging = value; }
+
+    /// <summary>Lets a few commands over everything run at a time: all others have their turns between those of few.</summary>
+    internal SemaphoreSlim LongCommands { get; } = new(MaxLongCommands);
+
+    /// <summary>Who reads large values.</summary>
+    internal SlowReaders Readers { get; init; } = new();
 
     /// <summary>When the server started, in Unix milliseconds.</summary>
     public long StartedAt { get; }
@@ -82,7 +99,12 @@ public sealed partial class RespServer : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => memoryTimer.Dispose();
+    public void Dispose()
+    {
+        memoryTimer.Dispose();
+        LongCommands.Dispose();
+        Readers.Dispose();
+    }
 
     internal long NextClientId() => Interlocked.Increment(ref lastClientId);
 

@@ -25,6 +25,9 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>The half of a hint that says whose it is.</summary>
     private const ulong HintMarkBits = ~(ulong)uint.MaxValue;
 
+    /// <summary>A slice of a scan ends when its keys have so many bytes, however few they are: whoever looks at them holds the partition.</summary>
+    private const int MaxScanKeyBytes = 64 * 1024;
+
     private const int RetiredPagesPerCall = 64;
     private const int SweepNodesPerSlice = 1024;
     private const int PaybackPerSlice = 512;
@@ -524,11 +527,13 @@ public sealed partial class Partition : IEvictionListener
     {
         var node = (int)Math.Clamp(operation.Number, 0, int.MaxValue);
         var end = Math.Min((long)store.Nodes.Capacity, node + (long)Math.Clamp(operation.Count, 1, 1024));
-        for (; node < end; node++)
+        for (var keyBytes = 0; node < end && keyBytes < MaxScanKeyBytes; node++)
         {
             if (store.IsResident(node) && !IsDead(store.Record(node)))
             {
-                sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
+                var view = store.View(node);
+                keyBytes += view.Key.Length;
+                sink.Answer(ticket, new Answer(Outcome.Item, view));
             }
         }
 
