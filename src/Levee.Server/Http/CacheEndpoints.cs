@@ -15,6 +15,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
     /// <summary>Nodes that one slice of a scan visits: what the engine takes at the most.</summary>
     private const int NodesPerSlice = 1024;
 
+    /// <summary>Nodes that the first slice visits; further ones more, unless keys are long.</summary>
+    private const int LeastNodesPerSlice = 16;
+
+    /// <summary>A page ends when its keys have so many bytes.</summary>
+    private const int MaxPageBytes = 256 * 1024;
+
     /// <summary>Slices after which a page ends whatever it has found, so that a rare prefix in a large cache takes many short requests and not one long one.</summary>
     private const int MaxSlices = 256;
 
@@ -98,10 +104,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
 
         var prefix = Encoding.UTF8.GetBytes(context.Request.Query["prefix"].ToString());
         var keys = new List<byte[]>();
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount + host.TierCount; slice++)
+        var bytes = 0L;
+        var nodes = LeastNodesPerSlice;
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < host.PartitionCount + host.TierCount; slice++)
         {
-            var nodes = Math.Min(NodesPerSlice, count - keys.Count);
-            var survey = await host.ScanAsync(partition, position, nodes, prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            var found = keys.Count;
+            var survey = await host.ScanAsync(partition, position, Math.Min(nodes, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
             if (!survey.TryTake(out position, out var missing))
             {
                 await Problems.WriteAsync(context, Problems.Unanswered(missing, "Ask for the same page again.")).ConfigureAwait(false);
@@ -109,6 +117,9 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             }
 
             partition += position == 0 ? 1 : 0;
+            var sliceBytes = keys.Skip(found).Sum(static key => (long)key.Length);
+            bytes += sliceBytes;
+            nodes = Math.Clamp(sliceBytes > MaxPageBytes / 8 ? nodes / 2 : nodes * 2, LeastNodesPerSlice, NodesPerSlice);
         }
 
         var cursor = partition == host.PartitionCount + host.TierCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
@@ -170,7 +181,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var answers = await host.ManyAsync(OperationKind.Get, keys, context.RequestAborted).ConfigureAwait(false);
         try
         {
-            await EntryListWriter.WriteAsync(context, request, keys, answers, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
+            using var staged = new RequestStaging(context);
+            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
         }
         finally
         {

@@ -16,6 +16,9 @@ internal static class ServerCommands
     /// </summary>
     public const string RedisVersion = "8.4.0";
 
+    /// <summary>Most patterns, commands or sections that one command names.</summary>
+    private const int MaxNames = 256;
+
     public static readonly Command[] All =
     [
         new("command", -1, CommandInfo),
@@ -69,6 +72,11 @@ internal static class ServerCommands
         }
         else if (Is(a[1], "INFO"u8))
         {
+            if (a.Count - 2 > MaxNames)
+            {
+                return Refuse(c, $"ERR too many commands: at most {MaxNames}");
+            }
+
             ReplyFormatter.WriteArray(c.Output, a.Count - 2);
             for (var i = 2; i < a.Count; i++)
             {
@@ -120,10 +128,20 @@ internal static class ServerCommands
             return Refuse(c, "ERR only CONFIG GET is supported: options are flags, environment variables and keys of levee.json, read at the start");
         }
 
+        if (a.Count - 2 > MaxNames)
+        {
+            return Refuse(c, $"ERR too many patterns: at most {MaxNames}");
+        }
+
         var patterns = new List<GlobPattern>();
         for (var i = 2; i < a.Count; i++)
         {
-            patterns.Add(new GlobPattern(a[i]));
+            if (!GlobPattern.TryCreate(a[i], out var pattern))
+            {
+                return Refuse(c, GlobPattern.TooLong);
+            }
+
+            patterns.Add(pattern);
         }
 
         var options = Options(c).Where(o => patterns.Any(p => p.Matches(Encoding.ASCII.GetBytes(o.Name)))).ToList();
@@ -152,6 +170,11 @@ internal static class ServerCommands
 
     private static bool Info(RespConversation c, scoped in Arguments a)
     {
+        if (a.Count - 1 > MaxNames)
+        {
+            return Refuse(c, $"ERR too many sections: at most {MaxNames}");
+        }
+
         var sections = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         for (var i = 1; i < a.Count; i++)
         {
