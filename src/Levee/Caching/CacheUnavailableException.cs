@@ -5,19 +5,39 @@ namespace Levee.Caching;
 /// </summary>
 public sealed class CacheUnavailableException : Exception
 {
+    private const int NamedPartitions = 8;
+
     /// <param name="cache">The cache's name.</param>
     /// <param name="partition">The partition's number.</param>
     /// <param name="reason">What the host knows of it; null: nothing.</param>
     public CacheUnavailableException(string cache, int partition, string? reason)
-        : base($"Partition {partition} of the cache '{cache}' is unavailable{(reason is null ? "" : ": " + reason)}.")
+        : this(cache, [partition], reason)
+    {
+    }
+
+    /// <param name="cache">The cache's name.</param>
+    /// <param name="partitions">The numbers of the partitions that did not answer, at least one. What others answered has been carried out there.</param>
+    /// <param name="reason">What the host knows of one of them; null: nothing.</param>
+    public CacheUnavailableException(string cache, IReadOnlyList<int> partitions, string? reason)
+        : base($"{Named(partitions)} of the cache '{cache}' {(partitions.Count == 1 ? "is" : "are")} unavailable{(reason is null ? "" : ": " + reason)}.")
     {
         Cache = cache;
-        Partition = partition;
+        Partitions = partitions;
     }
 
     /// <summary>The cache's name.</summary>
     public string Cache { get; }
 
-    /// <summary>The partition's number.</summary>
-    public int Partition { get; }
+    /// <summary>The number of the first partition that did not answer.</summary>
+    public int Partition => Partitions[0];
+
+    /// <summary>The numbers of all partitions that did not answer; tiers are counted on from the partitions.</summary>
+    public IReadOnlyList<int> Partitions { get; }
+
+    private static string Named(IReadOnlyList<int> partitions)
+    {
+        ArgumentNullException.ThrowIfNull(partitions);
+        ArgumentOutOfRangeException.ThrowIfZero(partitions.Count, nameof(partitions));
+        return partitions.Count == 1 ? $"Partition {partitions[0]}" : $"Partitions {string.Join(", ", partitions.Take(NamedPartitions))}{(partitions.Count > NamedPartitions ? $" and {partitions.Count - NamedPartitions} more" : "")}";
+    }
 }

@@ -249,15 +249,33 @@ public sealed partial class HostedCache
         {
             var number = 0L;
             var statistics = new PartitionStatistics();
+            cache.ThrowIfUnavailable(replies);
             foreach (ref readonly var reply in replies.All)
             {
-                cache.ThrowIfUnavailable(reply);
                 number += reply.Number;
                 statistics = reply.Statistics is null ? statistics : statistics + reply.Statistics;
             }
 
             return (number, statistics);
         }, cancellation);
+    }
+
+    /// <summary>Names every partition that did not answer.</summary>
+    private void ThrowIfUnavailable(Replies replies)
+    {
+        List<int>? unavailable = null;
+        for (var i = 0; i < replies.All.Length; i++)
+        {
+            if (replies.All[i].Outcome == Outcome.Unavailable)
+            {
+                (unavailable ??= []).Add(i);
+            }
+        }
+
+        if (unavailable is not null)
+        {
+            throw new CacheUnavailableException(host.Name, unavailable, unavailable.Select(host.DescribeFailure).FirstOrDefault(reason => reason is not null));
+        }
     }
 
     private void SubmitAll(IEnumerable<string> keys, OperationKind kind, Replies replies)

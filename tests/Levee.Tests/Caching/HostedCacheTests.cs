@@ -72,12 +72,15 @@ public sealed class HostedCacheTests : IAsyncDisposable
 
         var removal = cache.RemoveByTagAsync("tag", Cancellation).AsTask();
         deferring.Deliver();
-        Assert.Equal(0, (await Assert.ThrowsAsync<CacheUnavailableException>(() => removal)).Partition);
+        var everywhere = await Assert.ThrowsAsync<CacheUnavailableException>(() => removal);
+        Assert.Equal([0, 1, 2, 3], everywhere.Partitions);
+        Assert.Equal("Partitions 0, 1, 2, 3 of the cache 'far' are unavailable: the silo of partition 0 did not answer within 1000 ms.", everywhere.Message);
         var sets = cache.SetManyAsync([new("a", "1"u8.ToArray()), new("k", new byte[20_000])], default, Cancellation);
         deferring.Deliver();
         Assert.Equal([Outcome.Stored, Outcome.Unavailable], (await sets).Select(result => result.Outcome));
         AssertNothingLarge();
         Assert.Equal("Partition 3 of the cache 'c' is unavailable.", new CacheUnavailableException("c", 3, null).Message);
+        Assert.Equal("Partitions 0, 1, 2, 3, 4, 5, 6, 7 and 3 more of the cache 'c' are unavailable: why.", new CacheUnavailableException("c", [.. Enumerable.Range(0, 11)], "why").Message);
     }
 
     [Fact]
