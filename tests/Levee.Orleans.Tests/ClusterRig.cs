@@ -171,7 +171,16 @@ internal sealed class ClusterRig : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync() => await Cluster.DisposeAsync();
+    /// <summary>A test that has failed with a silo cut off must end all the same.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var membership in memberships.Values)
+        {
+            membership.Restore();
+        }
+
+        await Cluster.DisposeAsync();
+    }
 }
 
 /// <summary>A silo that learns that it was declared dead goes on, as for a moment it does anyway: what it does then is what tests look at.</summary>
@@ -189,7 +198,7 @@ internal static class Eventually
 {
     public static async Task HoldsAsync(Func<bool> condition, TimeSpan? patience = null)
     {
-        using var timeout = new CancellationTokenSource(patience ?? TimeSpan.FromSeconds(60));
+        using var timeout = new CancellationTokenSource(patience ?? TimeSpan.FromMinutes(3));
         while (!condition())
         {
             await Task.Delay(10, timeout.Token);

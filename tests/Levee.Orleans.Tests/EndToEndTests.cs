@@ -86,6 +86,24 @@ public sealed class EndToEndTests(ITestOutputHelper output)
         Assert.True(first.ExitCode == 0, first.Printed);
     }
 
+    /// <summary>Nothing writes to storage, or to a grain, after it is gone: a clean stop has nothing to report.</summary>
+    [Fact]
+    public async Task ASiloAloneStopsWithoutAWord()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
+        await using var silo = await SiloProcess.StartAsync(new Dictionary<string, string>(), "--cluster-id", $"alone-{Environment.ProcessId}");
+        await using (var door = await silo.ConnectAsync())
+        {
+            await WriteAllAsync(door, "1");
+        }
+
+        var before = silo.Printed.Split('\n').Length;
+        await silo.SignalAsync("TERM");
+        await silo.EndedAsync();
+        Assert.True(silo.ExitCode == 0, silo.Printed);
+        Assert.Equal("silo: stopped", string.Join('\n', silo.Printed.Split('\n').Skip(before)));
+    }
+
     /// <summary>Writes all keys, each until it is acknowledged.</summary>
     private static async Task WriteAllAsync(RespConnection door, string value)
     {
