@@ -196,9 +196,12 @@ internal sealed class DeadSiloLives : IFatalErrorHandler
 /// <summary>Waits for what other threads bring about.</summary>
 internal static class Eventually
 {
-    public static async Task HoldsAsync(Func<bool> condition, TimeSpan? patience = null)
+    /// <summary>How long anything may take before a test is given up: no test says how fast something is, and the machine may be busy with twenty others.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    public static async Task HoldsAsync(Func<bool> condition)
     {
-        using var timeout = new CancellationTokenSource(patience ?? TimeSpan.FromMinutes(3));
+        using var timeout = new CancellationTokenSource(Patience);
         while (!condition())
         {
             await Task.Delay(10, timeout.Token);

@@ -93,7 +93,7 @@ public sealed class WiringTests
         await rig.BalancedAsync();
         await rig.Levee(rig.Cluster.Silos[0]).DrainAsync(Cancellation);
         var cache = rig.CacheOn(rig.Cluster.Silos[0]);
-        await cache.GetStatisticsAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await cache.GetStatisticsAsync(Cancellation).AsTask().WaitAsync(Eventually.Patience, Cancellation);
         await foreach (var key in cache.ScanAsync("", Cancellation))
         {
             Assert.Fail($"{key} was never written");
