@@ -11,7 +11,10 @@ public static class ClusterHandshake
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    /// <summary>With TLS 1.3 a silo refuses a certificate after the handshake. It is given so long to say so; a silo that accepts one waits and says nothing.</summary>
+    /// <summary>
+    /// With TLS 1.3 a silo refuses a certificate after the handshake. It is given so long to say so; a silo that accepts one waits and says
+    /// nothing.
+    /// </summary>
     private static readonly TimeSpan RefusalPatience = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Why a silo and this one cannot talk TLS, for people; null: they can, or nobody answers at all.</summary>
@@ -46,16 +49,22 @@ public static class ClusterHandshake
         {
             return !isShown ? $"the silo at {silo} does not talk TLS ({failure.Message})"
                 : isAccepted ? Refused(silo)
-                : $"the silo at {silo} shows a certificate that this one does not accept: see {ClusterOption.TlsCertificate.Flag} and {ClusterOption.TlsTrust.Flag}";
+                : $"the silo at {silo} shows a certificate that this one does not accept: "
+                    + $"see {ClusterOption.TlsCertificate.Flag} and {ClusterOption.TlsTrust.Flag}";
         }
-        catch (Exception failure) when (failure is SocketException || (failure is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (SocketException)
+        {
+            return null;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             return null;
         }
     }
 
     private static string Refused(IPEndPoint silo) =>
-        $"the silo at {silo} refuses the certificate of {ClusterOption.TlsCertificate.Flag}: all silos of a cluster show the same one, or one of an authority that all trust ({ClusterOption.TlsTrust.Flag})";
+        $"the silo at {silo} refuses the certificate of {ClusterOption.TlsCertificate.Flag}: all silos of a cluster show the same one, "
+        + $"or one of an authority that all trust ({ClusterOption.TlsTrust.Flag})";
 
     private static async Task<bool> IsHungUpAsync(SslStream tls, CancellationToken cancellation)
     {

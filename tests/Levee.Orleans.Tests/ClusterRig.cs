@@ -196,7 +196,10 @@ internal sealed class DeadSiloLives : IFatalErrorHandler
 /// <summary>Waits for what other threads bring about.</summary>
 internal static class Eventually
 {
-    /// <summary>How long anything may take before a test is given up: no test says how fast something is, and the machine may be busy with twenty others.</summary>
+    /// <summary>
+    /// How long anything may take before a test is given up: no test says how fast something is, and the machine may be busy with twenty
+    /// others.
+    /// </summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     public static async Task HoldsAsync(Func<bool> condition)

@@ -151,7 +151,10 @@ public sealed class EndToEndTests(ITestOutputHelper output)
         return values;
     }
 
-    /// <summary>All keys have a value. A read that has to wait for too long is a miss, on a busy machine, and is made again; one that was lost is a miss each time.</summary>
+    /// <summary>
+    /// All keys have a value. A read that has to wait for too long is a miss, on a busy machine, and is made again; one that was lost is a
+    /// miss each time.
+    /// </summary>
     private static async Task AllAreAsync(RespConnection door, string value)
     {
         var values = await ReadAllAsync(door);

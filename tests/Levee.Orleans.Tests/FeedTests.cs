@@ -154,7 +154,8 @@ public sealed class FeedTests
             await (i % 2 == 0 ? rig.Client : rig.CacheOn(rig.Cluster.Silos[0])).SetAsync($"k{i}", new byte[1], cancellationToken: Cancellation);
         }
 
-        // A batch that cannot be sent on a busy machine is replaced by "everything". Calls of observers may overtake each other, now and then, which a near cache takes for a gap: it forgets everything too, and is safe.
+        // A batch that cannot be sent on a busy machine is replaced by "everything". Calls of observers may overtake each other, now and
+        // then, which a near cache takes for a gap: it forgets everything too, and is safe.
         await Eventually.HoldsAsync(() => near.Everything > everything || Enumerable.Range(0, 100).All(i => near.Hashes.ContainsKey(KeyHash.Of(Encoding.UTF8.GetBytes($"k{i}")))));
         everything = near.Everything;
         await rig.Client.RemoveByTagAsync("red", Cancellation);

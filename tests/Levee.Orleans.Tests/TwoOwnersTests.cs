@@ -117,7 +117,10 @@ public sealed class TwoOwnersTests
         Assert.True(rig.Levee(silo).LeaseLapses >= 1);
     }
 
-    /// <summary>The lease lapses while a silo gives its partitions away: they move with what they hold, and when the lease is back the silo does not go on with what it had.</summary>
+    /// <summary>
+    /// The lease lapses while a silo gives its partitions away: they move with what they hold, and when the lease is back the silo does not
+    /// go on with what it had.
+    /// </summary>
     [Fact]
     public async Task ASiloWhoseLeaseLapsesDuringAMoveAnswersNothingOlder()
     {

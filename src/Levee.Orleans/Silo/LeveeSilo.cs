@@ -90,7 +90,10 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     /// <inheritdoc/>
     public long BackgroundFailures => withdrawing.Failures + stopping.Failures;
 
-    /// <summary>Cancelled when the silo has given its partitions away: from then on it claims nothing, and uses neither grains nor their storage, which may be on this silo and end before Levee does.</summary>
+    /// <summary>
+    /// Cancelled when the silo has given its partitions away: from then on it claims nothing, and uses neither grains nor their storage,
+    /// which may be on this silo and end before Levee does.
+    /// </summary>
     public CancellationToken Withdrawn => withdrawing.Token;
 
     /// <summary>The cache with a name.</summary>
@@ -211,7 +214,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
     }
 
-    /// <summary>The first step of a stop, while all grains still answer: gives the partitions away, and ends all that uses grains and their storage.</summary>
+    /// <summary>
+    /// The first step of a stop, while all grains still answer: gives the partitions away, and ends all that uses grains and their storage.
+    /// </summary>
     private async Task WithdrawAsync(CancellationToken cancellation)
     {
         try

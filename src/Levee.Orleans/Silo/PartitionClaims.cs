@@ -3,7 +3,9 @@ using Levee.Orleans.Grains;
 
 namespace Levee.Orleans.Silo;
 
-/// <summary>How this silo comes to own partitions of a cache: see docs/decisions/0009-the-cluster.md and docs/decisions/0014-three-answers.md.</summary>
+/// <summary>
+/// How this silo comes to own partitions of a cache: see docs/decisions/0009-the-cluster.md and docs/decisions/0014-three-answers.md.
+/// </summary>
 internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSiloOptions options, SiloClock clock, SiloPortClient ports, TimeProvider time)
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
@@ -117,10 +119,13 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
         {
             var epoch = record.State.Epoch;
             var stopped = await Task.WhenAll(owners.Select(owner => StopAsync(partition, epoch, owner, cancellation)));
-            if (stopped.Max(owner => owner.Answer is { Outcome: FreezeOutcome.Refused } refused ? refused.KnownEpoch : 0) is > 0 and var known)
+            var known = stopped.Max(owner => owner.Answer is { Outcome: FreezeOutcome.Refused } refused ? refused.KnownEpoch : 0);
+            if (known > 0)
             {
-                // A later claim changes the record, and then this write fails. Else the record was lost, and epochs begin anew above those that were counted up before.
-                record.State = new Ownership { Epoch = known + 1, Silo = self, Node = options.NodeName, Predecessors = record.State.Predecessors };
+                // A later claim changes the record, and then this write fails. Else the record was lost, and epochs begin anew above those
+                // that were counted up before.
+                var left = record.State.Predecessors;
+                record.State = new Ownership { Epoch = known + 1, Silo = self, Node = options.NodeName, Predecessors = left };
                 await record.WriteStateAsync(cancellation);
                 continue;
             }
@@ -128,7 +133,8 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
             var chosen = Succession.Choose([.. stopped.Select(owner => owner.Answer)]);
             if (chosen is { } place && !owners[place].Equals(silo.Address) && !await silo.View.IsAliveAsync(owners[place], cancellation))
             {
-                // It died after it had answered, and somebody may have taken over from it before: now its lease is waited out like any other's.
+                // It died after it had answered, and somebody may have taken over from it before: now its lease is waited out like any
+                // other's.
                 continue;
             }
 
@@ -145,13 +151,18 @@ internal sealed class PartitionClaims(LeveeSilo silo, SiloCache cache, LeveeSilo
 
             await clock.ReserveAsync(floor);
             cache.Feeds.Cleared(partition); // What was written and not told any more is not known.
-            Open(partition, epoch, $"empty: nobody else has it now, and before it were {string.Join(", ", record.State.Predecessors)}", () => cache.Local.Open(partition, epoch, floor));
+            var before = string.Join(", ", record.State.Predecessors);
+            Open(partition, epoch, $"empty: nothing of it is left at {before}", () => cache.Local.Open(partition, epoch, floor));
             return;
         }
     }
 
-    /// <summary>Completes when a silo that may have served a partition does so no more, or refuses to be replaced. What it cannot say it is asked again, for as long as it lives.</summary>
-    private async Task<(FreezeAnswer? Answer, long ReachedMs)> StopAsync(int partition, long epoch, SiloAddress owner, CancellationToken cancellation)
+    /// <summary>
+    /// Completes when a silo that may have served a partition does so no more, or refuses to be replaced. What it cannot say it is asked
+    /// again, for as long as it lives.
+    /// </summary>
+    private async Task<(FreezeAnswer? Answer, long ReachedMs)> StopAsync(
+        int partition, long epoch, SiloAddress owner, CancellationToken cancellation)
     {
         for (var tries = 1; owner.Equals(silo.Address) || await silo.View.IsAliveAsync(owner, cancellation); tries++)
         {

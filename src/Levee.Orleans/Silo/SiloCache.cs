@@ -177,7 +177,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Flush(IAnswerSink sink) => router.Flush();
 
     /// <inheritdoc/>
-    public string? DescribeFailure(int partition) => (partition < PartitionCount ? Claims.ObstacleOf(partition) : null) ?? router.LastFailure(partition);
+    public string? DescribeFailure(int partition) =>
+        (partition < PartitionCount ? Claims.ObstacleOf(partition) : null) ?? router.LastFailure(partition);
 
     /// <summary>Runs the cache's one prefetcher here, until it is ended or this silo stops. The metrics of this silo show it.</summary>
     public async ValueTask<PrefetchRunner> StartPrefetchingAsync(IPrefetcher? learner)

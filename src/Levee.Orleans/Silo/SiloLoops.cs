@@ -1,16 +1,29 @@
 namespace Levee.Orleans.Silo;
 
-/// <summary>Background work that goes on until it is ended, all of it at once. Work that fails is logged, counted and begun again. Safe for threads.</summary>
-internal sealed class SiloLoops(TimeProvider time, SiloLog log) : IDisposable
+/// <summary>
+/// Background work that goes on until it is ended, all of it at once. Work that fails is logged, counted and begun again. Safe for threads.
+/// </summary>
+internal sealed class SiloLoops : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource ending = new();
     private readonly List<Task> loops = [];
+    private readonly TimeProvider time;
+    private readonly SiloLog log;
     private long failures;
 
-    /// <summary>Cancelled when the work is to end.</summary>
-    public CancellationToken Token => ending.Token;
+    /// <param name="time">Measures the pause before work is begun again.</param>
+    /// <param name="log">Hears of failures.</param>
+    public SiloLoops(TimeProvider time, SiloLog log)
+    {
+        this.time = time;
+        this.log = log;
+        Token = ending.Token;
+    }
+
+    /// <summary>Cancelled when the work is to end. May be asked for at any time, also after the end.</summary>
+    public CancellationToken Token { get; }
 
     /// <summary>Whether the work was told to end.</summary>
     public bool IsOver => ending.IsCancellationRequested;
@@ -51,7 +64,7 @@ internal sealed class SiloLoops(TimeProvider time, SiloLog log) : IDisposable
         {
             try
             {
-                await loop(ending.Token);
+                await loop(Token);
                 return;
             }
             catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -64,7 +77,7 @@ internal sealed class SiloLoops(TimeProvider time, SiloLog log) : IDisposable
                 log.LoopFailed(what, failure);
             }
 
-            await Task.Delay(Pause, time, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Pause, time, Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

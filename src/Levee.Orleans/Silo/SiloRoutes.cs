@@ -74,7 +74,8 @@ internal sealed class SiloRoutes : IBatchRoutes
     public IBatchTarget KeeperOf(IBatchTarget asked, string owner) => asked is PartitionTarget ? PortOf(SiloAddress.FromParsableString(owner)) : asked;
 
     /// <summary>
-    /// The silo that shard <paramref name="shard"/> is on: shards are numbered through the silos in the order of their names, each with as many tiers as this one. Where no silo serves (a whole cluster
+    /// The silo that shard <paramref name="shard"/> is on: shards are numbered through the silos in the order of their names, each with as
+    /// many tiers as this one. Where no silo serves (a whole cluster
     /// stops) there is only this one.
     /// </summary>
     private ShardTarget ShardOf(int shard)

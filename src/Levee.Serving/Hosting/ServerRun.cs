@@ -238,7 +238,8 @@ internal sealed partial class ServerRun : IAsyncDisposable
             throw new StartException($"nothing answers at {first}: start the first silo without {ClusterOption.Join.Flag}, or name its endpoint");
         }
 
-        if (cluster.Join is { } peer && certificate is not null && await ClusterHandshake.ObstacleAsync(peer, certificate, cancellation) is { } obstacle)
+        if (cluster.Join is { } peer && certificate is not null
+            && await ClusterHandshake.ObstacleAsync(peer, certificate, cancellation) is { } obstacle)
         {
             throw new StartException(obstacle);
         }

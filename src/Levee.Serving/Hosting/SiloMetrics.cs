@@ -14,7 +14,11 @@ internal sealed class SiloMetrics(ILeveeSilo silo) : IMetricSource
         writer.Counter("levee_background_failures_total", "How often background work of this silo failed; it is begun again.", silo.BackgroundFailures);
         foreach (var host in silo.Hosts)
         {
-            writer.Counter("levee_maintenance_failures_total", "How often a step of background maintenance (expiry, payback) failed; it is tried again.", host.MaintenanceFailures, ("cache", host.Name));
+            writer.Counter(
+                "levee_maintenance_failures_total",
+                "How often a step of background maintenance (expiry, payback) failed; it is tried again.",
+                host.MaintenanceFailures,
+                ("cache", host.Name));
             foreach (var group in Enum.GetValues<PartitionState>().GroupJoin(host.Partitions, state => state, partition => partition.State, (state, here) => (State: state, Count: here.Count())))
             {
                 writer.Gauge("levee_partitions", "Partitions on this silo, by state.", group.Count, ("cache", host.Name), ("state", group.State.ToString().ToLowerInvariant()));

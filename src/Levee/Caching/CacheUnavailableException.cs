@@ -16,7 +16,8 @@ public sealed class CacheUnavailableException : Exception
     }
 
     /// <param name="cache">The cache's name.</param>
-    /// <param name="partitions">The numbers of the partitions that did not answer, at least one. What others answered has been carried out there.</param>
+    /// <param name="partitions">The numbers of the partitions that did not answer, at least one. What others answered has been carried out
+    /// there.</param>
     /// <param name="reason">What the host knows of one of them; null: nothing.</param>
     public CacheUnavailableException(string cache, IReadOnlyList<int> partitions, string? reason)
         : base($"{Named(partitions)} of the cache '{cache}' {(partitions.Count == 1 ? "is" : "are")} unavailable{(reason is null ? "" : ": " + reason)}.")
@@ -38,6 +39,9 @@ public sealed class CacheUnavailableException : Exception
     {
         ArgumentNullException.ThrowIfNull(partitions);
         ArgumentOutOfRangeException.ThrowIfZero(partitions.Count, nameof(partitions));
-        return partitions.Count == 1 ? $"Partition {partitions[0]}" : $"Partitions {string.Join(", ", partitions.Take(NamedPartitions))}{(partitions.Count > NamedPartitions ? $" and {partitions.Count - NamedPartitions} more" : "")}";
+        var named = string.Join(", ", partitions.Take(NamedPartitions));
+        return partitions.Count == 1 ? $"Partition {named}"
+            : partitions.Count <= NamedPartitions ? $"Partitions {named}"
+            : $"Partitions {named} and {partitions.Count - NamedPartitions} more";
     }
 }

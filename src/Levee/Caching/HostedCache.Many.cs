@@ -274,7 +274,8 @@ public sealed partial class HostedCache
 
         if (unavailable is not null)
         {
-            throw new CacheUnavailableException(host.Name, unavailable, unavailable.Select(host.DescribeFailure).FirstOrDefault(reason => reason is not null));
+            var reason = unavailable.Select(host.DescribeFailure).FirstOrDefault(known => known is not null);
+            throw new CacheUnavailableException(host.Name, unavailable, reason);
         }
     }
 

@@ -62,7 +62,9 @@ internal sealed class BatchLane(int number)
     /// <summary>Ends a pause.</summary>
     public ITimer? Timer { get; set; }
 
-    /// <summary>Notes why its partition does not answer. What only says that it does not, such as a time-out, does not hide a cause that is known.</summary>
+    /// <summary>
+    /// Notes why its partition does not answer. What only says that it does not, such as a time-out, does not hide a cause that is known.
+    /// </summary>
     public void NoteFailure(string text, bool isVague) => LastFailure = isVague ? LastFailure ?? text : text;
 
     /// <summary>Its partition has answered.</summary>

@@ -167,7 +167,10 @@ public sealed partial class BatchRouter : IAsyncDisposable
         }
     }
 
-    /// <summary>Why a partition does not answer, for people: the first cause since it answered last, or a clearer one that came later. Null where it answers.</summary>
+    /// <summary>
+    /// Why a partition does not answer, for people: the first cause since it answered last, or a clearer one that came later. Null where it
+    /// answers.
+    /// </summary>
     public string? LastFailure(int partition)
     {
         lock (gate)

@@ -22,7 +22,10 @@ public sealed record FreezeAnswer
     /// <summary>Which answer it is.</summary>
     public required FreezeOutcome Outcome { get; init; }
 
-    /// <summary>The latest epoch for which the partition was opened in this host: that of the frozen contents, where there are any. 0: it was never opened here.</summary>
+    /// <summary>
+    /// The latest epoch for which the partition was opened in this host: that of the frozen contents, where there are any. 0: it was never
+    /// opened here.
+    /// </summary>
     public long OpenedEpoch { get; init; }
 
     /// <summary>The latest epoch that this host knows of, whoever claimed it.</summary>
@@ -34,7 +37,9 @@ public sealed record FreezeAnswer
     /// <summary>The epoch for which the copy was frozen: it is read by that.</summary>
     public long CopyEpoch { get; init; }
 
-    /// <summary>Whether the partition served under a valid lease until it was frozen for the owner that asks: then nobody has opened it since.</summary>
+    /// <summary>
+    /// Whether the partition served under a valid lease until it was frozen for the owner that asks: then nobody has opened it since.
+    /// </summary>
     public bool IsCurrent { get; init; }
 
     /// <summary>Why the host cannot say, for people; else empty.</summary>

@@ -147,8 +147,10 @@ public sealed partial class LockHost
     public Task<ArrivalReport?> Arrived(int partition) => Volatile.Read(ref slots[partition].Arrival)?.Over ?? Task.FromResult<ArrivalReport?>(null);
 
     /// <summary>
-    /// Freezes a partition for its next owner: from the call on it executes nothing, whatever the lease; loads under way are waited for (<see cref="MoveOptions.FreezeWait"/>; then who waits is told that
-    /// it is not known), then its contents do not change any more. No owner of an earlier epoch opens it here any more. May be asked again, and answers the same.
+    /// Freezes a partition for its next owner: from the call on it executes nothing, whatever the lease; loads under way are waited for
+    /// (<see cref="MoveOptions.FreezeWait"/>; then who waits is told that
+    /// it is not known), then its contents do not change any more. No owner of an earlier epoch opens it here any more. May be asked again,
+    /// and answers the same.
     /// </summary>
     /// <param name="partition">Its number.</param>
     /// <param name="epoch">The next owner's epoch.</param>
@@ -173,7 +175,8 @@ public sealed partial class LockHost
                 case FreezeStep.Give:
                     return Task.FromResult(AnswerOf(slot, Touched(slot.Frozen!, Clock.Monotonic), epoch));
                 case FreezeStep.Defer:
-                    return Task.FromResult(AnswerOf(slot, FreezeOutcome.CannotSay, $"it is being frozen for epoch {slot.Freezing!.Value.Epoch}"));
+                    var other = slot.Freezing!.Value.Epoch;
+                    return Task.FromResult(AnswerOf(slot, FreezeOutcome.CannotSay, $"it is being frozen for epoch {other}"));
                 case FreezeStep.Deny:
                     return Task.FromResult(AnswerOf(slot, FreezeOutcome.NotHere));
                 default:
@@ -287,7 +290,14 @@ public sealed partial class LockHost
         ? Touched(frozen, Clock.Monotonic)
         : throw new InvalidOperationException($"There is no frozen copy of partition {partition} for epoch {epoch} here.");
 
-    private void Open(int number, long epoch, long floorMs, bool isCleared, PartitionHeader? header, IPartitionSource? source, long copyEpoch = long.MaxValue)
+    private void Open(
+        int number,
+        long epoch,
+        long floorMs,
+        bool isCleared,
+        PartitionHeader? header,
+        IPartitionSource? source,
+        long copyEpoch = long.MaxValue)
     {
         lock (opening)
         {
@@ -353,7 +363,8 @@ public sealed partial class LockHost
     {
         if (slot.KnownEpoch > epoch)
         {
-            throw new InvalidOperationException($"Partition {number} has been claimed for epoch {slot.KnownEpoch} meanwhile, so it is not opened for epoch {epoch}.");
+            throw new InvalidOperationException(
+                $"Partition {number} has been claimed for epoch {slot.KnownEpoch} meanwhile, so it is not opened for epoch {epoch}.");
         }
     }
 

@@ -116,7 +116,9 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
     /// <summary>How often a step of background maintenance failed. The others go on, and it is tried again.</summary>
     public long MaintenanceFailures => Interlocked.Read(ref maintenanceFailures);
 
-    /// <summary>Hears of the 1st, 2nd, 4th, 8th … of <see cref="MaintenanceFailures"/>, on the maintenance's thread; null: nobody.</summary>
+    /// <summary>
+    /// Hears of the 1st, 2nd, 4th, 8th … of <see cref="MaintenanceFailures"/>, on the maintenance's thread; null: nobody.
+    /// </summary>
     public Action<Exception>? MaintenanceFailed { get; set; }
 
     /// <summary>Pages rented from the system for this cache, in bytes.</summary>
@@ -604,7 +606,10 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
         return worked;
     }
 
-    /// <summary>Does one step of maintenance. In the background a step that fails is counted and told, and the others go on: expiry and payback end for nobody. Who drives maintenance sees the failure.</summary>
+    /// <summary>
+    /// Does one step of maintenance. In the background a step that fails is counted and told, and the others go on: expiry and payback end
+    /// for nobody. Who drives maintenance sees the failure.
+    /// </summary>
     private bool Guarded(Func<LockHost, int, bool> step, int number)
     {
         try

@@ -16,7 +16,10 @@ internal sealed class Slot
     /// <summary>The epoch of the owner for whom it was opened last; 0: it never was.</summary>
     public long Epoch;
 
-    /// <summary>The latest epoch that is known here, whoever claimed it. The partition is opened for no earlier one, and an earlier owner is refused.</summary>
+    /// <summary>
+    /// The latest epoch that is known here, whoever claimed it. The partition is opened for no earlier one, and an earlier owner is
+    /// refused.
+    /// </summary>
     public long KnownEpoch;
 
     /// <summary>How its contents come, or came.</summary>

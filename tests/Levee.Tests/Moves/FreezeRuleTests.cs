@@ -47,7 +47,9 @@ public sealed class FreezeRuleTests
         }
     }
 
-    /// <summary>All slots that can be: what was opened and what it is frozen for is known, and a freeze is for a later epoch than the contents.</summary>
+    /// <summary>
+    /// All slots that can be: what was opened and what it is frozen for is known, and a freeze is for a later epoch than the contents.
+    /// </summary>
     private static IEnumerable<SlotView> Slots() =>
         from phase in Enum.GetValues<SlotPhase>()
         from opened in Enumerable.Range(0, MaxEpoch)

@@ -7,8 +7,10 @@ using Levee.Testing;
 namespace Levee.Tests.Moves;
 
 /// <summary>
-/// A partition that several silos claim at once, while leases lapse and come back, silos die or are declared dead and live, claims are broken off and copies are dropped. The hosts are real; the record of
-/// ownership, the membership and the claims are this model's, with the steps of PartitionClaims in any order that messages may bring. At most one host may serve, and nobody may show what was overwritten.
+/// A partition that several silos claim at once, while leases lapse and come back, silos die or are declared dead and live, claims are
+/// broken off and copies are dropped. The hosts are real; the record of
+/// ownership, the membership and the claims are this model's, with the steps of PartitionClaims in any order that messages may bring. At
+/// most one host may serve, and nobody may show what was overwritten.
 /// </summary>
 internal sealed class OwnersModel(int seed, bool leaseHidesContents) : IAsyncDisposable
 {

@@ -29,7 +29,9 @@ public sealed class OwnersModelTests
         Assert.All(cases, what => Assert.True(reached.GetValueOrDefault(what) > 0, $"'{what}' was not reached: {string.Join(", ", reached)}"));
     }
 
-    /// <summary>The rule that it replaced: a silo without a lease answered that it has nothing, and went on when its lease came back.</summary>
+    /// <summary>
+    /// The rule that it replaced: a silo without a lease answered that it has nothing, and went on when its lease came back.
+    /// </summary>
     [Fact]
     public async Task The_model_finds_the_hole_that_there_was()
     {

@@ -5,7 +5,10 @@ namespace Levee.Tests.Moves;
 
 public sealed class SuccessionTests
 {
-    /// <summary>Every combination of three owners that were opened for different epochs: a copy is believed only where nobody can have opened the partition later.</summary>
+    /// <summary>
+    /// Every combination of three owners that were opened for different epochs: a copy is believed only where nobody can have opened the
+    /// partition later.
+    /// </summary>
     [Fact]
     public void A_copy_is_chosen_only_where_nobody_can_have_opened_the_partition_later()
     {
