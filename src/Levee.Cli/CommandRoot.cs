@@ -42,9 +42,9 @@ internal static class CommandRoot
         var parsed = Create().Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var wrong in parsed.Errors)
+            foreach (var wrong in OptionFlags.Errors(parsed))
             {
-                await error.WriteLineAsync($"levee: {wrong.Message}");
+                await error.WriteLineAsync($"levee: {wrong}");
             }
 
             await error.WriteLineAsync($"Try 'levee {PathOf(parsed)}--help'.");

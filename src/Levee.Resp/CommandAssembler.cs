@@ -67,7 +67,10 @@ public sealed class CommandAssembler : IDisposable
     /// <summary>How many arguments have been gathered, the command's name included; of a discarded command those before it was discarded.</summary>
     public int Count => arguments.Count;
 
-    /// <summary>While room is needed: for how many bytes.</summary>
+    /// <summary>What the small arguments that have been gathered take, in bytes.</summary>
+    public int SmallBytes => smallBytes;
+
+    /// <summary>While an argument cannot begin for want of room: its length in bytes.</summary>
     public int LargeLength => step == Step.Room ? remainingBytes : 0;
 
     /// <summary>After <see cref="AssemblerStatus.Invalid"/>: what is wrong, ready for an error reply (without <c>-ERR</c>).</summary>
@@ -279,7 +282,8 @@ public sealed class CommandAssembler : IDisposable
         var taken = Math.Min(Math.Min(input.Length, room.Length), remainingBytes);
         if (taken == 0)
         {
-            throw new InvalidOperationException("A large argument has no room left before its end.");
+            Status = AssemblerStatus.NeedsRoom;
+            return 0;
         }
 
         input[..taken].CopyTo(room);

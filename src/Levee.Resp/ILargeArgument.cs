@@ -3,7 +3,9 @@ namespace Levee.Resp;
 /// <summary>Where a large argument's bytes go as they arrive. Disposing it gives its memory back.</summary>
 public interface ILargeArgument : IDisposable
 {
-    /// <summary>Room for the next bytes: not empty before all have come, and not beyond the argument's length.</summary>
+    /// <summary>
+    /// Room for the next bytes, not beyond the argument's length. Empty before all have come: there is none now; the assembler then reports <see cref="AssemblerStatus.NeedsRoom"/> and asks again.
+    /// </summary>
     Span<byte> Unfilled();
 
     /// <summary>Bytes were written to the front of <see cref="Unfilled"/>.</summary>

@@ -20,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>Where HTTP listens.</summary>
     public IPEndPoint Http { get; init; } = new(IPAddress.Loopback, 7380);
 
+    /// <summary>Names by which HTTP clients may call the server beside localhost and its addresses; "*": any.</summary>
+    public IReadOnlyList<string> HttpHosts { get; init; } = [];
+
     /// <summary>The memory budget of all caches, in bytes, as INFO tells it.</summary>
     public long MemoryBytes { get; init; }
 
@@ -54,6 +57,7 @@ public sealed record ServerOptions
 /// <summary>The front doors together: RESP and HTTP over the same caches.</summary>
 public sealed class LeveeServer : IAsyncDisposable
 {
+    private readonly StagingArea staging;
     private readonly RespServer resp;
     private readonly ITransport transport;
     private readonly WebApplication http;
@@ -67,10 +71,12 @@ public sealed class LeveeServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
-        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes };
-        transport = Transports.Create(options.Resp, resp.Accept, options.Limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
+        var door = new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords"));
+        staging = StagingArea.For(options.MemoryBytes, time);
+        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes, Door = door, Staging = staging };
+        transport = Transports.Create(options.Resp, resp.Accept, options.Limits with { Staging = staging }, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
-        http = HttpApplication.Create(catalog, options, time, logs);
+        http = HttpApplication.Create(catalog, options, time, logs, door, staging);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();
         metrics.Add(new RespMetrics(resp));
         if (options.Pauses is { } pauses)
@@ -86,6 +92,9 @@ public sealed class LeveeServer : IAsyncDisposable
 
     /// <summary>Where RESP listens; known after <see cref="StartAsync"/> also when port 0 was asked for.</summary>
     public IPEndPoint RespEndPoint => transport.EndPoint;
+
+    /// <summary>What unfinished requests and unread replies of all connections take.</summary>
+    public StagingArea Staging => staging;
 
     /// <summary>Where HTTP listens.</summary>
     public IPEndPoint HttpEndPoint { get; private set; }
@@ -114,5 +123,6 @@ public sealed class LeveeServer : IAsyncDisposable
         await transport.DisposeAsync().ConfigureAwait(false);
         await http.DisposeAsync().ConfigureAwait(false);
         resp.Dispose();
+        staging.Dispose();
     }
 }

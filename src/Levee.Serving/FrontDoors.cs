@@ -27,6 +27,11 @@ public static class FrontDoors
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(error);
+        foreach (var warning in settings.Warnings)
+        {
+            error.WriteLine($"{program}: {warning}");
+        }
+
         var connections = OpenFiles.MostConnections(settings.MaxConnections);
         if (connections < settings.MaxConnections)
         {
@@ -37,6 +42,7 @@ public static class FrontDoors
         {
             Resp = settings.Resp,
             Http = settings.Http,
+            HttpHosts = settings.HttpHosts,
             MemoryBytes = settings.MemoryBytes,
             RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
             Limits = new TransportLimits { MaxConnections = connections, IdleTimeout = settings.IdleTimeout },
@@ -89,8 +95,12 @@ public static class FrontDoors
         ArgumentNullException.ThrowIfNull(option);
         if (TryBind(endPoint) is { } failure)
         {
-            var why = failure.SocketErrorCode == SocketError.AddressAlreadyInUse ? "is taken" : $"cannot be bound ({failure.Message})";
-            throw new StartException($"port {endPoint.Port} on {endPoint.Address} {why}; choose another with {option.Flag} or {option.Variable}");
+            throw new StartException(failure.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => $"port {endPoint.Port} on {endPoint.Address} is taken; choose another with {option.Flag} or {option.Variable}",
+                SocketError.AddressNotAvailable => $"{endPoint.Address} is no address of this machine; choose another with {AddressOption(option).Flag} or {AddressOption(option).Variable}",
+                _ => $"port {endPoint.Port} on {endPoint.Address} cannot be bound ({failure.Message}); choose another with {option.Flag} or {option.Variable}",
+            });
         }
     }
 
@@ -124,6 +134,9 @@ public static class FrontDoors
             return false;
         }
     }
+
+    /// <summary>The option that chooses the address of a port.</summary>
+    private static ServeOption AddressOption(ServeOption port) => port == ServeOption.RespPort || port == ServeOption.HttpPort ? ServeOption.Bind : ClusterOption.Advertise;
 
     /// <summary>Listens for a moment; null where that went well.</summary>
     private static SocketException? TryBind(IPEndPoint endPoint)

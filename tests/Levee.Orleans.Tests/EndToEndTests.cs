@@ -26,7 +26,7 @@ public sealed class EndToEndTests(ITestOutputHelper output)
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
         await using var redis = clustering == "redis" ? await RedisServer.StartAsync() : null;
         var environment = redis is null ? new Dictionary<string, string>() : new() { ["ConnectionStrings__cluster"] = $"localhost:{redis.Port}" };
-        string[] options = ["--cluster-id", $"test-{Environment.ProcessId}", "--drain-timeout", "3m", .. redis is null ? (string[])[] : ["--config", Path.Combine(Repository.Root, "silo", "examples", "redis.json")]];
+        string[] options = ["--cluster-id", $"test-{Environment.ProcessId}", "--stop-timeout", "3m", .. redis is null ? (string[])[] : ["--config", Path.Combine(Repository.Root, "silo", "examples", "redis.json")]];
 
         await using var first = await SiloProcess.StartAsync(environment, options);
         string[] joining = redis is null ? [.. options, "--join", first.Endpoint] : options;

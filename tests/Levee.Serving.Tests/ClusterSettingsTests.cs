@@ -22,8 +22,8 @@ public sealed class ClusterSettingsTests
         var free = Read().WithPorts(Given.Serve(), true, _ => true).Cluster;
         var taken = Read().WithPorts(Given.Serve(), true, Nowhere).Cluster;
         Assert.Equal((11111, 30000), (free.SiloPort, free.GatewayPort));
-        Assert.DoesNotContain(taken.SiloPort, [0, 11111]);
-        Assert.DoesNotContain(taken.GatewayPort, [0, 30000]);
+        Assert.True(taken.SiloPort is not (0 or 11111));
+        Assert.True(taken.GatewayPort is not (0 or 30000));
         Assert.Equal(free.Name, taken.Name);
         Assert.DoesNotContain("11111", free.Name, StringComparison.Ordinal);
         Assert.EndsWith("-11111", Read().WithPorts(Given.Serve(), false, Nowhere).Cluster.Name, StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Levee.Operations;
@@ -14,6 +15,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
     /// <summary>Nodes that one slice of a scan visits: what the engine takes at the most.</summary>
     private const int NodesPerSlice = 1024;
 
+    /// <summary>Nodes that the first slice visits; further ones more, unless keys are long.</summary>
+    private const int LeastNodesPerSlice = 16;
+
+    /// <summary>A page ends when its keys have so many bytes.</summary>
+    private const int MaxPageBytes = 256 * 1024;
+
     /// <summary>Slices after which a page ends whatever it has found, so that a rare prefix in a large cache takes many short requests and not one long one.</summary>
     private const int MaxSlices = 256;
 
@@ -23,7 +30,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var caches = new List<CacheStatus>();
         foreach (var cache in catalog.Caches)
         {
-            caches.Add(CacheStatus.Of(cache, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
+            caches.Add(await StatusAsync(cache, cancellationToken).ConfigureAwait(false));
         }
 
         await JsonBody.WriteAsync(context, new CacheList(caches), LeveeJson.Answers.CacheList).ConfigureAwait(false);
@@ -38,8 +45,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var statistics = await host.StatisticsAsync(context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
+        var status = await StatusAsync(host, context.RequestAborted).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, status, LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}/tiers.</summary>
@@ -51,8 +58,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var tiers = await host.TiersAsync(context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, new TierList([.. tiers.Select(TierStatus.Of)]), LeveeJson.Answers.TierList).ConfigureAwait(false);
+        if (!(await host.TiersAsync(context.RequestAborted).ConfigureAwait(false)).TryTake(out var tiers, out var missing))
+        {
+            await Problems.WriteAsync(context, Problems.Unanswered(missing, "Nothing is said of the others.")).ConfigureAwait(false);
+            return;
+        }
+
+        var list = new TierList([.. tiers.Select(tier => TierStatus.Of(tier.Statistics))]);
+        await JsonBody.WriteAsync(context, list, LeveeJson.Answers.TierList).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}/explain?key=.</summary>
@@ -91,10 +104,22 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
 
         var prefix = Encoding.UTF8.GetBytes(context.Request.Query["prefix"].ToString());
         var keys = new List<byte[]>();
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && partition < host.PartitionCount + host.TierCount; slice++)
+        var bytes = 0L;
+        var nodes = LeastNodesPerSlice;
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < host.PartitionCount + host.TierCount; slice++)
         {
-            position = await host.ScanAsync(partition, position, Math.Min(NodesPerSlice, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            var found = keys.Count;
+            var survey = await host.ScanAsync(partition, position, Math.Min(nodes, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            if (!survey.TryTake(out position, out var missing))
+            {
+                await Problems.WriteAsync(context, Problems.Unanswered(missing, "Ask for the same page again.")).ConfigureAwait(false);
+                return;
+            }
+
             partition += position == 0 ? 1 : 0;
+            var sliceBytes = keys.Skip(found).Sum(static key => (long)key.Length);
+            bytes += sliceBytes;
+            nodes = Math.Clamp(sliceBytes > MaxPageBytes / 8 ? nodes / 2 : nodes * 2, LeastNodesPerSlice, NodesPerSlice);
         }
 
         var cursor = partition == host.PartitionCount + host.TierCount ? null : string.Create(CultureInfo.InvariantCulture, $"{partition}-{position}");
@@ -111,8 +136,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var answers = await host.EverywhereAsync(OperationKind.Clear, [], context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, new RemovedCount(answers.Sum(answer => answer.Number)), LeveeJson.Answers.RemovedCount).ConfigureAwait(false);
+        var survey = await host.EverywhereAsync(OperationKind.Clear, [], context.RequestAborted).ConfigureAwait(false);
+        if (!survey.TryTake(out var removed, out var missing))
+        {
+            await Problems.WriteAsync(context, Problems.Unanswered(missing, "All else is cleared.")).ConfigureAwait(false);
+            return;
+        }
+
+        await JsonBody.WriteAsync(context, new RemovedCount(removed), LeveeJson.Answers.RemovedCount).ConfigureAwait(false);
     }
 
     /// <summary>DELETE /caches/{cache}/tags/{tag}.</summary>
@@ -127,7 +158,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        await host.EverywhereAsync(OperationKind.RemoveByTag, tag, context.RequestAborted).ConfigureAwait(false);
+        var survey = await host.EverywhereAsync(OperationKind.RemoveByTag, tag, context.RequestAborted).ConfigureAwait(false);
+        if (!survey.TryTake(out _, out var missing))
+        {
+            var incomplete = Problems.Unanswered(missing, "Elsewhere all entries with the tag are invalidated.");
+            await Problems.WriteAsync(context, incomplete).ConfigureAwait(false);
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
@@ -143,7 +181,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var answers = await host.ManyAsync(OperationKind.Get, keys, context.RequestAborted).ConfigureAwait(false);
         try
         {
-            await EntryListWriter.WriteAsync(context, request, keys, answers, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
+            using var staged = new RequestStaging(context);
+            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
         }
         finally
         {
@@ -193,6 +232,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         await JsonBody.WriteAsync(context, result, LeveeJson.Answers.StoreResult).ConfigureAwait(false);
     }
 
+    private static async Task<CacheStatus> StatusAsync(ICacheHost cache, CancellationToken cancellationToken)
+    {
+        var statistics = (await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)).TakePart(out var missing);
+        return CacheStatus.Of(cache, statistics, missing);
+    }
+
     private static async Task<StoreItem> SetOneAsync(ICacheHost host, byte[] key, byte[] value, EntryMetadata metadata, long now, CancellationToken cancellationToken)
     {
         var large = value.Length > Limits.MaxInlineBytes ? host.LargeValues.TryCreate(value) : null;
@@ -209,7 +254,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
                 Outcome.Stored => new StoreItem("stored", Preconditions.VersionText(answer.Entry!.Version), null),
                 Outcome.TooLarge => new StoreItem("too-large", null, answer.Number),
                 Outcome.Unavailable => new StoreItem("tier-unavailable", null, null),
-                _ => new StoreItem("out-of-memory", null, null),
+                Outcome.OutOfMemory => new StoreItem("out-of-memory", null, null),
+                var outcome => throw new UnreachableException($"a set without conditions, checked before, was answered {outcome}"),
             };
         }
         finally

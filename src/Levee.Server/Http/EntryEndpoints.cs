@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Levee.Server.Http;
 
 /// <summary>One entry: <c>/caches/{cache}/keys/{key}</c>.</summary>
-internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging, TimeProvider time)
+internal sealed class EntryEndpoints(CacheCatalog catalog, TimeProvider time)
 {
     private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();
 
@@ -58,7 +58,7 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
             return;
         }
 
-        var (body, unread) = await ValueBody.ReadAsync(context, host, staging, time).ConfigureAwait(false);
+        var (body, unread) = await ValueBody.ReadAsync(context, host, time).ConfigureAwait(false);
         if (body is null)
         {
             await Problems.WriteAsync(context, unread!).ConfigureAwait(false);
@@ -192,12 +192,15 @@ internal sealed class EntryEndpoints(CacheCatalog catalog, StagingBudget staging
             return;
         }
 
+        using var staged = new RequestStaging(context);
+        staged.SendFrom(entry.Large);
         for (var offset = 0; offset < entry.ValueLength;)
         {
             var count = WritePiece(body, entry.Large, offset);
             offset += count;
             tally.SentBytes += count;
             var flushed = await body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+            staged.Moved();
             if (flushed.IsCompleted)
             {
                 return;

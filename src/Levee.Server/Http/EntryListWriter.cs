@@ -14,8 +14,16 @@ internal static class EntryListWriter
     /// <summary>A piece of a large value at a time; a multiple of 3, so that base64 needs no padding between pieces.</summary>
     private const int PieceBytes = 48 * 1024;
 
-    public static async Task WriteAsync(HttpContext context, KeyList request, List<byte[]> keys, KeptAnswer[] answers, long now)
+    /// <param name="context">The request.</param>
+    /// <param name="request">The keys as they were asked for.</param>
+    /// <param name="keys">The keys as bytes.</param>
+    /// <param name="answers">Their answers, each disposed when it has been written.</param>
+    /// <param name="staging">Where it is said what the answers still hold.</param>
+    /// <param name="now">The time, in Unix milliseconds.</param>
+    public static async Task WriteAsync(HttpContext context, KeyList request, List<byte[]> keys, KeptAnswer[] answers, RequestStaging staging, long now)
     {
+        var held = answers.Sum(static answer => (long)(answer.Entry?.Value.Length ?? 0));
+        staging.Send(held, 0);
         context.Response.ContentType = "application/json";
         var body = context.Response.BodyWriter;
         using var json = new Utf8JsonWriter(body, new JsonWriterOptions { Encoder = LeveeJson.Encoder });
@@ -33,12 +41,16 @@ internal static class EntryListWriter
                 json.WriteBase64String("binaryKey"u8, keys[i]);
             }
 
-            await WriteEntryAsync(context, json, answers[i], now).ConfigureAwait(false);
+            await WriteEntryAsync(context, json, answers[i], staging, now).ConfigureAwait(false);
             json.WriteEndObject();
+            held -= answers[i].Entry?.Value.Length ?? 0;
+            answers[i].Dispose();
+            answers[i] = default;
             if (json.BytesPending > FlushBytes)
             {
                 json.Flush();
                 await body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+                staging.Send(held, FlushBytes);
             }
         }
 
@@ -49,11 +61,11 @@ internal static class EntryListWriter
         await body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
-    private static async Task WriteEntryAsync(HttpContext context, Utf8JsonWriter json, KeptAnswer answer, long now)
+    private static async Task WriteEntryAsync(HttpContext context, Utf8JsonWriter json, KeptAnswer answer, RequestStaging staging, long now)
     {
         if (answer.Outcome != Outcome.Hit || answer.Entry is not { } entry)
         {
-            json.WriteString("outcome"u8, "miss"u8);
+            json.WriteString("outcome"u8, answer.Outcome == Outcome.Miss ? "miss"u8 : "unavailable"u8);
             return;
         }
 
@@ -72,13 +84,17 @@ internal static class EntryListWriter
 
         json.WritePropertyName("value"u8);
         var piece = new byte[PieceBytes];
+        staging.SendFrom(entry.Large);
         for (var offset = 0; offset < entry.ValueLength; offset += PieceBytes)
         {
             var count = CopyPiece(entry.Large, offset, piece);
             json.WriteBase64StringSegment(piece.AsSpan(0, count), isFinalSegment: offset + count == entry.ValueLength);
             json.Flush();
             await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+            staging.Moved();
         }
+
+        staging.SendFrom(null);
     }
 
     private static int CopyPiece(LargeValue large, int offset, byte[] piece)

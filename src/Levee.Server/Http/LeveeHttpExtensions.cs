@@ -13,6 +13,13 @@ namespace Microsoft.AspNetCore.Builder;
 /// <summary>Puts the HTTP front door into an ASP.NET application: services, middleware, routes.</summary>
 public static class LeveeHttpExtensions
 {
+    private const long DefaultStagingBytes = 64L << 20;
+
+    /// <summary>What a connection may have us keep that has not been read by a request yet: a request line and its headers at the least.</summary>
+    private const int RequestBufferBytes = 32 * 1024;
+
+    private const int HeaderBytes = 16 * 1024;
+    private static readonly TimeSpan HeadersPatience = TimeSpan.FromSeconds(10);
     private const string ReadyTag = "ready";
     private const string EntryRoute = "/caches/{cache}/keys/{**key}";
     private const string KeyText = "The key, percent-encoded; slashes may stand as they are. 1 to 4,096 bytes.";
@@ -30,7 +37,17 @@ public static class LeveeHttpExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(caches);
         services.AddSingleton<ReadinessState>();
-        services.AddSingleton<StagingBudget>();
+        services.TryAddSingleton(provider => new StagingArea(DefaultStagingBytes, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(_ =>
+        {
+            var readers = new SlowReaders();
+            foreach (var cache in caches.Caches)
+            {
+                readers.Watch(cache.LargeValues);
+            }
+
+            return readers;
+        });
         services.AddSingleton<EntryEndpoints>();
         services.AddSingleton<CacheEndpoints>();
         services.AddSingleton<PrefetchEndpoints>();
@@ -68,7 +85,13 @@ public static class LeveeHttpExtensions
         options.AddServerHeader = false;
 
         // A key of 4,096 bytes takes 12,288 where every byte is percent-encoded.
-        options.Limits.MaxRequestLineSize = 16 * 1024;
+        options.Limits.MaxRequestLineSize = HeaderBytes;
+        options.Limits.MaxRequestHeadersTotalSize = HeaderBytes;
+        options.Limits.MaxRequestBufferSize = RequestBufferBytes;
+        options.Limits.RequestHeadersTimeout = HeadersPatience;
+
+        // As many as may hold the free part of a staging area each.
+        options.Limits.MaxConcurrentConnections = options.ApplicationServices.GetRequiredService<StagingArea>().CapacityBytes / StagingArea.FreeBytes;
         var metrics = options.ApplicationServices.GetRequiredService<HttpMetrics>();
         options.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => async connection =>
         {

@@ -89,7 +89,17 @@ internal sealed class LargeArgument(LargeValue value) : ILargeArgument
 {
     private LargeValue? value = value;
 
-    public Span<byte> Unfilled() => value!.Unfilled();
+    /// <summary>What it has taken of the budget.</summary>
+    public long TakenBytes => value?.TakenBytes ?? 0;
+
+    public Span<byte> Unfilled()
+    {
+        var room = value!.Unfilled();
+        return room.IsEmpty && value.TryGrow() ? value.Unfilled() : room;
+    }
+
+    /// <summary>Takes memory for the next bytes.</summary>
+    public bool TryGrow() => value!.TryGrow();
 
     public void Advance(int count) => value!.Advance(count);
 

@@ -46,20 +46,6 @@ internal static class HashValue
         return false;
     }
 
-    /// <summary>Where each field's value stands.</summary>
-    public static Dictionary<byte[], Range> Index(ReadOnlySpan<byte> hash)
-    {
-        var places = new Dictionary<byte[], Range>(ByteComparer.Instance);
-        var rest = hash;
-        while (TryRead(ref rest, out var field, out var value))
-        {
-            var end = hash.Length - rest.Length;
-            places.Add(field.ToArray(), (end - value.Length)..end);
-        }
-
-        return places;
-    }
-
     /// <summary>How many fields there are.</summary>
     public static int Count(ReadOnlySpan<byte> hash)
     {

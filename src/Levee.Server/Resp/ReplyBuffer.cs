@@ -12,6 +12,12 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
     /// <summary>A chunk takes what a turn may produce, so that a turn's replies go out in one send.</summary>
     public const int ChunkBytes = 64 * 1024;
 
+    /// <summary>A chunk that begins behind a large value holds little more than a line's end, for as long as the client takes to read the value.</summary>
+    private const int ChunkBehindLargeBytes = 512;
+
+    /// <summary>A chunk up to this is not worth compacting.</summary>
+    private const int SmallChunkBytes = 4096;
+
     /// <summary>Pieces up to this are copied when they move, so that many small ones go out in one send.</summary>
     private const int CopiedBytes = 16 * 1024;
 
@@ -20,9 +26,34 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
     private int headSent;
     private int begin;
     private int end;
+    private int largePieces;
+    private bool endsWithLarge;
 
     /// <summary>Bytes not yet sent.</summary>
     public long Length { get; private set; }
+
+    /// <summary>What the chunks take, in bytes; large values are not this buffer's.</summary>
+    public long MemoryBytes { get; private set; }
+
+    /// <summary>Whether pieces of large values are unsent.</summary>
+    public bool HasLarge => largePieces > 0;
+
+    /// <summary>Whether one of them is of a value that no entry holds any more.</summary>
+    public bool HasUnowned
+    {
+        get
+        {
+            foreach (var piece in full)
+            {
+                if (piece.Large is { IsOwned: false })
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
 
     /// <summary>The next contiguous bytes to send; empty when there are none.</summary>
     public ReadOnlySpan<byte> Unsent
@@ -75,7 +106,26 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
         large.AddReference();
         SealChunk();
         full.Enqueue(new Piece(null, large, offset, offset + count));
+        largePieces++;
+        endsWithLarge = true;
         Length += count;
+    }
+
+    /// <summary>Moves a few unsent bytes out of a big chunk, for a client that does not take them.</summary>
+    public void Compact()
+    {
+        if (chunk is null || full.Count > 0 || chunk.Length <= SmallChunkBytes || end - begin > chunk.Length / 4)
+        {
+            return;
+        }
+
+        var smaller = ArrayPool<byte>.Shared.Rent(Math.Max(1, end - begin));
+        chunk.AsSpan(begin, end - begin).CopyTo(smaller);
+        var count = end - begin;
+        ReturnChunk();
+        chunk = smaller;
+        MemoryBytes += smaller.Length;
+        end = count;
     }
 
     /// <summary>The first <paramref name="count"/> bytes of <see cref="Unsent"/> have been sent.</summary>
@@ -110,12 +160,17 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
             {
                 Length -= piece.End - piece.Begin;
                 Write(piece.Chunk.AsSpan(piece.Begin, piece.End - piece.Begin));
-                Release(piece);
+                other.Release(piece);
                 continue;
             }
 
             SealChunk();
             full.Enqueue(piece);
+            largePieces += piece.Large is null ? 0 : 1;
+            endsWithLarge = piece.Large is not null;
+            MemoryBytes += piece.Chunk?.Length ?? 0;
+            other.largePieces -= piece.Large is null ? 0 : 1;
+            other.MemoryBytes -= piece.Chunk?.Length ?? 0;
         }
 
         if (other.end > other.begin)
@@ -144,11 +199,13 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
 
     private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> bytes, int count) => bytes.Length <= count ? bytes : bytes[..count];
 
-    private static void Release(in Piece piece)
+    private void Release(in Piece piece)
     {
+        largePieces -= piece.Large is null ? 0 : 1;
         piece.Large?.Release();
         if (piece.Chunk is not null)
         {
+            MemoryBytes -= piece.Chunk.Length;
             ArrayPool<byte>.Shared.Return(piece.Chunk);
         }
     }
@@ -157,7 +214,9 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
     {
         SealChunk();
         ReturnChunk();
-        chunk = ArrayPool<byte>.Shared.Rent(Math.Max(size, (int)Math.Clamp(2 * Length, firstChunkBytes, ChunkBytes)));
+        var wanted = endsWithLarge && full.Count > 0 ? ChunkBehindLargeBytes : (int)Math.Clamp(2 * Length, firstChunkBytes, ChunkBytes);
+        chunk = ArrayPool<byte>.Shared.Rent(Math.Max(size, wanted));
+        MemoryBytes += chunk.Length;
     }
 
     private void SealChunk()
@@ -165,6 +224,7 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
         if (end > begin)
         {
             full.Enqueue(new Piece(chunk, null, begin, end));
+            endsWithLarge = false;
             chunk = null;
             begin = end = 0;
         }
@@ -174,6 +234,7 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
     {
         if (chunk is not null)
         {
+            MemoryBytes -= chunk.Length;
             ArrayPool<byte>.Shared.Return(chunk);
             chunk = null;
         }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Levee.Server.Resp;
 
 /// <summary>
@@ -22,7 +24,13 @@ internal sealed partial class RespConversation
 
     public void Sent(int count)
     {
+        if (isListed)
+        {
+            lastSent = Stopwatch.GetTimestamp();
+        }
+
         sending.Sent(count);
+        WakeWhenDrained();
         releasedBytes -= count;
         coveredBytes -= count;
     }

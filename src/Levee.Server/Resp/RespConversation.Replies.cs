@@ -65,7 +65,8 @@ internal sealed partial class RespConversation
         }
 
         var end = Math.Min(parts, partsDone + CommandsPerTurn);
-        while (partsDone < end)
+        var unsent = UnsentBytes;
+        while (partsDone < end && UnsentBytes - unsent < ReplyBytesPerTurn)
         {
             submit(this, arguments, partsDone++);
         }
@@ -317,6 +318,9 @@ internal sealed partial class RespConversation
     /// <summary>The place of a pending reply, and the replies that wait behind it.</summary>
     internal sealed class ReplySlot(OperationKind operation, ReplyKind kind, (long Begin, long End) range, LargeValue? large)
     {
+        /// <summary>About what a slot takes beside its replies.</summary>
+        public const int OwnBytes = 512;
+
         private const int FirstChunkBytes = 512;
 
         public OperationKind Operation { get; } = operation;

@@ -17,8 +17,21 @@ internal sealed partial class RespConversation
     private Asker? asker;
     private volatile bool hasLeft;
 
+    /// <summary>From here on a command waits until the client has read of its reply.</summary>
+    private const int DrainBytes = 64 * 1024;
+
     /// <summary>Runs a command of several steps; its replies may be written after each.</summary>
-    public void RunSteps(Task command) => steps = command.IsCompletedSuccessfully ? Task.CompletedTask : ObserveAsync(command);
+    public void RunSteps(Task command)
+    {
+        if (!command.IsCompletedSuccessfully)
+        {
+            steps = ObserveAsync(command);
+            return;
+        }
+
+        steps = Task.CompletedTask;
+        EndSteps();
+    }
 
     /// <summary>Submits an operation and gives its answer.</summary>
     /// <param name="operation">The operation; what it borrows must live until this returns, not longer.</param>
@@ -36,6 +49,19 @@ internal sealed partial class RespConversation
         return asker.NextTurn();
     }
 
+    /// <summary>Completes when the client has read so much that more of a long reply may be written.</summary>
+    /// <returns>False where the client has left: nobody reads the rest.</returns>
+    public async ValueTask<bool> Drained()
+    {
+        if (!hasLeft && UnsentBytes >= DrainBytes)
+        {
+            asker ??= new Asker(this);
+            await asker.Drained();
+        }
+
+        return !hasLeft;
+    }
+
     /// <summary>Completes when work that is done elsewhere has ended, well or not.</summary>
     public ValueTask<AnswerCopy> Until(Task work)
     {
@@ -43,7 +69,39 @@ internal sealed partial class RespConversation
         return asker.Until(work);
     }
 
+    /// <summary>Runs a command over everything when it is its turn among those of all connections (<see cref="RespServer.LongCommands"/>).</summary>
+    public async Task RunLong(Func<Task> command)
+    {
+        var turn = server.LongCommands.WaitAsync();
+        await Until(turn);
+        try
+        {
+            if (!hasLeft)
+            {
+                await command();
+            }
+        }
+        finally
+        {
+            server.LongCommands.Release();
+        }
+    }
+
     private void ContinueSteps() => asker?.Continue();
+
+    private void WakeWhenDrained()
+    {
+        if (asker is { IsDrainAwaited: true } && UnsentBytes < DrainBytes)
+        {
+            waker.Wake();
+        }
+    }
+
+    private void EndSteps()
+    {
+        StepBytes = 0;
+        Source = null;
+    }
 
     private async Task ObserveAsync(Task command)
     {
@@ -57,6 +115,7 @@ internal sealed partial class RespConversation
             isClosing = true;
         }
 
+        EndSteps();
         if (hasLeft)
         {
             sending.Dispose();
@@ -71,6 +130,7 @@ internal sealed partial class RespConversation
         private AnswerFold? fold;
         private AnswerCopy? answer;
         private bool isTurnAsked;
+        private volatile bool isDrainAwaited;
         private bool isAwaited;
         private long ticket;
 
@@ -108,6 +168,15 @@ internal sealed partial class RespConversation
             }
 
             _ = work.ContinueWith(static (_, asker) => ((Asker)asker!).Answer(0, new Answer(Outcome.Done)), this, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            return new ValueTask<AnswerCopy>(this, source.Version);
+        }
+
+        public bool IsDrainAwaited => isDrainAwaited;
+
+        public ValueTask<AnswerCopy> Drained()
+        {
+            source.Reset();
+            isDrainAwaited = true;
             return new ValueTask<AnswerCopy>(this, source.Version);
         }
 
@@ -183,6 +252,11 @@ internal sealed partial class RespConversation
             else if (isTurnAsked)
             {
                 isTurnAsked = false;
+                source.SetResult(null!);
+            }
+            else if (isDrainAwaited && (conversation.hasLeft || conversation.UnsentBytes < DrainBytes))
+            {
+                isDrainAwaited = false;
                 source.SetResult(null!);
             }
         }

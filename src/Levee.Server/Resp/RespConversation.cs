@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using Levee.Memory;
 using Levee.Operations;
 using Levee.Resp;
+using Levee.Server.Resp.Commands;
 using Levee.Server.Transport;
 
 namespace Levee.Server.Resp;
@@ -19,13 +21,24 @@ namespace Levee.Server.Resp;
 /// </para>
 /// <para>
 /// <b>Bounds.</b> At most <see cref="RespOptions.MaxPending"/> slots and <see cref="RespOptions.MaxUnsentBytes"/> unsent bytes: beyond that nothing is read until the client has taken what is there.
-/// A turn ends after 1,024 commands or 56 KiB of replies.
+/// A turn ends after 1,024 commands or 56 KiB of replies. Commands with long replies write them as the client reads (<see cref="Drained"/>). What an unfinished command and unread replies take is
+/// counted by the transport (<see cref="HeldBytes"/>), and given up when others need it (<see cref="TryGiveWay"/>).
 /// </para>
 /// Owned by its connection's loop; <see cref="Answer"/> alone is called from other threads too, and then only queues and wakes.
 /// </summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A conversation's life ends with Closed, which lets go of all it owns.")]
-internal sealed partial class RespConversation : IConversation, IAnswerSink, ILargeArgumentSource
+internal sealed partial class RespConversation : IConversation, IAnswerSink, ILargeArgumentSource, ISlowReader
 {
+    /// <summary>So much of a large argument must have come before it gets memory of its own: below, what has come waits with the rest of the command.</summary>
+    private const int LargeBeginsBytes = Limits.MaxInlineBytes;
+
+    /// <summary>Up to here the beginning of a command is parsed again for each piece that comes.</summary>
+    private const int ReparsedBytes = 4096;
+
+    /// <summary>What a parser may keep between commands.</summary>
+    private const int RetainedParserBytes = 4096;
+
+    private const string NoAuthentication = "NOAUTH Authentication required.";
     private const int CommandsPerTurn = 1024;
     private const int ReplyBytesPerTurn = 56 * 1024;
 
@@ -37,6 +50,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     private ICacheHost? approached;
     private string discardError = "";
     private Random? random;
+    private Restrictions restrictions;
     private int ownerThread;
     private bool hasMoreInput;
     private bool isBarrier;
@@ -44,14 +58,19 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     private volatile bool isKilled;
     private bool waitsForMemory;
     private long memoryDeadline;
+    private LargeArgument? receiving;
+    private volatile bool isLetGoAsked;
+    private bool isListed;
+    private long lastSent;
 
     public RespConversation(RespServer server, IWaker waker, EndPoint? remote)
     {
         this.server = server;
         this.waker = waker;
         Client = new ClientState(server.NextClientId(), remote?.ToString() ?? "?", server.Now);
+        Remote = (remote as IPEndPoint)?.Address ?? IPAddress.None;
         Cache = server.Catalog.Default;
-        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        restrictions = server.Options.Credentials.AreRequired ? Restrictions.Unauthenticated : Restrictions.None;
         parser = new CommandParser(Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes) { IsUnauthenticated = !IsAuthenticated };
         Counters = RespCounters.OfThisThread(server);
         Output = sending;
@@ -59,6 +78,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>What CLIENT LIST tells.</summary>
     public ClientState Client { get; }
+
+    /// <summary>Where the client is; whoever is not on an IP network counts as one.</summary>
+    public IPAddress Remote { get; }
 
     /// <summary>The cache that SELECT chose.</summary>
     public ICacheHost Cache { get; set; }
@@ -68,7 +90,13 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>The protocol that HELLO chose.</summary>
     public RespVersion Version { get; set; } = RespVersion.Resp2;
 
-    public bool IsAuthenticated { get; private set; }
+    public bool IsAuthenticated => (restrictions & Restrictions.Unauthenticated) == 0;
+
+    /// <summary>
+    /// Whether a MULTI was refused and neither EXEC nor DISCARD has come since. Until then no command runs: what belongs to a transaction
+    /// must not be done without it.
+    /// </summary>
+    public bool IsInRefusedTransaction => (restrictions & Restrictions.RefusedTransaction) != 0;
 
     /// <summary>Where the running command writes: straight to the client, or behind the last pending slot.</summary>
     public ReplyBuffer Output { get; private set; }
@@ -110,6 +138,16 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     private bool IsBlocked =>
         !steps.IsCompleted || waitsForMemory || (isBarrier && pending.Count > 0) || pending.Count >= server.Options.MaxPending || UnsentBytes >= server.Options.MaxUnsentBytes;
 
+    /// <summary>A large value from which the running command writes its reply, piece by piece; it keeps a reference.</summary>
+    public LargeValue? Source { get; set; }
+
+    /// <summary>What the running command of several steps keeps, in bytes.</summary>
+    public long StepBytes { get; set; }
+
+    public long HeldBytes =>
+        sending.MemoryBytes + (slots.Count > 0 ? parkedBytes + Output.MemoryBytes + ((long)slots.Count * ReplySlot.OwnBytes) : 0) + StepBytes + parser.HeldBytes
+        + (assembler is null ? 0 : assembler.SmallBytes + (receiving?.TakenBytes ?? 0));
+
     /// <summary>All that the client has not taken: what may be sent, and what waits for an earlier reply.</summary>
     private long UnsentBytes => sending.Length + parkedBytes + (slots.Count > 0 ? Output.Length : 0);
 
@@ -138,8 +176,14 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         }
 
         hasMoreInput |= consumed < input.Length && IsBlocked;
+        if (parser.HeldBytes > RetainedParserBytes && consumed == input.Length)
+        {
+            parser.Shrink();
+        }
+
         Cache.Flush(this);
         HoldUncommitted();
+        ListAsReader();
         Counters.EndTurn(commands, consumed, sending.Length - replied, Stopwatch.GetTimestamp() - began);
         return consumed;
     }
@@ -153,11 +197,52 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         ContinueSteps();
         Cache.Flush(this);
         HoldUncommitted();
+        ListAsReader();
+        if (isLetGoAsked)
+        {
+            isLetGoAsked = false;
+            if ((sending.HasUnowned || Source is { IsOwned: false }) && SlowReaders.IsStalled(lastSent))
+            {
+                // Nobody takes what is unsent, so nobody waits for it.
+                isKilled = true;
+                sending.Dispose();
+            }
+        }
+    }
+
+    public void Compact() => sending.Compact();
+
+    public bool TryGiveWay()
+    {
+        const string refusal = "OOM the command was given up: " + StagingArea.GaveWay;
+        waitsForMemory = false;
+        if (assembler is { IsDiscarded: false })
+        {
+            Discard(refusal);
+            return true;
+        }
+
+        if (isClosing || HasPending || UnsentBytes > 0)
+        {
+            return false;
+        }
+
+        ReplyFormatter.WriteError(Output, refusal);
+        isClosing = true;
+        return true;
+    }
+
+    /// <summary>Asked by <see cref="SlowReaders"/> from another thread.</summary>
+    public void LetGo()
+    {
+        isLetGoAsked = true;
+        waker.Wake();
     }
 
     public void Closed(string reason)
     {
         server.Forget(this, reason);
+        server.Readers.Remove(this);
         isClosing = true;
         DropReplies();
         sending.Dispose();
@@ -184,7 +269,8 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>Makes the client a stranger again.</summary>
     public void Forget()
     {
-        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        restrictions &= ~Restrictions.Unauthenticated;
+        restrictions |= server.Options.Credentials.AreRequired ? Restrictions.Unauthenticated : Restrictions.None;
         parser.IsUnauthenticated = !IsAuthenticated;
         Client.User = "default";
     }
@@ -192,10 +278,16 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>Lets the client in.</summary>
     public void Authenticate(string user)
     {
-        IsAuthenticated = true;
+        restrictions &= ~Restrictions.Unauthenticated;
         parser.IsUnauthenticated = false;
         Client.User = user;
     }
+
+    /// <summary>Refuses all commands until the transaction that a client believes to have begun has ended.</summary>
+    public void BeginRefusedTransaction() => restrictions |= Restrictions.RefusedTransaction;
+
+    /// <summary>The transaction has ended, and nothing of it was run.</summary>
+    public void EndRefusedTransaction() => restrictions &= ~Restrictions.RefusedTransaction;
 
     public ILargeArgument? TryCreate(int length)
     {
@@ -204,8 +296,37 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return null;
         }
 
-        var value = Cache.LargeValues.TryCreate(length);
-        return value is null ? null : new LargeArgument(value);
+        receiving = new LargeArgument(Cache.LargeValues.Begin(length));
+        return receiving;
+    }
+
+    /// <summary>Says whether this client reads large values: then it lets go of those that the cache has dropped, where it is slow and their memory is needed.</summary>
+    private void ListAsReader()
+    {
+        var reads = sending.HasLarge || Source is not null;
+        if (reads == isListed)
+        {
+            return;
+        }
+
+        isListed = reads;
+        if (reads)
+        {
+            lastSent = Stopwatch.GetTimestamp();
+            server.Readers.Add(this);
+        }
+        else
+        {
+            server.Readers.Remove(this);
+        }
+    }
+
+    private void Discard(string error)
+    {
+        discardError = error;
+        receiving = null;
+        memoryDeadline = 0;
+        assembler!.Discard();
     }
 
     private long BeginTurn()
@@ -222,6 +343,11 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         if (partsDone > 0)
         {
+            if (parser.Count == 0)
+            {
+                parser.Parse(input); // It was one of a batch, and has been parsed for that only.
+            }
+
             return RunAlone(input, ref commands, out isWhole);
         }
 
@@ -302,9 +428,16 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
                 return RunAlone(input, ref commands, out isWhole);
             case CommandStatus.Incomplete:
                 return 0;
+            case CommandStatus.Large when IsAuthenticated && parser.ConsumedBytes <= ReparsedBytes && input.Length - parser.ConsumedBytes < Math.Min(parser.LargeLength, LargeBeginsBytes):
+                return 0;
             case CommandStatus.Large:
                 assembler = new CommandAssembler(this, Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes);
                 assembler.Begin(parser, input);
+                if (!IsAuthenticated)
+                {
+                    Discard(NoAuthentication);
+                }
+
                 isWhole = true;
                 return parser.ConsumedBytes;
             default:
@@ -332,6 +465,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         isWhole = false;
         var taken = assembler!.Feed(input);
+        memoryDeadline = taken > 0 ? 0 : memoryDeadline;
         switch (assembler.Status)
         {
             case AssemblerStatus.Complete:
@@ -347,12 +481,13 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
                 assembler.Dispose();
                 assembler = null;
+                receiving = null;
                 commands++;
                 isWhole = true;
                 return taken;
             case AssemblerStatus.NeedsRoom:
                 NeedRoom();
-                isWhole = assembler.IsDiscarded;
+                isWhole = !waitsForMemory;
                 return taken;
             case AssemblerStatus.Invalid:
                 RefuseProtocol(assembler.Error!);
@@ -372,26 +507,29 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     {
         if (assembler!.LargeLength > Cache.LargeValues.MaxValueBytes)
         {
-            discardError = ReplyFormatter.Error(new Answer(Outcome.TooLarge, Cache.LargeValues.MaxValueBytes));
-            assembler.Discard();
+            Discard(ReplyFormatter.Error(new Answer(Outcome.TooLarge, Cache.LargeValues.MaxValueBytes)));
+            return;
         }
-        else if (memoryDeadline == 0)
+
+        if (receiving?.TryGrow() == true)
+        {
+            memoryDeadline = 0;
+            return;
+        }
+
+        server.Staging.DropStalled(PageArena.PageBytes);
+        if (memoryDeadline == 0)
         {
             memoryDeadline = Now + (long)server.Options.MemoryWait.TotalMilliseconds;
-            waitsForMemory = true;
-            server.WakeWhenMemoryMayBeFree(this);
         }
         else if (Now >= memoryDeadline)
         {
-            memoryDeadline = 0;
-            discardError = ReplyFormatter.Error(new Answer(Outcome.OutOfMemory));
-            assembler.Discard();
+            Discard(ReplyFormatter.Error(new Answer(Outcome.OutOfMemory)));
+            return;
         }
-        else
-        {
-            waitsForMemory = true;
-            server.WakeWhenMemoryMayBeFree(this);
-        }
+
+        waitsForMemory = true;
+        server.WakeWhenMemoryMayBeFree(this);
     }
 
     private void RefuseProtocol(string error)
@@ -408,7 +546,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         memoryDeadline = 0;
         if (command is null)
         {
-            ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments));
+            RefuseUnknown(arguments);
             return true;
         }
 
@@ -418,9 +556,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (!IsAuthenticated && !command.RunsUnauthenticated)
+        if (restrictions != Restrictions.None && Refusal(command) is { } refusal)
         {
-            ReplyFormatter.WriteError(Output, "NOAUTH Authentication required.");
+            ReplyFormatter.WriteError(Output, refusal);
             return true;
         }
 
@@ -431,5 +569,31 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
         Client.LastCommand = command;
         return command.Run(this, arguments);
+    }
+
+    private void RefuseUnknown(scoped in Arguments arguments)
+    {
+        var isKnown = MissingCommands.TryFind(arguments[0], out var name, out var alternative);
+        ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments, alternative));
+
+        // Who subscribes gets an answer and waits for it; StackExchange.Redis tries once for each connection, and goes on without.
+        if (isKnown && IsAuthenticated && !name!.EndsWith("SUBSCRIBE", StringComparison.Ordinal))
+        {
+            server.NoteRefused(this, name!, alternative!);
+        }
+    }
+
+    private string? Refusal(Command command) =>
+        !IsAuthenticated && !command.RunsUnauthenticated ? NoAuthentication
+        : IsInRefusedTransaction && !command.RunsInRefusedTransaction ? TransactionCommands.NotRun
+        : null;
+
+    /// <summary>Why a connection may not run every command. One look tells the usual case, that there is no reason.</summary>
+    [Flags]
+    private enum Restrictions : byte
+    {
+        None = 0,
+        Unauthenticated = 1,
+        RefusedTransaction = 2,
     }
 }

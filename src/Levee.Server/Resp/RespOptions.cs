@@ -16,7 +16,7 @@ public sealed record RespOptions
     public int MaxPending { get; init; } = 1024;
 
     /// <summary>Unsent bytes from which on nothing is read from a connection.</summary>
-    public int MaxUnsentBytes { get; init; } = 1024 * 1024;
+    public int MaxUnsentBytes { get; init; } = 256 * 1024;
 
     /// <summary>How long a large value may wait for memory before its command is refused.</summary>
     public TimeSpan MemoryWait { get; init; } = TimeSpan.FromSeconds(2);

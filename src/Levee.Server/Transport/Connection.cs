@@ -23,6 +23,12 @@ internal enum Signals
 
     /// <summary>An asynchronous send has completed (portable transport only).</summary>
     SendCompleted = 1 << 10,
+
+    /// <summary>The staging area has room again.</summary>
+    Room = 1 << 11,
+
+    /// <summary>The staging area wants back what the connection holds.</summary>
+    GiveWay = 1 << 12,
 }
 
 /// <summary>What a connection wants to hear from its socket.</summary>
@@ -46,8 +52,12 @@ internal enum Interest
 /// the connection, given back as soon as it is empty: an idle connection holds none. New input goes behind what was kept: in the lent buffer when what was kept is small,
 /// in the connection's own when it is large, so a large value is not copied again for each piece that arrives.
 /// </para>
+/// <para>
+/// What a connection holds (kept input, and what its conversation holds) is counted in the <see cref="StagingArea"/> after each turn. Where that is full, a connection reads no more than its free
+/// part, or waits, and one that stalls gives way.
+/// </para>
 /// </summary>
-internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : IWaker
+internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : IWaker, IStagingOwner
 {
     /// <summary>Receive and Send: not now, a signal will come.</summary>
     protected const int NotNow = -1;
@@ -61,6 +71,9 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
     /// <summary>Most bytes sent in one turn: a fast reader of endless output lets the others have theirs.</summary>
     private const int TurnSendBytes = 1024 * 1024;
 
+    /// <summary>Least room of a receive while the staging area is full.</summary>
+    private const int LeastReadBytes = 512;
+
     private readonly ConnectionLedger ledger = ledger;
     private IConversation? conversation;
     private int signals;
@@ -73,6 +86,9 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
     private int keptCount;
     private long lastArrival;
     private long blockedSince;
+    private bool isHandling;
+    private StagingHolder? staged;
+    private int movedBytes;
 
     private enum Phase : byte
     {
@@ -95,6 +111,16 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
     protected Interest Awaited { get; set; }
 
     public void Wake() => Post(Signals.Woken);
+
+    void IStagingOwner.Resume() => Post(Signals.Room);
+
+    void IStagingOwner.GiveWay(bool isAtOnce)
+    {
+        if (!isAtOnce || isHandling || !TryHandleNow(Signals.GiveWay))
+        {
+            Post(Signals.GiveWay);
+        }
+    }
 
     /// <summary>Tells the owner; from any thread.</summary>
     public void Post(Signals signal)
@@ -125,6 +151,7 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
             return;
         }
 
+        isHandling = true;
         try
         {
             if (phase == Phase.Open && happened == Signals.Readable)
@@ -140,12 +167,16 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
             {
                 Settle(lent, now);
             }
+
+            Stage();
         }
         catch (Exception e)
         {
             TransportLog.ConversationFailed(ledger.Logger, Remote, e);
             Close("conversation failed");
         }
+
+        isHandling = false;
     }
 
     /// <summary>Whether a limit of time has run out. A guess when not asked by the owner: post <see cref="Signals.Overdue"/> to have it acted on.</summary>
@@ -159,6 +190,9 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
 
     /// <summary>Makes the owner call <see cref="Handle"/> with the posted signals, soon.</summary>
     protected abstract void Schedule();
+
+    /// <summary>Handles a signal at once where this is the owner's thread. No turn of this connection is under way, and nobody uses the lent room.</summary>
+    protected virtual bool TryHandleNow(Signals signal) => false;
 
     /// <summary>Receives what is there: how many bytes, 0 at the client's end of the stream, <see cref="NotNow"/> or <see cref="Broken"/>.</summary>
     protected abstract int Receive(Span<byte> room);
@@ -189,6 +223,10 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
         {
             CloseOverdue();
         }
+        else if ((happened & Signals.GiveWay) != 0 && phase is Phase.Open or Phase.Draining && !TryGiveWay())
+        {
+            CloseByLimit(StagingArea.GaveWay);
+        }
         else if (phase == Phase.Lingering)
         {
             if ((happened & Signals.Stopping) != 0 || ((happened & Signals.Readable) != 0 && DropInput(lent)))
@@ -204,6 +242,28 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
         {
             Converse(happened, lent, now);
         }
+    }
+
+    /// <summary>Lets go of what the staging area wants back. What the conversation says to it is sent, unless there is other output that the client does not take.</summary>
+    private bool TryGiveWay()
+    {
+        staged!.Revive();
+        return HeldBytes <= StagingArea.FreeBytes || (blockedSince == 0 && conversation!.TryGiveWay());
+    }
+
+    private long HeldBytes => (kept?.Length ?? 0) + (conversation?.HeldBytes ?? 0);
+
+    /// <summary>Counts what is held after this turn.</summary>
+    private void Stage()
+    {
+        var held = HeldBytes;
+        if (held > StagingArea.FreeBytes)
+        {
+            staged ??= new StagingHolder(ledger.Staging, this);
+        }
+
+        staged?.Hold(held, movedBytes, blockedSince != 0 || (state == ConversationState.Reading && !staged.IsWaiting));
+        movedBytes = 0;
     }
 
     private bool Begin(long now)
@@ -256,12 +316,25 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
             return;
         }
 
+        var most = int.MaxValue;
+        if (ledger.Staging.IsFull)
+        {
+            if (staged is { Bytes: > 0 } && !staged.MayGrow())
+            {
+                return;
+            }
+
+            most = staged is { Bytes: > 0 } ? most : Math.Max(LeastReadBytes, StagingArea.FreeBytes - keptCount);
+        }
+
         var isLent = keptCount <= lent.Length / 2;
-        var count = Receive(isLent ? RoomBehindKept(lent) : RoomInOwn());
+        var room = isLent ? RoomBehindKept(lent) : RoomInOwn();
+        var count = Receive(room.Length <= most ? room : room[..most]);
         switch (count)
         {
             case > 0:
                 lastArrival = now;
+                movedBytes += count;
                 var input = isLent ? lent[..(keptCount + count)] : kept.AsSpan(keptStart, keptCount + count);
                 Keep(input, Consume(input), isLent);
                 break;
@@ -377,7 +450,12 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
             return;
         }
 
-        var reads = phase == Phase.Open && !ended && state switch
+        if (isBlocked)
+        {
+            conversation.Compact();
+        }
+
+        var reads = phase == Phase.Open && !ended && staged is not { IsWaiting: true } && state switch
         {
             ConversationState.Reading => true,
             ConversationState.Yielded => (Awaited & Interest.Read) != 0,    // leave it: changing costs more than an event too many
@@ -413,6 +491,7 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
             if (count > 0)
             {
                 sentBytes += count;
+                movedBytes += count;
                 conversation.Sent(count);
             }
 
@@ -506,6 +585,7 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
         phase = Phase.Closed;
         Part(reason);
         Forget();
+        staged?.Hold(0, 0, awaitsClient: false);
         Release();
         ledger.Leave();
     }

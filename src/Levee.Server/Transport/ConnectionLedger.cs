@@ -8,6 +8,8 @@ internal sealed class ConnectionLedger
     /// <summary>How long a connection that the server has closed goes on taking (and dropping) input, so that a reset does not overtake the last reply.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(1);
 
+    private const long DefaultStagingBytes = 64 * 1024 * 1024;
+
     private readonly ConversationFactory factory;
     private int count;
     private long limitClosures;
@@ -22,6 +24,7 @@ internal sealed class ConnectionLedger
         ArgumentOutOfRangeException.ThrowIfLessThan(limits.MaxConnections, 1);
         this.factory = factory;
         Limits = limits;
+        Staging = limits.Staging ?? new StagingArea(DefaultStagingBytes, time);
         Time = time;
         Logger = logger;
         IdleTicks = Ticks(limits.IdleTimeout);
@@ -40,6 +43,8 @@ internal sealed class ConnectionLedger
     }
 
     public TransportLimits Limits { get; }
+
+    public StagingArea Staging { get; }
 
     public TimeProvider Time { get; }
 

@@ -16,6 +16,8 @@ internal sealed unsafe class EpollConnection(EpollLoop loop, int socket, EndPoin
 
     protected override void Schedule() => loop.Push(this);
 
+    protected override bool TryHandleNow(Signals signal) => Slot >= 0 && loop.TryHandleNow(this, signal);
+
     protected override int Receive(Span<byte> room)
     {
         fixed (byte* bytes = room)

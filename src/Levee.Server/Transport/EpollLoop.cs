@@ -117,6 +117,18 @@ internal sealed unsafe class EpollLoop : IDisposable
         Signal();
     }
 
+    /// <summary>Handles a signal of a connection at once; false on another thread than the loop's.</summary>
+    public bool TryHandleNow(EpollConnection connection, Signals signal)
+    {
+        if (Thread.CurrentThread != thread)
+        {
+            return false;
+        }
+
+        connection.Handle(signal, lent, ledger.Time.GetTimestamp());
+        return true;
+    }
+
     public void Await(EpollConnection connection, Interest interest) =>
         epoll.Modify(connection.Socket, Flags(interest), connection.Slot);
 

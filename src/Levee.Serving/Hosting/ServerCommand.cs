@@ -53,9 +53,9 @@ public static class ServerCommand
         var parsed = command.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var wrong in parsed.Errors)
+            foreach (var wrong in OptionFlags.Errors(parsed))
             {
-                await error.WriteLineAsync($"{Program}: {wrong.Message}");
+                await error.WriteLineAsync($"{Program}: {wrong}");
             }
 
             await error.WriteLineAsync("Try 'silo --help'.");
@@ -81,17 +81,10 @@ public static class ServerCommand
     private static ConfigurationManager Configuration(string? file)
     {
         var configuration = new ConfigurationManager();
-        try
+        var appSettings = Path.GetFullPath("appsettings.json");
+        foreach (var settings in new[] { File.Exists(appSettings) ? appSettings : null, file }.OfType<string>())
         {
-            configuration.AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true);
-            if (file is not null)
-            {
-                configuration.AddJsonFile(file);
-            }
-        }
-        catch (InvalidDataException wrong)
-        {
-            throw new OptionException($"{wrong.Message} {wrong.InnerException?.Message}");
+            configuration.AddConfiguration(OptionFlags.ReadJson(settings));
         }
 
         configuration.AddEnvironmentVariables();

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Levee.Orleans;
 using Levee.Server;
 using Levee.Serving.Records;
@@ -48,10 +47,8 @@ internal sealed partial class ServerRun : IAsyncDisposable
     /// <exception cref="StartException">It cannot start.</exception>
     public static async Task RunAsync(ServeSettings serve, ClusterSettings cluster, IConfigurationManager configuration, TextWriter output, TextWriter error)
     {
-        using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-
+        using var signals = new StopSignals();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(signals.Told);
         CheckPorts(serve, cluster);
         await using var run = new ServerRun(serve, cluster, configuration, error);
         try
@@ -67,14 +64,9 @@ internal sealed partial class ServerRun : IAsyncDisposable
             // The start was broken off by a signal; what has started stops like any other.
         }
 
-        await run.StopAsync();
+        using var stopping = new CleanStop("levee", serve.StopTimeout, output, TimeProvider.System, signals.Again);
+        await run.StopAsync(stopping);
         await output.WriteLineAsync("levee: stopped");
-
-        void Stop(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            stop.Cancel();
-        }
     }
 
     /// <inheritdoc/>
@@ -85,11 +77,13 @@ internal sealed partial class ServerRun : IAsyncDisposable
             await doors.DisposeAsync();
         }
 
-        await ((IAsyncDisposable)host).DisposeAsync();
+        // Before the memory that the host has: large values that wait in a tier lie there.
         if (tiers is not null)
         {
             await tiers.DisposeAsync();
         }
+
+        await ((IAsyncDisposable)host).DisposeAsync();
 
         telemetry?.Dispose();
         certificate?.Dispose();
@@ -158,15 +152,15 @@ internal sealed partial class ServerRun : IAsyncDisposable
         catch (Exception failure) when (failure is not OperationCanceledException and not OptionException and not StartException)
         {
             // Whatever a provider throws: the store is not there, refuses, or lacks its tables.
-            throw new StartException($"the silo did not start: {failure.GetBaseException().Message}", failure);
+            throw new StartException($"the silo did not start: {Redaction.Of(failure.GetBaseException().Message, cluster.Connection)}", failure);
         }
     }
 
-    private async Task StopAsync()
+    private async Task StopAsync(CleanStop stopping)
     {
         if (drain is not null)
         {
-            await DrainAsync(drain);
+            await DrainAsync(drain, stopping);
         }
 
         if (doors is not null)
@@ -174,25 +168,26 @@ internal sealed partial class ServerRun : IAsyncDisposable
             await doors.StopAsync(CancellationToken.None);
         }
 
+        // What is left of memory goes down while nobody writes any more, and before Orleans is told to end, which has a time-out of its own.
+        var taken = drain is null ? [] : await host.Services.GetRequiredService<ILeveeSilo>().TakeDownAsync(stopping, stopping.Deadline);
         await LeaveAsync();
 
         // The tiers end last: what Orleans ends may still write to them.
         if (tiers is not null)
         {
-            await tiers.StopAsync([], error);
+            await tiers.StopAsync(taken, stopping);
         }
     }
 
-    private async Task DrainAsync(Drain drain)
+    private async Task DrainAsync(Drain drain, CleanStop stopping)
     {
-        using var patience = new CancellationTokenSource(cluster.DrainTimeout);
         try
         {
-            await drain.RunAsync(patience.Token);
+            await drain.RunAsync(stopping.Deadline);
         }
         catch (OperationCanceledException)
         {
-            await error.WriteLineAsync($"levee: not all partitions could be handed over within {cluster.DrainTimeout.TotalSeconds} s ({ClusterOption.DrainTimeout.Flag}); what memory held of the rest is lost");
+            await error.WriteLineAsync($"levee: not all partitions could be handed over: {stopping.WhyEnded}; what memory held of the rest is lost");
         }
         catch (Exception failure)
         {

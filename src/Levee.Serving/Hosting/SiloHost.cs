@@ -37,12 +37,20 @@ internal sealed record SiloParts(ServeSettings Serve, ClusterSettings Cluster, I
 /// <summary>Orleans as the options ask for it. Providers are Orleans' own affair: it makes them out of the section "Orleans".</summary>
 internal static class SiloHost
 {
+    /// <summary>These log why a start failed, each with the same stack trace; <see cref="ServerRun"/> says it in one sentence.</summary>
+    private static readonly string[] RepeatedAtStart = ["Orleans.Runtime.SiloLifecycleSubject", "Orleans.Runtime.Silo", "Microsoft.Extensions.Hosting.Internal.Host"];
+
     /// <summary>Builds it; nothing runs yet.</summary>
     /// <exception cref="OptionException">Orleans refuses the configuration.</exception>
     public static IHost Build(SiloParts parts)
     {
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { Configuration = (ConfigurationManager)parts.Configuration });
         builder.Logging.AddConsoleLines(parts.Serve.LogLevel);
+        var hasStarted = false;
+        foreach (var category in parts.Serve.LogLevel > LogLevel.Debug ? RepeatedAtStart : [])
+        {
+            builder.Logging.AddFilter(category, level => level >= (hasStarted ? LogLevel.Error : LogLevel.Critical) && level >= parts.Serve.LogLevel);
+        }
 
         // Signals are taken by the run, which has more to stop than the host.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
@@ -51,11 +59,13 @@ internal static class SiloHost
         try
         {
             builder.UseOrleans(silo => Configure(silo, parts));
-            return builder.Build();
+            var host = builder.Build();
+            host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => hasStarted = true);
+            return host;
         }
         catch (Exception wrong) when (wrong is InvalidOperationException or OrleansConfigurationException)
         {
-            throw new OptionException($"the section \"Orleans\" of the configuration: {wrong.Message} docs/cluster-providers.md lists the providers of this build.", wrong);
+            throw new OptionException($"the section \"Orleans\" of the configuration: {Redaction.Of(wrong.Message, parts.Cluster.Connection)} docs/cluster-providers.md lists the providers of this build.", wrong);
         }
     }
 
@@ -113,7 +123,7 @@ internal static class SiloHost
                 options.CreatePrefetcher = name => CachePrefetcher.Create(serve.Caches.First(cache => cache.Name == name).MemoryBytes, feedPeriod: LeveeSiloOptions.AccessFeedPeriod);
             }
 
-            options.DrainTimeout = cluster.DrainTimeout;
+            options.StopTimeout = serve.StopTimeout;
             options.OpenTiers = (cache, _, cancellation) => parts.OpenTiers(cache, cancellation);
         });
         if (cluster.HasDashboard)

@@ -52,15 +52,7 @@ internal sealed class RecordStore
     {
         try
         {
-            if (OperatingSystem.IsWindows())
-            {
-                Directory.CreateDirectory(path);
-            }
-            else
-            {
-                Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            }
-
+            PrivateFiles.CreateFolder(path);
             foreach (var file in Directory.EnumerateFiles(path, "*" + Extension))
             {
                 if (TryParse(File.ReadAllBytes(file), out var name, out var record))
@@ -145,13 +137,7 @@ internal sealed class RecordStore
     private static void Replace(string path, byte[] content)
     {
         var next = path + ".next";
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        using (var file = new FileStream(next, options))
+        using (var file = PrivateFiles.Open(next, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
         {
             file.Write(content);
         }

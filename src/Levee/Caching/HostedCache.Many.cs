@@ -249,34 +249,20 @@ public sealed partial class HostedCache
         {
             var number = 0L;
             var statistics = new PartitionStatistics();
-            cache.ThrowIfUnavailable(replies);
+            var missing = new Unanswered(cache.host);
             foreach (ref readonly var reply in replies.All)
             {
+                if (!missing.Note(reply.Partition, reply.Outcome))
+                {
+                    continue;
+                }
+
                 number += reply.Number;
                 statistics = reply.Statistics is null ? statistics : statistics + reply.Statistics;
             }
 
-            return (number, statistics);
+            return missing.IsEmpty ? (number, statistics) : throw new CacheUnavailableException(missing);
         }, cancellation);
-    }
-
-    /// <summary>Names every partition that did not answer.</summary>
-    private void ThrowIfUnavailable(Replies replies)
-    {
-        List<int>? unavailable = null;
-        for (var i = 0; i < replies.All.Length; i++)
-        {
-            if (replies.All[i].Outcome == Outcome.Unavailable)
-            {
-                (unavailable ??= []).Add(i);
-            }
-        }
-
-        if (unavailable is not null)
-        {
-            var reason = unavailable.Select(host.DescribeFailure).FirstOrDefault(known => known is not null);
-            throw new CacheUnavailableException(host.Name, unavailable, reason);
-        }
     }
 
     private void SubmitAll(IEnumerable<string> keys, OperationKind kind, Replies replies)

@@ -14,6 +14,7 @@ internal sealed class LargeTable(PageShare share)
     public int Add(LargeValue value)
     {
         share.Charge(value.ChargedBytes);
+        value.BeOwned();
         if (free.TryPop(out var number))
         {
             values[number] = value;
@@ -28,6 +29,7 @@ internal sealed class LargeTable(PageShare share)
     public void Detach(int number)
     {
         share.Charge(-values[number]!.ChargedBytes);
+        values[number]!.BeUnowned();
         values[number] = null;
         free.Push(number);
     }
@@ -51,6 +53,7 @@ internal sealed class LargeTable(PageShare share)
             if (value is not null)
             {
                 share.Charge(-value.ChargedBytes);
+                value.BeUnowned();
                 value.Release();
             }
         }

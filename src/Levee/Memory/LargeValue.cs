@@ -3,21 +3,32 @@ namespace Levee.Memory;
 /// <summary>
 /// A value above <see cref="Operations.Limits.MaxInlineBytes"/>, in pages off the managed heap, shared by counted references: the entry that holds it and
 /// every reader that is sending it. Its bytes do not change once it has been handed over. Appending is for one thread; references are safe for all.
+/// <para>A value of <see cref="LargeValueStore.TryCreate(int)"/> has all its memory from the start. One of <see cref="LargeValueStore.Begin"/> has none:
+/// <see cref="TryGrow"/> takes a page at a time, so that a value that was only announced costs nothing.</para>
 /// </summary>
 public sealed unsafe class LargeValue
 {
     private readonly LargeValueStore store;
-    private readonly nint[] pages;
-    private readonly LargeValueStore.Run[] tail;
+    private int pageCount;
+    private nint[] pages;
+    private int pagesTaken;
+    private LargeValueStore.Run[]? tail;
     private int references = 1;
+    private volatile bool isOwned;
 
-    internal LargeValue(LargeValueStore store, int length, nint[] pages, LargeValueStore.Run[] tail, long chargedBytes)
+    /// <param name="store">Where its memory comes from.</param>
+    /// <param name="length">Its length when complete.</param>
+    /// <param name="pageCount">How many whole pages it has when complete.</param>
+    /// <param name="pages">Those that it has now.</param>
+    /// <param name="tail">Its tail; null: not taken yet.</param>
+    internal LargeValue(LargeValueStore store, int length, int pageCount, nint[] pages, LargeValueStore.Run[]? tail)
     {
         this.store = store;
+        this.pageCount = pageCount;
         this.pages = pages;
         this.tail = tail;
+        pagesTaken = pages.Length;
         Length = length;
-        ChargedBytes = chargedBytes;
     }
 
     /// <summary>Length in bytes when complete.</summary>
@@ -26,8 +37,53 @@ public sealed unsafe class LargeValue
     /// <summary>How many bytes have been appended.</summary>
     public int FilledBytes { get; private set; }
 
-    /// <summary>What the value takes of the budget, in bytes.</summary>
-    internal long ChargedBytes { get; }
+    /// <summary>What the value takes of the budget when complete, in bytes.</summary>
+    internal long ChargedBytes => LargeValueStore.RoundUp(Length);
+
+    /// <summary>What the value has taken of the budget, in bytes.</summary>
+    public long TakenBytes => ((long)pagesTaken * PageArena.PageBytes) + TailBytes;
+
+    /// <summary>Whether an entry holds it. Where none does, it is on its way in, or somebody still reads what the cache has dropped.</summary>
+    public bool IsOwned => isOwned;
+
+    private long TailBytes
+    {
+        get
+        {
+            var bytes = 0L;
+            foreach (var run in tail ?? [])
+            {
+                bytes += run.Bytes;
+            }
+
+            return bytes;
+        }
+    }
+
+    /// <summary>Takes memory for the next bytes, where <see cref="Unfilled"/> has none left.</summary>
+    /// <returns>False where the budget has no room now; room comes as others give back.</returns>
+    public bool TryGrow()
+    {
+        if (pagesTaken < pageCount)
+        {
+            var page = store.TryTakePage();
+            if (page == 0)
+            {
+                return TryScatter();
+            }
+
+            if (pagesTaken == pages.Length)
+            {
+                Array.Resize(ref pages, Math.Min(pageCount, Math.Max(4, 2 * pagesTaken)));
+            }
+
+            pages[pagesTaken++] = page;
+            return true;
+        }
+
+        tail ??= store.TryTakeUnownedTail(Length - (pageCount * PageArena.PageBytes));
+        return tail is not null;
+    }
 
     /// <summary>Adds bytes at the end of what has been filled.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
@@ -36,6 +92,11 @@ public sealed unsafe class LargeValue
         while (!bytes.IsEmpty)
         {
             var room = Unfilled();
+            if (room.IsEmpty)
+            {
+                throw new InvalidOperationException("A large value has no memory for the bytes that are appended.");
+            }
+
             var count = Math.Min(room.Length, bytes.Length);
             bytes[..count].CopyTo(room);
             Advance(count);
@@ -43,7 +104,7 @@ public sealed unsafe class LargeValue
         }
     }
 
-    /// <summary>The next contiguous room to fill; follow with <see cref="Advance"/>. Empty when the value is complete.</summary>
+    /// <summary>The next contiguous room to fill; follow with <see cref="Advance"/>. Empty when the value is complete, or has to grow first.</summary>
     public Span<byte> Unfilled() => Block(FilledBytes);
 
     /// <summary>Says that the first <paramref name="count"/> bytes of <see cref="Unfilled"/> have been written.</summary>
@@ -80,23 +141,55 @@ public sealed unsafe class LargeValue
         var left = Interlocked.Decrement(ref references);
         if (left == 0)
         {
-            store.Free(pages, tail);
+            store.Free(pages.AsSpan(0, pagesTaken), tail, TakenBytes);
         }
 
         ArgumentOutOfRangeException.ThrowIfNegative(left, nameof(references));
     }
 
+    /// <summary>Takes the rest at once from between the tails of others: all that is free may lie there.</summary>
+    private bool TryScatter()
+    {
+        tail = store.TryTakeUnownedTail(Length - (pagesTaken * PageArena.PageBytes));
+        if (tail is null)
+        {
+            return false;
+        }
+
+        pageCount = pagesTaken;
+        return true;
+    }
+
+    /// <summary>An entry takes it over: its memory is charged to that from now on.</summary>
+    internal void BeOwned()
+    {
+        isOwned = true;
+        store.CountUnowned(-ChargedBytes);
+    }
+
+    /// <summary>The entry lets go of it.</summary>
+    internal void BeUnowned()
+    {
+        isOwned = false;
+        store.CountUnowned(ChargedBytes);
+    }
+
     private Span<byte> Block(int offset)
     {
         var page = offset / PageArena.PageBytes;
-        if (page < pages.Length)
+        if (page < pageCount)
         {
+            if (page >= pagesTaken)
+            {
+                return default;
+            }
+
             var within = offset % PageArena.PageBytes;
             return new Span<byte>((byte*)pages[page] + within, Math.Min(PageArena.PageBytes - within, Length - offset));
         }
 
-        var rest = offset - (pages.Length * PageArena.PageBytes);
-        foreach (var run in tail)
+        var rest = offset - (pageCount * PageArena.PageBytes);
+        foreach (var run in tail ?? [])
         {
             if (rest < run.Bytes)
             {

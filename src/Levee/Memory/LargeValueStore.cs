@@ -19,6 +19,7 @@ public sealed unsafe class LargeValueStore
     private readonly LinkedList<TailPage>[] pagesByRun = new LinkedList<TailPage>[GranulesPerPage + 1];
     private ulong runsOffered;
     private int freeGranules;
+    private long unownedBytes;
 
     /// <param name="arena">Where pages come from.</param>
     /// <param name="maxValueBytes">The longest value that is accepted, in bytes.</param>
@@ -35,6 +36,26 @@ public sealed unsafe class LargeValueStore
 
     /// <summary>The longest value that is accepted, in bytes.</summary>
     public int MaxValueBytes { get; internal set; }
+
+    /// <summary>What values take that no entry holds: those on their way in, and those that were dropped while somebody still reads them.</summary>
+    public long UnownedBytes => Volatile.Read(ref unownedBytes);
+
+    /// <summary>Whether values that no entry holds take more than half of the reserve: those who still read what the cache has dropped are to hurry, or to let go.</summary>
+    public bool IsPressed => UnownedBytes > arena.BudgetPages * PageArena.PageBytes / 32;
+
+    /// <summary>The memory that no entry holds has grown and <see cref="IsPressed"/> holds. Often raised while a partition is held: a handler only notes it.</summary>
+    public event Action? Pressed;
+
+    /// <summary>A value that takes memory as its bytes come (<see cref="LargeValue.TryGrow"/>), with one reference, which is the caller's.</summary>
+    /// <param name="length">Its length when complete.</param>
+    /// <exception cref="ObjectDisposedException">The memory is gone.</exception>
+    public LargeValue Begin(int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, MaxValueBytes);
+        arena.Lend();
+        return new LargeValue(this, length, Granules(length) / GranulesPerPage, [], Granules(length) % GranulesPerPage == 0 ? [] : null);
+    }
 
     /// <summary>Reserves memory for a value of a known length, with one reference, which is the caller's.</summary>
     /// <returns>Null when the budget has no room now; room comes as partitions pay back what they overdrew.</returns>
@@ -62,7 +83,7 @@ public sealed unsafe class LargeValueStore
 
     private LargeValue? TryTake(int length)
     {
-        var granules = (length + GranuleBytes - 1) / GranuleBytes;
+        var granules = Granules(length);
         var pages = new nint[granules / GranulesPerPage];
         for (var i = 0; i < pages.Length; i++)
         {
@@ -80,7 +101,8 @@ public sealed unsafe class LargeValueStore
             return null;
         }
 
-        return new LargeValue(this, length, pages, tail, (long)granules * GranuleBytes);
+        CountUnowned((long)granules * GranuleBytes);
+        return new LargeValue(this, length, pages.Length, pages, tail);
     }
 
     /// <summary>A large value that copies <paramref name="bytes"/>.</summary>
@@ -92,12 +114,48 @@ public sealed unsafe class LargeValueStore
         return value;
     }
 
-    internal void Free(nint[] pages, Run[] tail)
+    internal static long RoundUp(int length) => (long)Granules(length) * GranuleBytes;
+
+    /// <summary>A page for a value that grows; 0 where the budget has none.</summary>
+    internal nint TryTakePage()
     {
+        var page = (nint)arena.TryRent();
+        if (page != 0)
+        {
+            CountUnowned(PageArena.PageBytes);
+        }
+
+        return page;
+    }
+
+    /// <summary>The tail of a value that grows; null where the budget has no room.</summary>
+    internal Run[]? TryTakeUnownedTail(int bytes)
+    {
+        var tail = TryTakeTail(Granules(bytes));
+        if (tail is not null)
+        {
+            CountUnowned(RoundUp(bytes));
+        }
+
+        return tail;
+    }
+
+    internal void CountUnowned(long bytes)
+    {
+        Interlocked.Add(ref unownedBytes, bytes);
+        if (bytes > 0 && IsPressed)
+        {
+            Pressed?.Invoke();
+        }
+    }
+
+    internal void Free(ReadOnlySpan<nint> pages, Run[]? tail, long takenBytes)
+    {
+        CountUnowned(-takenBytes);
         ReturnPages(pages);
         lock (gate)
         {
-            foreach (var run in tail)
+            foreach (var run in tail ?? [])
             {
                 ReturnRun(run);
             }
@@ -105,6 +163,8 @@ public sealed unsafe class LargeValueStore
 
         arena.GiveBack();
     }
+
+    private static int Granules(int bytes) => (int)(((long)bytes + GranuleBytes - 1) / GranuleBytes);
 
     private void ReturnPages(ReadOnlySpan<nint> pages)
     {

@@ -25,6 +25,9 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>The half of a hint that says whose it is.</summary>
     private const ulong HintMarkBits = ~(ulong)uint.MaxValue;
 
+    /// <summary>A slice of a scan ends when its keys have so many bytes, however few they are: whoever looks at them holds the partition.</summary>
+    private const int MaxScanKeyBytes = 64 * 1024;
+
     private const int RetiredPagesPerCall = 64;
     private const int SweepNodesPerSlice = 1024;
     private const int PaybackPerSlice = 512;
@@ -39,6 +42,7 @@ public sealed partial class Partition : IEvictionListener
     private readonly ulong hintMark;
     private readonly ulong voidBelow;
     private readonly PendingLoads loads;
+    private readonly FillLeases leases = new();
     private readonly List<Effect> effects = [];
     private readonly TagInvalidations tags = new();
     private readonly Queue<EntryStore> retired = new();
@@ -147,7 +151,7 @@ public sealed partial class Partition : IEvictionListener
                 RemoveByTag(operation.Key, sink, ticket);
                 return;
             case OperationKind.Clear:
-                sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
+                Clear(sink, ticket);
                 return;
             case OperationKind.Statistics:
                 sink.Answer(ticket, new Answer(GetStatistics()));
@@ -162,6 +166,7 @@ public sealed partial class Partition : IEvictionListener
     public void CheckInvariants()
     {
         store.CheckInvariants();
+        Invariant.Holds(leases.Count <= FillLeases.MaxCount, "a partition remembers no more leases than it may");
         Invariant.Holds(lower is not null || loads.Count == loads.CountFromSource, "only a partition with lower tiers loads, or one that is arriving");
     }
 
@@ -209,9 +214,9 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        if (operation.Kind == OperationKind.Prefetch)
+        if (operation.Kind >= OperationKind.Prefetch)
         {
-            Prefetch(operation, sink, ticket);
+            ExecuteAhead(operation, sink, ticket);
             return;
         }
 
@@ -317,6 +322,12 @@ public sealed partial class Partition : IEvictionListener
 
     private void Set(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
+        if (operation.Lease != 0 && !MayFill(operation))
+        {
+            AnswerFailed(node, sink, ticket);
+            return;
+        }
+
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
             if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
@@ -330,7 +341,7 @@ public sealed partial class Partition : IEvictionListener
 
         if (operation.Condition != Condition.None && !Allows(operation, node))
         {
-            sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.ConditionFailed) : new Answer(Outcome.ConditionFailed, store.View(node)));
+            AnswerFailed(node, sink, ticket);
             return;
         }
 
@@ -347,6 +358,10 @@ public sealed partial class Partition : IEvictionListener
         };
         Write(node, ref parts, operation.Hash, tag, sink, ticket, isAhead: operation.IsAhead);
     }
+
+    /// <summary>Answers a set whose condition does not hold, or whose lease has ended.</summary>
+    private void AnswerFailed(int node, IAnswerSink sink, long ticket) =>
+        sink.Answer(ticket, new Answer(Outcome.ConditionFailed, node == NodeTable.None ? default : store.View(node)));
 
     private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {
@@ -512,11 +527,13 @@ public sealed partial class Partition : IEvictionListener
     {
         var node = (int)Math.Clamp(operation.Number, 0, int.MaxValue);
         var end = Math.Min((long)store.Nodes.Capacity, node + (long)Math.Clamp(operation.Count, 1, 1024));
-        for (; node < end; node++)
+        for (var keyBytes = 0; node < end && keyBytes < MaxScanKeyBytes; node++)
         {
             if (store.IsResident(node) && !IsDead(store.Record(node)))
             {
-                sink.Answer(ticket, new Answer(Outcome.Item, store.View(node)));
+                var view = store.View(node);
+                keyBytes += view.Key.Length;
+                sink.Answer(ticket, new Answer(Outcome.Item, view));
             }
         }
 
@@ -531,14 +548,27 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        tags.Add(tag, NextVersion());
-        lower?.RemoveByTag(number, tag, lastVersion);
+        var version = NextVersion();
+        if (lower?.RemoveByTag(number, tag, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
+        tags.Add(tag, version);
         listener?.TagRemoved(number, tag);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
-    private long Clear()
+    private void Clear(IAnswerSink sink, long ticket)
     {
+        var version = NextVersion();
+        if (lower?.Clear(number, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
         var count = store.Count;
         removals += count;
         SampleClear();
@@ -548,16 +578,16 @@ public sealed partial class Partition : IEvictionListener
         store = NewStore();
         store.Area.Follow(cleared);
         tags.Clear();
+        leases.VoidAll();
         EndArrival(ArrivalEnd.Cleared);
-        clearedVersion = NextVersion();
-        lower?.Clear(number, clearedVersion);
+        clearedVersion = version;
         listener?.Cleared(number);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
         }
 
-        return count;
+        sink.Answer(ticket, new Answer(Outcome.Done, count));
     }
 
     /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>

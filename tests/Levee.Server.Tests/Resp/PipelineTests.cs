@@ -187,7 +187,8 @@ public sealed class PipelineTests : IAsyncDisposable
     public async Task Large_values_wait_for_memory_and_are_refused_in_the_end()
     {
         await using var small = new RespRig(new RespOptions { MemoryWait = TimeSpan.FromMilliseconds(50) }, memoryBytes: 16 << 20);
-        var half = Encoding.UTF8.GetBytes($"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${1 << 20}\r\n{new string('x', 1000)}");
+        const int sent = (1 << 20) - 1000;
+        var half = Encoding.UTF8.GetBytes($"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${1 << 20}\r\n{new string('x', sent)}");
         var waiting = default(RespClient);
         for (var i = 0; i < 40 && waiting is null; i++)
         {
@@ -205,7 +206,7 @@ public sealed class PipelineTests : IAsyncDisposable
             waiting.Pump();
         }
 
-        waiting.Send(new byte[(1 << 20) - 1000]);
+        waiting.Send(new byte[(1 << 20) - sent]);
         waiting.Send("\r\nPING\r\n");
         Assert.Equal("-OOM no memory could be freed in time for this write, try again|+PONG|", waiting.TakeText());
     }

@@ -33,6 +33,8 @@ internal sealed class ServerRig : IAsyncDisposable
 
     public int Port => server.RespEndPoint.Port;
 
+    public StagingArea Staging => server.Staging;
+
     public static async Task<ServerRig> StartAsync(string kind = "epoll", TransportLimits? limits = null, RespOptions? options = null)
     {
         var rig = new ServerRig(kind, limits, options);

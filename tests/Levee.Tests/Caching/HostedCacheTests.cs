@@ -72,15 +72,49 @@ public sealed class HostedCacheTests : IAsyncDisposable
 
         var removal = cache.RemoveByTagAsync("tag", Cancellation).AsTask();
         deferring.Deliver();
-        var everywhere = await Assert.ThrowsAsync<CacheUnavailableException>(() => removal);
-        Assert.Equal([0, 1, 2, 3], everywhere.Partitions);
-        Assert.Equal("Partitions 0, 1, 2, 3 of the cache 'far' are unavailable: the silo of partition 0 did not answer within 1000 ms.", everywhere.Message);
+        Assert.Equal(0, (await Assert.ThrowsAsync<CacheUnavailableException>(() => removal)).Partition);
         var sets = cache.SetManyAsync([new("a", "1"u8.ToArray()), new("k", new byte[20_000])], default, Cancellation);
         deferring.Deliver();
         Assert.Equal([Outcome.Stored, Outcome.Unavailable], (await sets).Select(result => result.Outcome));
         AssertNothingLarge();
         Assert.Equal("Partition 3 of the cache 'c' is unavailable.", new CacheUnavailableException("c", 3, null).Message);
-        Assert.Equal("Partitions 0, 1, 2, 3, 4, 5, 6, 7 and 3 more of the cache 'c' are unavailable: why.", new CacheUnavailableException("c", [.. Enumerable.Range(0, 11)], "why").Message);
+    }
+
+    [Fact]
+    public async Task What_all_partitions_are_asked_names_those_that_did_not_do_it_and_the_others_have()
+    {
+        deferring.Defers = false;
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"k{i}", new byte[10], new EntryOptions { Tags = ["t"] }, Cancellation);
+        }
+
+        var failing = new FailingHost(host) { Fails = static (_, _, partition) => partition is 1 or 3 };
+        var cut = new HostedCache(failing, time);
+        var before = new int[4];
+        for (var i = 0; i < 100; i++)
+        {
+            before[host.PartitionOf(Levee.Keys.KeyHash.Of(Encoding.UTF8.GetBytes($"k{i}")))]++;
+        }
+
+        foreach (var call in new Func<Task>[]
+        {
+            async () => await cut.GetStatisticsAsync(Cancellation),
+            async () => await cut.RemoveByTagAsync("t", Cancellation),
+            async () => await cut.ClearAsync(Cancellation),
+        })
+        {
+            var failure = await Assert.ThrowsAsync<CacheUnavailableException>(call);
+            Assert.Equal(("far", 1), (failure.Cache, failure.Partition));
+            Assert.Equal(
+                "Not done: partition 1 of the cache 'far' did not answer (its silo is gone); "
+                + "partition 3 of the cache 'far' did not answer (its silo is gone).",
+                failure.Message);
+        }
+
+        Assert.Equal(1, (await Assert.ThrowsAsync<CacheUnavailableException>(async () => await cut.ScanAsync().ToListAsync(Cancellation))).Partition);
+        Assert.InRange(before[1] + before[3], 1, 99);
+        Assert.Equal(before[1] + before[3], (await cache.ScanAsync().ToListAsync(Cancellation)).Count);
     }
 
     [Fact]

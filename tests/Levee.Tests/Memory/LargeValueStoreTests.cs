@@ -48,6 +48,103 @@ public sealed class LargeValueStoreTests
         Assert.Equal(0, arena.RentedPages);
     }
 
+    [Theory]
+    [InlineData(9_000)]
+    [InlineData(65_536)]
+    [InlineData(200_000)]
+    [InlineData(262_144)]
+    public void A_value_that_was_begun_takes_memory_as_its_bytes_come(int length)
+    {
+        using var arena = new PageArena(8 << 20);
+        var store = new LargeValueStore(arena, 1 << 20);
+        var bytes = new byte[length];
+        new Random(3).NextBytes(bytes);
+        var value = store.Begin(length);
+        Assert.Equal(0, arena.RentedPages);
+        Assert.Equal(0, value.TakenBytes);
+        Assert.True(value.Unfilled().IsEmpty);
+        for (var filled = 0; filled < length;)
+        {
+            if (value.Unfilled().IsEmpty)
+            {
+                Assert.True(value.TryGrow());
+                Assert.InRange(value.TakenBytes - filled, 1, PageArena.PageBytes);
+                Assert.Equal(value.TakenBytes, store.UnownedBytes);
+            }
+
+            var count = Math.Min(value.Unfilled().Length, 1000);
+            value.Append(bytes.AsSpan(filled, count));
+            filled += count;
+        }
+
+        AssertHolds(value, bytes);
+        Assert.Equal(value.ChargedBytes, value.TakenBytes);
+        value.Release();
+        Assert.Equal(0, store.UnownedBytes);
+        Assert.Equal(0, arena.RentedPages);
+    }
+
+    [Fact]
+    public void A_value_that_cannot_grow_gives_back_what_it_has()
+    {
+        using var arena = new PageArena(4 * PageArena.PageBytes);
+        var store = new LargeValueStore(arena, 1 << 20);
+        var value = store.Begin(1 << 20);
+        while (value.TryGrow())
+        {
+            value.Append(new byte[PageArena.PageBytes]);
+        }
+
+        Assert.Equal(4, arena.RentedPages);
+        Assert.Throws<InvalidOperationException>(() => value.Append([1]));
+        value.Release();
+        Assert.Equal(0, arena.RentedPages);
+        Assert.Equal(0, store.UnownedBytes);
+    }
+
+    [Fact]
+    public void A_value_grows_between_the_tails_of_others_where_no_page_is_left()
+    {
+        using var arena = new PageArena(4 * PageArena.PageBytes);
+        var store = new LargeValueStore(arena, 1 << 20);
+        var tails = Enumerable.Range(0, 4).Select(_ => store.TryCreate(40 * 1024)!).ToList();
+        var bytes = new byte[90 * 1024];
+        new Random(4).NextBytes(bytes);
+        var value = store.Begin(bytes.Length);
+        Assert.True(value.TryGrow());
+        value.Append(bytes);
+        AssertHolds(value, bytes);
+        Assert.Equal(4, arena.RentedPages);
+        value.Release();
+        tails.ForEach(tail => tail.Release());
+        Assert.Equal(0, arena.RentedPages);
+        Assert.Equal(0, store.UnownedBytes);
+    }
+
+    [Fact]
+    public void What_no_entry_holds_is_known_and_said_where_it_is_much()
+    {
+        using var arena = new PageArena(64 << 20);
+        var store = new LargeValueStore(arena, 4 << 20);
+        var pressed = 0;
+        store.Pressed += () => pressed++;
+        var share = new PageShare(arena, 32 << 20);
+        var table = new LargeTable(share);
+        var values = Enumerable.Range(0, 3).Select(_ => store.TryCreate(1 << 20)!).ToList();
+        Assert.Equal(3 << 20, store.UnownedBytes);
+        Assert.True(store.IsPressed);
+        Assert.Equal(1, pressed);
+        var numbers = values.ConvertAll(table.Add);
+        Assert.Equal(0, store.UnownedBytes);
+        Assert.All(values, value => Assert.True(value.IsOwned));
+        values.ForEach(value => value.AddReference());
+        numbers.ForEach(table.Release);
+        Assert.Equal(3 << 20, store.UnownedBytes);
+        Assert.Equal(2, pressed);
+        values.ForEach(value => value.Release());
+        Assert.Equal(0, store.UnownedBytes);
+    }
+
     [Fact]
     public void Tails_of_a_little_over_half_a_page_waste_less_than_a_page_in_all()
     {

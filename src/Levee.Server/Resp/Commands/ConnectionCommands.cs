@@ -11,13 +11,17 @@ internal static class ConnectionCommands
     [
         new("ping", -1, Ping),
         new("echo", 2, Echo),
-        new("quit", -1, Quit) { RunsUnauthenticated = true },
-        new("reset", 1, Reset) { RunsUnauthenticated = true, IsBarrier = true },
+        new("quit", -1, Quit) { RunsUnauthenticated = true, RunsInRefusedTransaction = true },
+        new("reset", 1, Reset) { RunsUnauthenticated = true, RunsInRefusedTransaction = true, IsBarrier = true },
         new("auth", -2, Auth) { RunsUnauthenticated = true, IsBarrier = true },
         new("hello", -1, Hello) { RunsUnauthenticated = true, IsBarrier = true },
         new("select", 2, Select) { IsBarrier = true },
         new("client", -2, Client),
     ];
+
+    private const string NameText = "Client names";
+    private const int ListChunkBytes = 512;
+    private const int ClientsPerTurn = 128;
 
     private static bool Ping(RespConversation c, scoped in Arguments a)
     {
@@ -57,6 +61,7 @@ internal static class ConnectionCommands
         c.Cache = c.Server.Catalog.Default;
         c.Client.Name = "";
         c.Forget();
+        c.EndRefusedTransaction();
         c.Output.Write("+RESET\r\n"u8);
         return true;
     }
@@ -73,12 +78,7 @@ internal static class ConnectionCommands
             return Refuse(c, "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
         }
 
-        if (!TryAuthenticate(c, a.Count == 3 ? a[1] : "default"u8, a[a.Count - 1]))
-        {
-            return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
-        }
-
-        ReplyFormatter.WriteOk(c.Output);
+        c.RunSteps(AuthenticateAsync(c, (a.Count == 3 ? a[1] : "default"u8).ToArray(), a[a.Count - 1].ToArray(), static c => ReplyFormatter.WriteOk(c.Output)));
         return true;
     }
 
@@ -101,20 +101,20 @@ internal static class ConnectionCommands
         }
 
         var name = default(string);
+        var credentials = 0;
         for (var i = 2; i < a.Count; i++)
         {
             if (Is(a[i], "AUTH"u8) && i + 2 < a.Count)
             {
-                if (!TryAuthenticate(c, a[i + 1], a[i + 2]))
-                {
-                    return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
-                }
-
+                credentials = i + 1;
                 i += 2;
             }
             else if (Is(a[i], "SETNAME"u8) && i + 1 < a.Count)
             {
-                name = Encoding.UTF8.GetString(a[++i]);
+                if (ClientText.Read(a[++i], NameText, out name) is { } error)
+                {
+                    return Refuse(c, error);
+                }
             }
             else
             {
@@ -122,11 +122,24 @@ internal static class ConnectionCommands
             }
         }
 
+        if (credentials > 0)
+        {
+            c.RunSteps(AuthenticateAsync(c, a[credentials].ToArray(), a[credentials + 1].ToArray(), c => Greet(c, version, name)));
+            return true;
+        }
+
         if (!c.IsAuthenticated)
         {
             return Refuse(c, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
         }
 
+        Greet(c, version, name);
+        return true;
+    }
+
+    /// <summary>What HELLO answers.</summary>
+    private static void Greet(RespConversation c, RespVersion version, string? name)
+    {
         c.Version = version;
         c.Client.Name = name ?? c.Client.Name;
         var output = c.Output;
@@ -145,18 +158,28 @@ internal static class ConnectionCommands
         ReplyFormatter.WriteBulk(output, "master"u8);
         ReplyFormatter.WriteBulk(output, "modules"u8);
         ReplyFormatter.WriteArray(output, 0);
-        return true;
     }
 
-    private static bool TryAuthenticate(RespConversation c, ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
+    /// <summary>Lets the client in and answers, or refuses. Where its address has guessed wrong before, that takes a while, in which the connection's loop serves others.</summary>
+    private static async Task AuthenticateAsync(RespConversation c, byte[] user, byte[] password, Action<RespConversation> answer)
     {
-        if (!c.Server.Options.Credentials.Accept(user, password))
+        var door = c.Server.Door;
+        var turn = door.Begin(c.Remote);
+        if (turn.IsRefused)
         {
-            return false;
+            ReplyFormatter.WriteError(c.Output, $"ERR wrong passwords came from your address, and as many attempts as may wait are waiting; try again in {Math.Ceiling(turn.Delay.TotalSeconds)} s");
+            return;
+        }
+
+        await c.Until(door.WaitAsync(turn));
+        if (!door.Finish(c.Remote, turn, user, password))
+        {
+            ReplyFormatter.WriteError(c.Output, "WRONGPASS invalid username-password pair or user is disabled.");
+            return;
         }
 
         c.Authenticate(Encoding.UTF8.GetString(user));
-        return true;
+        answer(c);
     }
 
     /// <summary>Chooses a cache by its number in the order of configuration, or by its name.</summary>
@@ -205,12 +228,12 @@ internal static class ConnectionCommands
         }
         else if (Is(sub, "SETNAME"u8) && a.Count == 3)
         {
-            if (a[2].ContainsAnyInRange((byte)0, (byte)' '))
+            if (ClientText.Read(a[2], NameText, out var name) is { } error)
             {
-                return Refuse(c, "ERR Client names cannot contain spaces, newlines or special characters.");
+                return Refuse(c, error);
             }
 
-            c.Client.Name = Encoding.UTF8.GetString(a[2]);
+            c.Client.Name = name;
             ReplyFormatter.WriteOk(c.Output);
         }
         else if (Is(sub, "SETINFO"u8) && a.Count == 4)
@@ -223,7 +246,12 @@ internal static class ConnectionCommands
         }
         else if (Is(sub, "LIST"u8))
         {
-            ReplyFormatter.WriteBulk(c.Output, string.Concat(c.Server.Conversations.OrderBy(x => x.Client.Id).Select(x => Describe(x) + "\n")));
+            if (!c.StartBarrier())
+            {
+                return false;
+            }
+
+            c.RunSteps(c.RunLong(() => ListAsync(c)));
         }
         else if (Is(sub, "KILL"u8) && a.Count >= 3)
         {
@@ -267,21 +295,58 @@ internal static class ConnectionCommands
 
     private static bool SetInfo(RespConversation c, scoped in Arguments a)
     {
-        if (Is(a[2], "LIB-NAME"u8))
-        {
-            c.Client.LibraryName = CommandTable.Printable(a[3], 64);
-        }
-        else if (Is(a[2], "LIB-VER"u8))
-        {
-            c.Client.LibraryVersion = CommandTable.Printable(a[3], 64);
-        }
-        else
+        var isName = Is(a[2], "LIB-NAME"u8);
+        if (!isName && !Is(a[2], "LIB-VER"u8))
         {
             return Refuse(c, $"ERR Unrecognized option '{CommandTable.Printable(a[2], 64)}'");
         }
 
+        if (ClientText.Read(a[3], isName ? "lib-name" : "lib-ver", out var text) is { } error)
+        {
+            return Refuse(c, error);
+        }
+
+        if (isName)
+        {
+            c.Client.LibraryName = text;
+        }
+        else
+        {
+            c.Client.LibraryVersion = text;
+        }
+
         ReplyFormatter.WriteOk(c.Output);
         return true;
+    }
+
+    /// <summary>Lists the clients some at a time. The reply begins with its length, so it is gathered: as much as the staging area has room for.</summary>
+    private static async Task ListAsync(RespConversation c)
+    {
+        var staging = c.Server.Staging;
+        using var list = new ReplyBuffer(ListChunkBytes);
+        var clients = c.Server.Conversations.ToArray();
+        Array.Sort(clients, static (one, other) => one.Client.Id.CompareTo(other.Client.Id));
+        for (var i = 0; i < clients.Length; i++)
+        {
+            list.Write(Encoding.UTF8.GetBytes(Describe(clients[i]) + "\n"));
+            if (i % ClientsPerTurn != ClientsPerTurn - 1)
+            {
+                continue;
+            }
+
+            c.StepBytes = list.MemoryBytes + ((long)clients.Length * IntPtr.Size);
+            if (list.Length > staging.CapacityBytes || (staging.IsFull && list.Length > StagingArea.FreeBytes))
+            {
+                ReplyFormatter.WriteError(c.Output, $"ERR the list is longer than what is free of {staging.CapacityBytes} bytes for all replies; ask again later");
+                return;
+            }
+
+            await c.NextTurn();
+        }
+
+        c.Output.Advance(RespWriter.WriteBulkHeader(c.Output.GetSpan(RespWriter.MaxHeaderBytes), (int)list.Length));
+        c.Output.TakeFrom(list);
+        c.Output.Write("\r\n"u8);
     }
 
     private static bool Kill(RespConversation c, scoped in Arguments a)
@@ -317,7 +382,13 @@ internal static class ConnectionCommands
     private static string Describe(RespConversation c)
     {
         var client = c.Client;
-        var number = c.Server.Catalog.Caches.ToList().IndexOf(c.Cache);
+        var caches = c.Server.Catalog.Caches;
+        var number = caches.Count - 1;
+        while (number >= 0 && caches[number] != c.Cache)
+        {
+            number--;
+        }
+
         return $"id={client.Id} addr={client.Address} laddr={c.Server.EndPoint} fd=0 name={client.Name} age={(c.Server.Now - client.ConnectedAt) / 1000} idle=0 flags=N db={number} sub=0 psub=0 " +
             $"multi=-1 cmd={client.LastCommand?.Name ?? "NULL"} user={client.User} redir=-1 resp={(int)c.Version} lib-name={client.LibraryName} lib-ver={client.LibraryVersion}";
     }

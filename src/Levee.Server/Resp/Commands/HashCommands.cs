@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using Levee.Operations;
 using static Levee.Server.Resp.Commands.Parsing;
@@ -7,6 +8,9 @@ namespace Levee.Server.Resp.Commands;
 /// <summary>Commands on hashes (<see cref="HashValue"/>): a hash is one entry, read and rewritten as a whole.</summary>
 internal static class HashCommands
 {
+    /// <summary>About what an argument takes that is kept as an array, beside its bytes.</summary>
+    private const int ArrayBytes = 32;
+
     public static readonly Command[] All =
     [
         new("hset", -4, (RespConversation c, scoped in Arguments a) => Set(c, a, "hset", repliesOk: false)) { Keys = (1, 1, 1), IsWrite = true, IsBarrier = true },
@@ -15,26 +19,27 @@ internal static class HashCommands
         new("hget", 3, (RespConversation c, scoped in Arguments a) => Read(c, a, Get)) { Keys = (1, 1, 1), IsBarrier = true },
         new("hmget", -3, (RespConversation c, scoped in Arguments a) => Read(c, a, GetMany)) { Keys = (1, 1, 1), IsBarrier = true },
         new("hgetall", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, GetAll)) { Keys = (1, 1, 1), IsBarrier = true },
-        new("hkeys", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => WriteParts(c, hash, fields: true, values: false))) { Keys = (1, 1, 1), IsBarrier = true },
-        new("hvals", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => WriteParts(c, hash, fields: false, values: true))) { Keys = (1, 1, 1), IsBarrier = true },
-        new("hlen", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => ReplyFormatter.WriteInteger(c.Output, HashValue.Count(hash)))) { Keys = (1, 1, 1), IsBarrier = true },
-        new("hstrlen", 3, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => ReplyFormatter.WriteInteger(c.Output, HashValue.TryFind(hash, a[2], out var value) ? value.Length : 0))) { Keys = (1, 1, 1), IsBarrier = true },
-        new("hexists", 3, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => ReplyFormatter.WriteInteger(c.Output, HashValue.TryFind(hash, a[2], out _) ? 1 : 0))) { Keys = (1, 1, 1), IsBarrier = true },
+        new("hkeys", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => WriteAllAsync(c, hash, fields: true, values: false))) { Keys = (1, 1, 1), IsBarrier = true },
+        new("hvals", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => WriteAllAsync(c, hash, fields: false, values: true))) { Keys = (1, 1, 1), IsBarrier = true },
+        new("hlen", 2, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => Number(c, hash.Count()))) { Keys = (1, 1, 1), IsBarrier = true },
+        new("hstrlen", 3, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => Number(c, hash.TryFind(a[2], out var value) ? value.Length : 0))) { Keys = (1, 1, 1), IsBarrier = true },
+        new("hexists", 3, (RespConversation c, scoped in Arguments a) => Read(c, a, static (c, a, hash) => Number(c, hash.TryFind(a[2], out _) ? 1 : 0))) { Keys = (1, 1, 1), IsBarrier = true },
         new("hdel", -3, Delete) { Keys = (1, 1, 1), IsWrite = true, IsBarrier = true },
         new("hincrby", 4, IncrBy) { Keys = (1, 1, 1), IsWrite = true, IsBarrier = true },
         new("hincrbyfloat", 4, IncrByFloat) { Keys = (1, 1, 1), IsWrite = true, IsBarrier = true },
         new("hscan", -3, Scan) { Keys = (1, 1, 1), IsBarrier = true },
     ];
 
-    private delegate void HashReader(RespConversation conversation, byte[][] arguments, byte[] hash);
+    /// <summary>Writes a reply made of a hash, long ones as the client reads.</summary>
+    private delegate ValueTask ReplyWriter(RespConversation conversation, byte[][] arguments, HashReader hash);
 
-    private static bool Read(RespConversation c, scoped in Arguments a, HashReader read)
+    private static bool Read(RespConversation c, scoped in Arguments a, ReplyWriter read)
     {
         c.RunSteps(ReadAsync(c, a.ToArrays(), read));
         return true;
     }
 
-    private static async Task ReadAsync(RespConversation c, byte[][] a, HashReader read)
+    private static async Task ReadAsync(RespConversation c, byte[][] a, ReplyWriter read)
     {
         using var present = await c.Ask(On(OperationKind.Get, a[1]));
         if (present.Outcome is not (Outcome.Hit or Outcome.Miss))
@@ -47,67 +52,67 @@ internal static class HashCommands
         }
         else
         {
-            read(c, a, Rewriting.Bytes(present));
+            var hash = new HashReader(present);
+            c.Source = hash.Large;
+            c.StepBytes = a.Sum(static argument => (long)argument.Length + ArrayBytes);
+            await read(c, a, hash);
         }
     }
 
-    private static void Get(RespConversation c, byte[][] a, byte[] hash) => WriteField(c, hash, a[2]);
-
-    private static void GetMany(RespConversation c, byte[][] a, byte[] hash)
+    private static ValueTask Number(RespConversation c, int number)
     {
+        ReplyFormatter.WriteInteger(c.Output, number);
+        return default;
+    }
+
+    private static ValueTask Get(RespConversation c, byte[][] a, HashReader hash)
+    {
+        WriteField(c, hash, hash.TryFind(a[2], out var value) ? value : HashReader.Part.None);
+        return default;
+    }
+
+    private static async ValueTask GetMany(RespConversation c, byte[][] a, HashReader hash)
+    {
+        var places = hash.Find(a.AsSpan(2));
         ReplyFormatter.WriteArray(c.Output, a.Length - 2);
-        const int few = 8;
-        var places = a.Length - 2 > few ? HashValue.Index(hash) : null;
-        for (var i = 2; i < a.Length; i++)
+        for (var i = 2; i < a.Length && await c.Drained(); i++)
         {
-            if (places is null)
-            {
-                WriteField(c, hash, a[i]);
-            }
-            else if (places.TryGetValue(a[i], out var place))
-            {
-                ReplyFormatter.WriteBulk(c.Output, hash.AsSpan(place));
-            }
-            else
-            {
-                ReplyFormatter.WriteNull(c.Output, c.Version);
-            }
+            WriteField(c, hash, places[a[i]]);
         }
     }
 
-    private static void GetAll(RespConversation c, byte[][] a, byte[] hash)
-    {
-        ReplyFormatter.WriteMap(c.Output, HashValue.Count(hash), c.Version);
-        WriteAll(c, hash, fields: true, values: true);
-    }
+    private static ValueTask GetAll(RespConversation c, byte[][] a, HashReader hash) => WriteAllAsync(c, hash, fields: true, values: true);
 
-    private static void WriteParts(RespConversation c, byte[] hash, bool fields, bool values)
+    private static async ValueTask WriteAllAsync(RespConversation c, HashReader hash, bool fields, bool values)
     {
-        ReplyFormatter.WriteArray(c.Output, HashValue.Count(hash));
-        WriteAll(c, hash, fields, values);
-    }
+        if (fields && values)
+        {
+            ReplyFormatter.WriteMap(c.Output, hash.Count(), c.Version);
+        }
+        else
+        {
+            ReplyFormatter.WriteArray(c.Output, hash.Count());
+        }
 
-    private static void WriteAll(RespConversation c, ReadOnlySpan<byte> rest, bool fields, bool values)
-    {
-        while (HashValue.TryRead(ref rest, out var field, out var value))
+        for (var position = 0; hash.TryRead(ref position, out var field, out var value) && await c.Drained();)
         {
             if (fields)
             {
-                ReplyFormatter.WriteBulk(c.Output, field);
+                hash.WriteBulk(c.Output, field);
             }
 
             if (values)
             {
-                ReplyFormatter.WriteBulk(c.Output, value);
+                hash.WriteBulk(c.Output, value);
             }
         }
     }
 
-    private static void WriteField(RespConversation c, byte[] hash, byte[] field)
+    private static void WriteField(RespConversation c, HashReader hash, HashReader.Part value)
     {
-        if (HashValue.TryFind(hash, field, out var value))
+        if (value.Exists)
         {
-            ReplyFormatter.WriteBulk(c.Output, value);
+            hash.WriteBulk(c.Output, value);
         }
         else
         {
@@ -253,7 +258,10 @@ internal static class HashCommands
         {
             if (Is(a[i], "MATCH"u8) && i + 1 < a.Count)
             {
-                pattern = new GlobPattern(a[++i]);
+                if (!GlobPattern.TryCreate(a[++i], out pattern))
+                {
+                    return Refuse(c, GlobPattern.TooLong);
+                }
             }
             else if (Is(a[i], "COUNT"u8) && i + 1 < a.Count && TryInteger(a[i + 1], out var count) && count > 0)
             {
@@ -274,29 +282,39 @@ internal static class HashCommands
             return Refuse(c, "ERR invalid cursor");
         }
 
-        return Read(c, a, (c, _, hash) =>
+        return Read(c, a, (c, _, hash) => ScanAsync(c, hash, pattern, withValues));
+    }
+
+    private static async ValueTask ScanAsync(RespConversation c, HashReader hash, GlobPattern? pattern, bool withValues)
+    {
+        var parts = new List<HashReader.Part>();
+        for (var position = 0; hash.TryRead(ref position, out var field, out var value);)
         {
-            var parts = new List<byte[]>();
-            ReadOnlySpan<byte> rest = hash;
-            while (HashValue.TryRead(ref rest, out var field, out var value))
+            if (pattern is null || Matches(pattern, hash, field))
             {
-                if (pattern?.Matches(field) != false)
+                parts.Add(field);
+                if (withValues)
                 {
-                    parts.Add(field.ToArray());
-                    if (withValues)
-                    {
-                        parts.Add(value.ToArray());
-                    }
+                    parts.Add(value);
                 }
             }
+        }
 
-            ReplyFormatter.WriteArray(c.Output, 2);
-            ReplyFormatter.WriteBulk(c.Output, "0"u8);
-            ReplyFormatter.WriteArray(c.Output, parts.Count);
-            foreach (var part in parts)
-            {
-                ReplyFormatter.WriteBulk(c.Output, part);
-            }
-        });
+        ReplyFormatter.WriteArray(c.Output, 2);
+        ReplyFormatter.WriteBulk(c.Output, "0"u8);
+        ReplyFormatter.WriteArray(c.Output, parts.Count);
+        for (var i = 0; i < parts.Count && await c.Drained(); i++)
+        {
+            hash.WriteBulk(c.Output, parts[i]);
+        }
+    }
+
+    private static bool Matches(GlobPattern pattern, HashReader hash, HashReader.Part field)
+    {
+        var bytes = ArrayPool<byte>.Shared.Rent(Math.Max(1, field.Length));
+        hash.CopyTo(field, bytes);
+        var matches = pattern.Matches(bytes.AsSpan(0, field.Length));
+        ArrayPool<byte>.Shared.Return(bytes);
+        return matches;
     }
 }

@@ -13,10 +13,15 @@ internal static class ScanCommands
     /// <summary>The low bits of a cursor: a node, or a tier's position. The rest counts partitions and tiers, and leaves the sign bit alone.</summary>
     private const int PositionBits = 52;
 
-    private const int NodesPerStep = 1024;
     private const int TagsPerTurn = 16;
     private const int MaxKeysPerReply = 10_000;
     private const int MaxNodesPerReply = 16 * 1024;
+
+    /// <summary>From so many bytes of keys on SCAN's reply ends.</summary>
+    private const int MaxScanReplyBytes = 64 * 1024;
+
+    /// <summary>So much of a KEYS reply may be gathered whether or not the staging area has room.</summary>
+    private const int LeastKeysReplyBytes = StagingArea.FreeBytes;
 
     public static readonly Command[] All =
     [
@@ -47,7 +52,12 @@ internal static class ScanCommands
 
             if (Is(a[i], "MATCH"u8))
             {
-                filter.Pattern = new GlobPattern(a[i + 1]);
+                if (!GlobPattern.TryCreate(a[i + 1], out var pattern))
+                {
+                    return Refuse(c, GlobPattern.TooLong);
+                }
+
+                filter.Pattern = pattern;
             }
             else if (Is(a[i], "TYPE"u8))
             {
@@ -74,16 +84,21 @@ internal static class ScanCommands
 
     private static async Task ScanAsync(RespConversation c, ulong cursor, int count, KeyFilter filter)
     {
-        var keys = new List<byte[]>();
+        using var keys = new FoundKeys(filter);
         var partition = (long)(cursor >> PositionBits);
         var node = (long)(cursor & ((1UL << PositionBits) - 1));
         var end = c.Cache.PartitionCount + c.Cache.TierCount;
 
-        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly, and never more work than a turn's.
-        var step = Math.Min(NodesPerStep, count);
-        for (var looked = 0; keys.Count < count && looked < MaxNodesPerReply && partition < end;)
+        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly or keys are long, and never more work than a turn's.
+        for (var looked = 0; keys.Count < count && keys.Reply.Length < MaxScanReplyBytes && looked < MaxNodesPerReply && partition < end;)
         {
-            node = await ScanStepAsync(c, (int)partition, node, step, filter, keys);
+            var step = Math.Min(keys.NodesPerStep, count);
+            if (!(await ScanStepAsync(c, (int)partition, node, step, keys)).TryTake(out node, out var missing))
+            {
+                WriteIncomplete(c, missing, "go on at the same cursor");
+                return;
+            }
+
             looked += step;
             if (node == 0)
             {
@@ -94,24 +109,45 @@ internal static class ScanCommands
         var next = partition >= end ? 0UL : ((ulong)partition << PositionBits) | (ulong)node;
         ReplyFormatter.WriteArray(c.Output, 2);
         ReplyFormatter.WriteBulk(c.Output, next.ToString());
-        WriteKeys(c, keys);
+        keys.WriteTo(c.Output);
     }
 
     private static bool Keys(RespConversation c, scoped in Arguments a)
     {
-        c.RunSteps(KeysAsync(c, new KeyFilter { Pattern = new GlobPattern(a[1]) }));
+        if (a[1].Length > GlobPattern.MaxBytes)
+        {
+            return Refuse(c, GlobPattern.TooLong);
+        }
+
+        var pattern = a[1].ToArray();
+        c.RunSteps(c.RunLong(() => KeysAsync(c, pattern)));
         return true;
     }
 
-    private static async Task KeysAsync(RespConversation c, KeyFilter filter)
+    /// <summary>The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.</summary>
+    private static async Task KeysAsync(RespConversation c, byte[] pattern)
     {
-        var keys = new List<byte[]>();
+        GlobPattern.TryCreate(pattern, out var glob);
+        var staging = c.Server.Staging;
+        using var keys = new FoundKeys(new KeyFilter { Pattern = glob });
         for (var partition = 0; partition < c.Cache.PartitionCount + c.Cache.TierCount; partition++)
         {
             var node = 0L;
             do
             {
-                node = await ScanStepAsync(c, partition, node, NodesPerStep, filter, keys);
+                if (!(await ScanStepAsync(c, partition, node, keys.NodesPerStep, keys)).TryTake(out node, out var missing))
+                {
+                    WriteIncomplete(c, missing, "no keys are given");
+                    return;
+                }
+
+                c.StepBytes = keys.Reply.MemoryBytes;
+                if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && c.StepBytes > LeastKeysReplyBytes))
+                {
+                    ReplyFormatter.WriteError(c.Output, $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN");
+                    return;
+                }
+
                 if (keys.Count > c.Server.Options.MaxKeysListed)
                 {
                     ReplyFormatter.WriteError(c.Output, $"ERR KEYS lists at most {c.Server.Options.MaxKeysListed} keys; use SCAN");
@@ -120,34 +156,22 @@ internal static class ScanCommands
 
                 await c.NextTurn();
             }
-            while (node != 0);
+            while (node != 0 && await c.Drained());
         }
 
-        WriteKeys(c, keys);
+        keys.WriteTo(c.Output);
     }
 
-    private static async ValueTask<long> ScanStepAsync(RespConversation c, int partition, long node, int count, KeyFilter filter, List<byte[]> keys)
+    private static async ValueTask<Survey<long>> ScanStepAsync(RespConversation c, int partition, long node, int count, FoundKeys keys)
     {
-        using var done = await c.Ask(
-            new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = count },
-            (scoped in Answer item) =>
-            {
-                if (filter.Accepts(item.Entry))
-                {
-                    keys.Add(item.Entry.Key.ToArray());
-                }
-            });
-        return done.Answer.Number;
+        var survey = await Surveys.ScanAsync(c, partition, node, count, keys.Look);
+        keys.EndStep();
+        return survey;
     }
 
-    private static void WriteKeys(RespConversation c, List<byte[]> keys)
-    {
-        ReplyFormatter.WriteArray(c.Output, keys.Count);
-        foreach (var key in keys)
-        {
-            ReplyFormatter.WriteBulk(c.Output, key);
-        }
-    }
+    /// <summary>Says that not every partition has done its part, which ones, and how that leaves the rest.</summary>
+    private static void WriteIncomplete(RespConversation c, Unanswered missing, string rest) =>
+        ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {missing}; {rest}");
 
     private static bool DbSize(RespConversation c, scoped in Arguments a)
     {
@@ -155,8 +179,17 @@ internal static class ScanCommands
         return true;
     }
 
-    private static async Task DbSizeAsync(RespConversation c) =>
-        ReplyFormatter.WriteInteger(c.Output, (await ServerCommands.StatisticsAsync(c, c.Cache)).AllEntries);
+    private static async Task DbSizeAsync(RespConversation c)
+    {
+        if ((await Surveys.StatisticsAsync(c, c.Cache)).TryTake(out var statistics, out var missing))
+        {
+            ReplyFormatter.WriteInteger(c.Output, statistics.AllEntries);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, "the number of keys is not known");
+        }
+    }
 
     private static bool RandomKey(RespConversation c, scoped in Arguments a)
     {
@@ -167,32 +200,48 @@ internal static class ScanCommands
     /// <summary>Begins at a random place and gives the first entry from there on: not quite uniform where entries lie thinly.</summary>
     private static async Task RandomKeyAsync(RespConversation c)
     {
-        var keys = new List<byte[]>();
+        byte[]? found = null;
+        AnswerFold takeFirst = (scoped in Answer item) => found ??= item.Entry.Key.ToArray();
         var first = c.NextRandom(c.Cache.PartitionCount);
-        for (var i = 0; i < c.Cache.PartitionCount && keys.Count == 0; i++)
+        Unanswered? missing = null;
+        for (var i = 0; i < c.Cache.PartitionCount && found is null; i++)
         {
-            var partition = (first + i) % c.Cache.PartitionCount;
-            using var statistics = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            var entries = statistics.Answer.Statistics?.Entries ?? 0;
-            var node = entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(entries, int.MaxValue));
-            while (keys.Count == 0 && (node = await ScanStepAsync(c, partition, node, 64, new KeyFilter(), keys)) != 0)
-            {
-            }
-
-            if (keys.Count == 0 && entries > 0)
-            {
-                await ScanStepAsync(c, partition, 0, NodesPerStep, new KeyFilter(), keys);
-            }
+            missing = await RandomKeyAsync(c, (first + i) % c.Cache.PartitionCount, takeFirst, () => found is not null) ?? missing;
         }
 
-        if (keys.Count == 0)
+        if (found is not null)
         {
-            ReplyFormatter.WriteNull(c.Output, c.Version);
+            ReplyFormatter.WriteBulk(c.Output, found);
+        }
+        else if (missing is not null)
+        {
+            WriteIncomplete(c, missing, "the others have no key");
         }
         else
         {
-            ReplyFormatter.WriteBulk(c.Output, keys[0]);
+            ReplyFormatter.WriteNull(c.Output, c.Version);
         }
+    }
+
+    /// <summary>Looks for a key in one partition, from a random place on and around.</summary>
+    /// <returns>Null, or that the partition did not answer.</returns>
+    private static async ValueTask<Unanswered?> RandomKeyAsync(RespConversation c, int partition, AnswerFold take, Func<bool> isFound)
+    {
+        if (!(await Surveys.StatisticsAsync(c, c.Cache, partition, 1)).TryTake(out var statistics, out var missing))
+        {
+            return missing;
+        }
+
+        var node = statistics.Entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(statistics.Entries, int.MaxValue));
+        for (var ends = 0; statistics.Entries > 0 && ends < 2 && !isFound(); ends += node == 0 ? 1 : 0)
+        {
+            if (!(await Surveys.ScanAsync(c, partition, node, 64, take)).TryTake(out node, out missing))
+            {
+                return missing;
+            }
+        }
+
+        return null;
     }
 
     private static bool Flush(RespConversation c, scoped in Arguments a, bool all)
@@ -206,20 +255,26 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>Clears what can be cleared, whatever cannot.</summary>
     private static async Task FlushAsync(RespConversation c, bool all)
     {
-        var chosen = c.Cache;
-        foreach (var cache in all ? c.Server.Catalog.Caches : [chosen])
+        var problems = new List<Unanswered>();
+        foreach (var cache in all ? c.Server.Catalog.Caches : [c.Cache])
         {
-            c.Cache = cache;
-            for (var partition = 0; partition < cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, cache, OperationKind.Clear, [])).TryTake(out _, out var missing))
             {
-                using var cleared = await c.Ask(new Operation { Kind = OperationKind.Clear, Partition = partition });
+                problems.Add(missing);
             }
         }
 
-        c.Cache = chosen;
-        ReplyFormatter.WriteOk(c.Output);
+        if (problems.Count == 0)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {string.Join("; ", problems)}; all else is cleared");
+        }
     }
 
     private static bool DeleteTags(RespConversation c, scoped in Arguments a)
@@ -236,13 +291,20 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>
+    /// Removes all tags from all partitions that answer; the tags that were not removed everywhere are named by their places in the
+    /// command.
+    /// </summary>
     private static async Task DeleteTagsAsync(RespConversation c, byte[][] a)
     {
+        Unanswered? missing = null;
+        var incomplete = 0;
         for (var i = 1; i < a.Length; i++)
         {
-            for (var partition = 0; partition < c.Cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, c.Cache, OperationKind.RemoveByTag, a[i])).TryTake(out _, out var unanswered))
             {
-                using var done = await c.Ask(new Operation { Kind = OperationKind.RemoveByTag, Partition = partition, Key = a[i] });
+                missing = unanswered;
+                incomplete++;
             }
 
             if (i % TagsPerTurn == 0)
@@ -251,7 +313,14 @@ internal static class ScanCommands
             }
         }
 
-        ReplyFormatter.WriteOk(c.Output);
+        if (missing is null)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, $"{incomplete} of {a.Length - 1} tags still have entries there; elsewhere all are invalidated");
+        }
     }
 
     private sealed class KeyFilter
@@ -264,5 +333,49 @@ internal static class ScanCommands
 
         public bool Accepts(scoped in EntryView entry) =>
             (!HasKind || entry.Kind == Kind) && Pattern?.Matches(entry.Key) != false;
+    }
+
+    /// <summary>
+    /// The keys that a scan has found, written as bulk strings already. A step looks at so many entries that it takes well below a millisecond, for the partition is held meanwhile: few where keys
+    /// are long, whether they are accepted or not.
+    /// </summary>
+    private sealed class FoundKeys(KeyFilter filter) : IDisposable
+    {
+        private const int FirstChunkBytes = 512;
+        private const int LeastNodesPerStep = 16;
+        private const int MostNodesPerStep = 1024;
+        private const int BytesPerStep = 32 * 1024;
+
+        private int lookedBytes;
+
+        public ReplyBuffer Reply { get; } = new(FirstChunkBytes);
+
+        public int Count { get; private set; }
+
+        public int NodesPerStep { get; private set; } = LeastNodesPerStep;
+
+        public void Look(scoped in Answer item)
+        {
+            lookedBytes += item.Entry.Key.Length;
+            if (filter.Accepts(item.Entry))
+            {
+                ReplyFormatter.WriteBulk(Reply, item.Entry.Key);
+                Count++;
+            }
+        }
+
+        public void EndStep()
+        {
+            NodesPerStep = Math.Clamp(lookedBytes > BytesPerStep ? NodesPerStep / 2 : 2 * NodesPerStep, LeastNodesPerStep, MostNodesPerStep);
+            lookedBytes = 0;
+        }
+
+        public void WriteTo(ReplyBuffer output)
+        {
+            ReplyFormatter.WriteArray(output, Count);
+            output.TakeFrom(Reply);
+        }
+
+        public void Dispose() => Reply.Dispose();
     }
 }
