@@ -11,8 +11,6 @@ namespace Levee.Orleans.Tests;
 /// <summary>A silo as the process that a user starts, on free ports.</summary>
 internal sealed partial class SiloProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private readonly Process process;
     private readonly ConcurrentQueue<string> lines = new();
     private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -57,7 +55,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         silo.process.BeginErrorReadLine();
         try
         {
-            await silo.ready.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
+            await silo.ready.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
             return silo;
         }
         catch
@@ -73,18 +71,18 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     public async Task SignalAsync(string name)
     {
         using var kill = Process.Start("kill", [$"-{name}", process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
         Assert.Equal(0, kill.ExitCode);
     }
 
-    public Task EndedAsync() => process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    public Task EndedAsync() => process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {
         if (!process.HasExited)
         {
             process.Kill();
-            await process.WaitForExitAsync(CancellationToken.None).WaitAsync(Patience, CancellationToken.None);
+            await process.WaitForExitAsync(CancellationToken.None).WaitAsync(Eventually.Patience, CancellationToken.None);
         }
 
         process.Dispose();
