@@ -69,8 +69,13 @@ public sealed class LeveeServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
         staging = StagingArea.For(options.MemoryBytes, time);
-        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes, Staging = staging };
-        transport = Transports.Create(options.Resp, resp.Accept, options.Limits with { Staging = staging }, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
+        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp"))
+        {
+            MemoryBytes = options.MemoryBytes,
+            Staging = staging,
+        };
+        var limits = options.Limits with { Staging = staging };
+        transport = Transports.Create(options.Resp, resp.Accept, limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
         http = HttpApplication.Create(catalog, options, time, logs, staging);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();

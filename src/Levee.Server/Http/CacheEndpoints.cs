@@ -99,10 +99,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var keys = new List<byte[]>();
         var bytes = 0L;
         var nodes = LeastNodesPerSlice;
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < host.PartitionCount + host.TierCount; slice++)
+        var end = host.PartitionCount + host.TierCount;
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < end; slice++)
         {
             var found = keys.Count;
-            position = await host.ScanAsync(partition, position, Math.Min(nodes, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            var most = Math.Min(nodes, count - keys.Count);
+            position = await host.ScanAsync(partition, position, most, prefix, keys, context.RequestAborted).ConfigureAwait(false);
             partition += position == 0 ? 1 : 0;
             var sliceBytes = keys.Skip(found).Sum(static key => (long)key.Length);
             bytes += sliceBytes;
@@ -156,7 +158,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         try
         {
             using var staged = new RequestStaging(context);
-            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
+            var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, now).ConfigureAwait(false);
         }
         finally
         {

@@ -16,7 +16,8 @@ public static class HttpApplication
     /// <summary>
     /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
-    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, StagingArea? staging = null)
+    public static WebApplication Create(
+        CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, StagingArea? staging = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

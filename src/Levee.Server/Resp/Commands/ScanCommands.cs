@@ -89,7 +89,8 @@ internal static class ScanCommands
         var node = (long)(cursor & ((1UL << PositionBits) - 1));
         var end = c.Cache.PartitionCount + c.Cache.TierCount;
 
-        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly or keys are long, and never more work than a turn's.
+        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly or keys are long, and never more work than a
+        // turn's.
         for (var looked = 0; keys.Count < count && keys.Reply.Length < MaxScanReplyBytes && looked < MaxNodesPerReply && partition < end;)
         {
             var step = Math.Min(keys.NodesPerStep, count);
@@ -119,7 +120,9 @@ internal static class ScanCommands
         return true;
     }
 
-    /// <summary>The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.</summary>
+    /// <summary>
+    /// The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.
+    /// </summary>
     private static async Task KeysAsync(RespConversation c, byte[] pattern)
     {
         GlobPattern.TryCreate(pattern, out var glob);
@@ -134,7 +137,8 @@ internal static class ScanCommands
                 c.StepBytes = keys.Reply.MemoryBytes;
                 if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && c.StepBytes > LeastKeysReplyBytes))
                 {
-                    ReplyFormatter.WriteError(c.Output, $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN");
+                    var refusal = $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN";
+                    ReplyFormatter.WriteError(c.Output, refusal);
                     return;
                 }
 
@@ -154,7 +158,9 @@ internal static class ScanCommands
 
     private static async ValueTask<long> ScanStepAsync(RespConversation c, int partition, long node, int count, FoundKeys keys)
     {
-        using var done = await c.Ask(new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = count }, keys.Look);
+        using var done = await c.Ask(
+            new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = count },
+            keys.Look);
         keys.EndStep();
         return done.Answer.Number;
     }
@@ -189,7 +195,9 @@ internal static class ScanCommands
             var ends = 0;
             while (found is null && entries > 0 && ends < 2)
             {
-                using var done = await c.Ask(new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = 64 }, takeFirst);
+                using var done = await c.Ask(
+                    new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = 64 },
+                    takeFirst);
                 node = done.Answer.Number;
                 ends += node == 0 ? 1 : 0;
             }
@@ -277,7 +285,8 @@ internal static class ScanCommands
     }
 
     /// <summary>
-    /// The keys that a scan has found, written as bulk strings already. A step looks at so many entries that it takes well below a millisecond, for the partition is held meanwhile: few where keys
+    /// The keys that a scan has found, written as bulk strings already. A step looks at so many entries that it takes well below a
+    /// millisecond, for the partition is held meanwhile: few where keys
     /// are long, whether they are accepted or not.
     /// </summary>
     private sealed class FoundKeys(KeyFilter filter) : IDisposable
@@ -307,7 +316,8 @@ internal static class ScanCommands
 
         public void EndStep()
         {
-            NodesPerStep = Math.Clamp(lookedBytes > BytesPerStep ? NodesPerStep / 2 : 2 * NodesPerStep, LeastNodesPerStep, MostNodesPerStep);
+            var next = lookedBytes > BytesPerStep ? NodesPerStep / 2 : 2 * NodesPerStep;
+            NodesPerStep = Math.Clamp(next, LeastNodesPerStep, MostNodesPerStep);
             lookedBytes = 0;
         }
 
