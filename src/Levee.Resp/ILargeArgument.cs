@@ -4,7 +4,8 @@ namespace Levee.Resp;
 public interface ILargeArgument : IDisposable
 {
     /// <summary>
-    /// Room for the next bytes, not beyond the argument's length. Empty before all have come: there is none now; the assembler then reports <see cref="AssemblerStatus.NeedsRoom"/> and asks again.
+    /// Room for the next bytes, not beyond the argument's length. Empty before all have come: there is none now; the assembler then reports
+    /// <see cref="AssemblerStatus.NeedsRoom"/> and asks again.
     /// </summary>
     Span<byte> Unfilled();
 

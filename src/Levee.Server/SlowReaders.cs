@@ -5,8 +5,10 @@ using Levee.Memory;
 namespace Levee.Server;
 
 /// <summary>
-/// Those who read large values out of a cache's memory. A value that the cache has dropped stays as long as somebody reads it; where such values take too much
-/// (<see cref="LargeValueStore.IsPressed"/>), readers that have not taken anything of theirs for a moment let go of them, and are closed. A value that the cache still holds costs nothing more for
+/// Those who read large values out of a cache's memory. A value that the cache has dropped stays as long as somebody reads it; where such
+/// values take too much
+/// (<see cref="LargeValueStore.IsPressed"/>), readers that have not taken anything of theirs for a moment let go of them, and are closed. A
+/// value that the cache still holds costs nothing more for
 /// being read, by whoever and however slowly.
 /// </summary>
 internal sealed class SlowReaders : IDisposable
@@ -18,7 +20,8 @@ internal sealed class SlowReaders : IDisposable
     private readonly Timer timer;
     private int isDue;
 
-    public SlowReaders() => timer = new Timer(static readers => ((SlowReaders)readers!).AskToLetGo(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    public SlowReaders() => timer = new Timer(
+        static readers => ((SlowReaders)readers!).AskToLetGo(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
     /// <summary>Whether a reader has taken nothing for longer than <see cref="StagingArea.Patience"/>.</summary>
     /// <param name="lastSent">When it took something, as <see cref="Stopwatch.GetTimestamp"/> tells it.</param>

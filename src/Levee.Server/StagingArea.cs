@@ -1,14 +1,18 @@
 namespace Levee.Server;
 
 /// <summary>
-/// Bounds what unfinished requests and unread replies of all connections take together: input that is not a command yet, values on their way in, output that the client has not read.
+/// Bounds what unfinished requests and unread replies of all connections take together: input that is not a command yet, values on their
+/// way in, output that the client has not read.
 /// <para>
-/// A connection's first <see cref="FreeBytes"/> are not counted. Beyond them it is a <see cref="StagingHolder"/> and says after each turn what it holds. Memory is taken for bytes that have come,
+/// A connection's first <see cref="FreeBytes"/> are not counted. Beyond them it is a <see cref="StagingHolder"/> and says after each turn
+/// what it holds. Memory is taken for bytes that have come,
 /// so a request that was only announced takes none.
 /// </para>
 /// <para>
-/// <b>When the area is full</b>, holders that have waited for their client longer than <see cref="Patience"/> without <see cref="ProgressBytes"/> of progress give way, those that have moved least
-/// recently first. If that is not enough, one holder alone may grow until its request is whole, and the others wait in line. So an honest request is never refused because of clients that stall,
+/// <b>When the area is full</b>, holders that have waited for their client longer than <see cref="Patience"/> without
+/// <see cref="ProgressBytes"/> of progress give way, those that have moved least
+/// recently first. If that is not enough, one holder alone may grow until its request is whole, and the others wait in line. So an honest
+/// request is never refused because of clients that stall,
 /// and requests that arrive together finish one after the other. Beyond twice the capacity nobody has patience.
 /// </para>
 /// Safe for threads. Owners are called outside the lock.
@@ -76,7 +80,10 @@ public sealed class StagingArea : IDisposable
     /// <inheritdoc/>
     public void Dispose() => timer.Dispose();
 
-    /// <summary>Has holders that stall give way until so much is free, whether or not the area is full: a cache has no page for a value on its way in.</summary>
+    /// <summary>
+    /// Has holders that stall give way until so much is free, whether or not the area is full: a cache has no page for a value on its way
+    /// in.
+    /// </summary>
     /// <param name="bytes">How much is wanted.</param>
     internal void DropStalled(long bytes)
     {
@@ -281,7 +288,8 @@ public sealed class StagingArea : IDisposable
 internal interface IStagingOwner
 {
     /// <summary>Gives the memory back: what it holds is not counted any more.</summary>
-    /// <param name="isAtOnce">Whether it may do so before it returns, where it runs on its own thread: nobody is within a conversation.</param>
+    /// <param name="isAtOnce">Whether it may do so before it returns, where it runs on its own thread: nobody is within a
+    /// conversation.</param>
     void GiveWay(bool isAtOnce);
 
     /// <summary>Goes on after <see cref="StagingHolder.MayGrow"/> said no.</summary>

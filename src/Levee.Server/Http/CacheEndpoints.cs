@@ -106,7 +106,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var keys = new List<byte[]>();
         var bytes = 0L;
         var nodes = LeastNodesPerSlice;
-        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < host.PartitionCount + host.TierCount; slice++)
+        var end = host.PartitionCount + host.TierCount;
+        for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < end; slice++)
         {
             var found = keys.Count;
             var survey = await host.ScanAsync(partition, position, Math.Min(nodes, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
@@ -182,7 +183,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         try
         {
             using var staged = new RequestStaging(context);
-            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, time.GetUtcNow().ToUnixTimeMilliseconds()).ConfigureAwait(false);
+            var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+            await EntryListWriter.WriteAsync(context, request, keys, answers, staged, now).ConfigureAwait(false);
         }
         finally
         {

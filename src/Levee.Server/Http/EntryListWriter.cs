@@ -20,7 +20,8 @@ internal static class EntryListWriter
     /// <param name="answers">Their answers, each disposed when it has been written.</param>
     /// <param name="staging">Where it is said what the answers still hold.</param>
     /// <param name="now">The time, in Unix milliseconds.</param>
-    public static async Task WriteAsync(HttpContext context, KeyList request, List<byte[]> keys, KeptAnswer[] answers, RequestStaging staging, long now)
+    public static async Task WriteAsync(
+        HttpContext context, KeyList request, List<byte[]> keys, KeptAnswer[] answers, RequestStaging staging, long now)
     {
         var held = answers.Sum(static answer => (long)(answer.Entry?.Value.Length ?? 0));
         staging.Send(held, 0);

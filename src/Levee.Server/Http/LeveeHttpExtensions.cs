@@ -15,7 +15,9 @@ public static class LeveeHttpExtensions
 {
     private const long DefaultStagingBytes = 64L << 20;
 
-    /// <summary>What a connection may have us keep that has not been read by a request yet: a request line and its headers at the least.</summary>
+    /// <summary>
+    /// What a connection may have us keep that has not been read by a request yet: a request line and its headers at the least.
+    /// </summary>
     private const int RequestBufferBytes = 32 * 1024;
 
     private const int HeaderBytes = 16 * 1024;
@@ -91,7 +93,8 @@ public static class LeveeHttpExtensions
         options.Limits.RequestHeadersTimeout = HeadersPatience;
 
         // As many as may hold the free part of a staging area each.
-        options.Limits.MaxConcurrentConnections = options.ApplicationServices.GetRequiredService<StagingArea>().CapacityBytes / StagingArea.FreeBytes;
+        var staging = options.ApplicationServices.GetRequiredService<StagingArea>();
+        options.Limits.MaxConcurrentConnections = staging.CapacityBytes / StagingArea.FreeBytes;
         var metrics = options.ApplicationServices.GetRequiredService<HttpMetrics>();
         options.ConfigureEndpointDefaults(endpoint => endpoint.Use(next => async connection =>
         {

@@ -1,6 +1,9 @@
 namespace Levee.Server.Http;
 
-/// <summary>A JSON body as it comes in, counted in the <see cref="StagingArea"/>: what has been read of it lies in memory as objects until its end has come.</summary>
+/// <summary>
+/// A JSON body as it comes in, counted in the <see cref="StagingArea"/>: what has been read of it lies in memory as objects until its end
+/// has come.
+/// </summary>
 internal sealed class ReceivedJson(Stream body, RequestStaging staging) : Stream
 {
     /// <summary>About what a byte of JSON takes as an object: text has two bytes for each character.</summary>

@@ -6,7 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Levee.Server.Http;
 
 /// <summary>
-/// What one request holds of the <see cref="StagingArea"/>, and which large value it reads out. A request whose body is being received gives way with an answer that says so;
+/// What one request holds of the <see cref="StagingArea"/>, and which large value it reads out. A request whose body is being received
+/// gives way with an answer that says so;
 /// one whose response is not read loses its connection. Safe for threads where its interfaces are.
 /// </summary>
 internal sealed class RequestStaging : IStagingOwner, ISlowReader, IDisposable

@@ -8,7 +8,8 @@ namespace Levee.Server.Http;
 
 /// <summary>
 /// A value on its way in: up to <see cref="Limits.MaxInlineBytes"/> in a pooled buffer, above that in a large value. Where the client says the length beforehand, bytes go from the
-/// connection's buffers straight to where they will stay; a chunked body is gathered in pooled blocks until its length is known. Memory is taken for bytes that have come, and counted in the
+/// connection's buffers straight to where they will stay; a chunked body is gathered in pooled blocks until its length is known. Memory is
+/// taken for bytes that have come, and counted in the
 /// <see cref="StagingArea"/>.
 /// </summary>
 internal sealed class ValueBody : IDisposable
@@ -126,8 +127,11 @@ internal sealed class ValueBody : IDisposable
         }
     }
 
-    /// <summary>Adds a piece to the large value, which grows with it. Where there is no room, waits a second for what others give back.</summary>
-    private async ValueTask<bool> TakeLargeAsync(ICacheHost cache, ReadOnlyMemory<byte> piece, int length, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>
+    /// Adds a piece to the large value, which grows with it. Where there is no room, waits a second for what others give back.
+    /// </summary>
+    private async ValueTask<bool> TakeLargeAsync(
+        ICacheHost cache, ReadOnlyMemory<byte> piece, int length, TimeProvider time, CancellationToken cancellationToken)
     {
         if (Large is null)
         {

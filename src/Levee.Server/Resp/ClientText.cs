@@ -3,7 +3,8 @@ using System.Text;
 namespace Levee.Server.Resp;
 
 /// <summary>
-/// Text that a client says of itself: its name, its library's name and version. The lists in which others read it part it by blanks and lines, so it has neither: 0 to 256 bytes of printable ASCII
+/// Text that a client says of itself: its name, its library's name and version. The lists in which others read it part it by blanks and
+/// lines, so it has neither: 0 to 256 bytes of printable ASCII
 /// without blanks. Whatever sets such a text reads it here.
 /// </summary>
 internal static class ClientText

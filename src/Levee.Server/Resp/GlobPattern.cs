@@ -5,8 +5,10 @@ namespace Levee.Server.Resp;
 /// <summary>
 /// A glob as in Redis' KEYS: <c>*</c>, <c>?</c>, <c>[abc]</c>, <c>[^a-c]</c>, and <c>\</c> before a byte that stands for itself.
 /// <para>
-/// The pattern is read once, into a bit for each byte and each place that the byte fits (Baeza-Yates and Gonnet, "A New Approach to Text Searching", 1992: Shift-And). Between two stars stands a
-/// run of places; the first run is bound to the text's begin, the last one to its end, and each run between is looked for from where the one before ended. So matching takes a step for each byte of
+/// The pattern is read once, into a bit for each byte and each place that the byte fits (Baeza-Yates and Gonnet, "A New Approach to Text
+/// Searching", 1992: Shift-And). Between two stars stands a
+/// run of places; the first run is bound to the text's begin, the last one to its end, and each run between is looked for from where the
+/// one before ended. So matching takes a step for each byte of
 /// the text and each 64 places, whatever the pattern: nobody's pattern holds up others.
 /// </para>
 /// </summary>

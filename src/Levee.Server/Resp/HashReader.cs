@@ -6,7 +6,8 @@ using Levee.Resp;
 namespace Levee.Server.Resp;
 
 /// <summary>
-/// Reads a packed hash (<see cref="HashValue"/>) where it lies: a large one is never copied whole, and long parts go out by reference. The answer that it comes from must live as long.
+/// Reads a packed hash (<see cref="HashValue"/>) where it lies: a large one is never copied whole, and long parts go out by reference. The
+/// answer that it comes from must live as long.
 /// </summary>
 internal sealed class HashReader
 {

@@ -12,7 +12,9 @@ internal sealed class ReplyBuffer(int firstChunkBytes = ReplyBuffer.ChunkBytes) 
     /// <summary>A chunk takes what a turn may produce, so that a turn's replies go out in one send.</summary>
     public const int ChunkBytes = 64 * 1024;
 
-    /// <summary>A chunk that begins behind a large value holds little more than a line's end, for as long as the client takes to read the value.</summary>
+    /// <summary>
+    /// A chunk that begins behind a large value holds little more than a line's end, for as long as the client takes to read the value.
+    /// </summary>
     private const int ChunkBehindLargeBytes = 512;
 
     /// <summary>A chunk up to this is not worth compacting.</summary>

@@ -69,7 +69,9 @@ internal sealed partial class RespConversation
         return asker.Until(work);
     }
 
-    /// <summary>Runs a command over everything when it is its turn among those of all connections (<see cref="RespServer.LongCommands"/>).</summary>
+    /// <summary>
+    /// Runs a command over everything when it is its turn among those of all connections (<see cref="RespServer.LongCommands"/>).
+    /// </summary>
     public async Task RunLong(Func<Task> command)
     {
         var turn = server.LongCommands.WaitAsync();

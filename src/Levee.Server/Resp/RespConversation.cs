@@ -21,7 +21,8 @@ namespace Levee.Server.Resp;
 /// </para>
 /// <para>
 /// <b>Bounds.</b> At most <see cref="RespOptions.MaxPending"/> slots and <see cref="RespOptions.MaxUnsentBytes"/> unsent bytes: beyond that nothing is read until the client has taken what is there.
-/// A turn ends after 1,024 commands or 56 KiB of replies. Commands with long replies write them as the client reads (<see cref="Drained"/>). What an unfinished command and unread replies take is
+/// A turn ends after 1,024 commands or 56 KiB of replies. Commands with long replies write them as the client reads
+/// (<see cref="Drained"/>). What an unfinished command and unread replies take is
 /// counted by the transport (<see cref="HeldBytes"/>), and given up when others need it (<see cref="TryGiveWay"/>).
 /// </para>
 /// Owned by its connection's loop; <see cref="Answer"/> alone is called from other threads too, and then only queues and wakes.
@@ -29,7 +30,10 @@ namespace Levee.Server.Resp;
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A conversation's life ends with Closed, which lets go of all it owns.")]
 internal sealed partial class RespConversation : IConversation, IAnswerSink, ILargeArgumentSource, ISlowReader
 {
-    /// <summary>So much of a large argument must have come before it gets memory of its own: below, what has come waits with the rest of the command.</summary>
+    /// <summary>
+    /// So much of a large argument must have come before it gets memory of its own: below, what has come waits with the rest of the
+    /// command.
+    /// </summary>
     private const int LargeBeginsBytes = Limits.MaxInlineBytes;
 
     /// <summary>Up to here the beginning of a command is parsed again for each piece that comes.</summary>
@@ -145,7 +149,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     public long StepBytes { get; set; }
 
     public long HeldBytes =>
-        sending.MemoryBytes + (slots.Count > 0 ? parkedBytes + Output.MemoryBytes + ((long)slots.Count * ReplySlot.OwnBytes) : 0) + StepBytes + parser.HeldBytes
+        sending.MemoryBytes
+        + (slots.Count > 0 ? parkedBytes + Output.MemoryBytes + ((long)slots.Count * ReplySlot.OwnBytes) : 0)
+        + StepBytes
+        + parser.HeldBytes
         + (assembler is null ? 0 : assembler.SmallBytes + (receiving?.TakenBytes ?? 0));
 
     /// <summary>All that the client has not taken: what may be sent, and what waits for an earlier reply.</summary>
@@ -300,7 +307,10 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         return receiving;
     }
 
-    /// <summary>Says whether this client reads large values: then it lets go of those that the cache has dropped, where it is slow and their memory is needed.</summary>
+    /// <summary>
+    /// Says whether this client reads large values: then it lets go of those that the cache has dropped, where it is slow and their memory
+    /// is needed.
+    /// </summary>
     private void ListAsReader()
     {
         var reads = sending.HasLarge || Source is not null;
@@ -428,7 +438,8 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
                 return RunAlone(input, ref commands, out isWhole);
             case CommandStatus.Incomplete:
                 return 0;
-            case CommandStatus.Large when IsAuthenticated && parser.ConsumedBytes <= ReparsedBytes && input.Length - parser.ConsumedBytes < Math.Min(parser.LargeLength, LargeBeginsBytes):
+            case CommandStatus.Large when IsAuthenticated && parser.ConsumedBytes <= ReparsedBytes
+                && input.Length - parser.ConsumedBytes < Math.Min(parser.LargeLength, LargeBeginsBytes):
                 return 0;
             case CommandStatus.Large:
                 assembler = new CommandAssembler(this, Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes);

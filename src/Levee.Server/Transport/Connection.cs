@@ -53,7 +53,8 @@ internal enum Interest
 /// in the connection's own when it is large, so a large value is not copied again for each piece that arrives.
 /// </para>
 /// <para>
-/// What a connection holds (kept input, and what its conversation holds) is counted in the <see cref="StagingArea"/> after each turn. Where that is full, a connection reads no more than its free
+/// What a connection holds (kept input, and what its conversation holds) is counted in the <see cref="StagingArea"/> after each turn. Where
+/// that is full, a connection reads no more than its free
 /// part, or waits, and one that stalls gives way.
 /// </para>
 /// </summary>
@@ -191,7 +192,9 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
     /// <summary>Makes the owner call <see cref="Handle"/> with the posted signals, soon.</summary>
     protected abstract void Schedule();
 
-    /// <summary>Handles a signal at once where this is the owner's thread. No turn of this connection is under way, and nobody uses the lent room.</summary>
+    /// <summary>
+    /// Handles a signal at once where this is the owner's thread. No turn of this connection is under way, and nobody uses the lent room.
+    /// </summary>
     protected virtual bool TryHandleNow(Signals signal) => false;
 
     /// <summary>Receives what is there: how many bytes, 0 at the client's end of the stream, <see cref="NotNow"/> or <see cref="Broken"/>.</summary>
@@ -244,7 +247,10 @@ internal abstract class Connection(ConnectionLedger ledger, EndPoint? remote) : 
         }
     }
 
-    /// <summary>Lets go of what the staging area wants back. What the conversation says to it is sent, unless there is other output that the client does not take.</summary>
+    /// <summary>
+    /// Lets go of what the staging area wants back. What the conversation says to it is sent, unless there is other output that the client
+    /// does not take.
+    /// </summary>
     private bool TryGiveWay()
     {
         staged!.Revive();

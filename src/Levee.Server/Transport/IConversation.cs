@@ -46,7 +46,9 @@ public interface IConversation
     /// <summary>True while an answer is outstanding that will still become output. A client that has ended its side, and a stopping transport, wait for it before they close.</summary>
     bool HasPending => false;
 
-    /// <summary>What it holds for its client beyond what every conversation does, in bytes: an unfinished command, unread replies.</summary>
+    /// <summary>
+    /// What it holds for its client beyond what every conversation does, in bytes: an unfinished command, unread replies.
+    /// </summary>
     long HeldBytes => 0;
 
     /// <summary>Makes small what is held for unread replies; called when the client does not take them.</summary>
@@ -85,7 +87,9 @@ public sealed record TransportLimits
     /// <summary>A client that takes none of what is unsent for this long is closed.</summary>
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Bounds what unfinished requests and unread replies of all connections take; null: 64 MiB for this transport alone.</summary>
+    /// <summary>
+    /// Bounds what unfinished requests and unread replies of all connections take; null: 64 MiB for this transport alone.
+    /// </summary>
     public StagingArea? Staging { get; init; }
 
     /// <summary>How long <see cref="ITransport.StopAsync"/> lets output drain.</summary>

@@ -3,7 +3,8 @@ namespace Levee.Memory;
 /// <summary>
 /// A value above <see cref="Operations.Limits.MaxInlineBytes"/>, in pages off the managed heap, shared by counted references: the entry that holds it and
 /// every reader that is sending it. Its bytes do not change once it has been handed over. Appending is for one thread; references are safe for all.
-/// <para>A value of <see cref="LargeValueStore.TryCreate(int)"/> has all its memory from the start. One of <see cref="LargeValueStore.Begin"/> has none:
+/// <para>A value of <see cref="LargeValueStore.TryCreate(int)"/> has all its memory from the start. One of
+/// <see cref="LargeValueStore.Begin"/> has none:
 /// <see cref="TryGrow"/> takes a page at a time, so that a value that was only announced costs nothing.</para>
 /// </summary>
 public sealed unsafe class LargeValue
@@ -43,7 +44,9 @@ public sealed unsafe class LargeValue
     /// <summary>What the value has taken of the budget, in bytes.</summary>
     public long TakenBytes => ((long)pagesTaken * PageArena.PageBytes) + TailBytes;
 
-    /// <summary>Whether an entry holds it. Where none does, it is on its way in, or somebody still reads what the cache has dropped.</summary>
+    /// <summary>
+    /// Whether an entry holds it. Where none does, it is on its way in, or somebody still reads what the cache has dropped.
+    /// </summary>
     public bool IsOwned => isOwned;
 
     private long TailBytes
@@ -104,7 +107,9 @@ public sealed unsafe class LargeValue
         }
     }
 
-    /// <summary>The next contiguous room to fill; follow with <see cref="Advance"/>. Empty when the value is complete, or has to grow first.</summary>
+    /// <summary>
+    /// The next contiguous room to fill; follow with <see cref="Advance"/>. Empty when the value is complete, or has to grow first.
+    /// </summary>
     public Span<byte> Unfilled() => Block(FilledBytes);
 
     /// <summary>Says that the first <paramref name="count"/> bytes of <see cref="Unfilled"/> have been written.</summary>

@@ -37,16 +37,26 @@ public sealed unsafe class LargeValueStore
     /// <summary>The longest value that is accepted, in bytes.</summary>
     public int MaxValueBytes { get; internal set; }
 
-    /// <summary>What values take that no entry holds: those on their way in, and those that were dropped while somebody still reads them.</summary>
+    /// <summary>
+    /// What values take that no entry holds: those on their way in, and those that were dropped while somebody still reads them.
+    /// </summary>
     public long UnownedBytes => Volatile.Read(ref unownedBytes);
 
-    /// <summary>Whether values that no entry holds take more than half of the reserve: those who still read what the cache has dropped are to hurry, or to let go.</summary>
+    /// <summary>
+    /// Whether values that no entry holds take more than half of the reserve: those who still read what the cache has dropped are to hurry,
+    /// or to let go.
+    /// </summary>
     public bool IsPressed => UnownedBytes > arena.BudgetPages * PageArena.PageBytes / 32;
 
-    /// <summary>The memory that no entry holds has grown and <see cref="IsPressed"/> holds. Often raised while a partition is held: a handler only notes it.</summary>
+    /// <summary>
+    /// The memory that no entry holds has grown and <see cref="IsPressed"/> holds. Often raised while a partition is held: a handler only
+    /// notes it.
+    /// </summary>
     public event Action? Pressed;
 
-    /// <summary>A value that takes memory as its bytes come (<see cref="LargeValue.TryGrow"/>), with one reference, which is the caller's.</summary>
+    /// <summary>
+    /// A value that takes memory as its bytes come (<see cref="LargeValue.TryGrow"/>), with one reference, which is the caller's.
+    /// </summary>
     /// <param name="length">Its length when complete.</param>
     /// <exception cref="ObjectDisposedException">The memory is gone.</exception>
     public LargeValue Begin(int length)

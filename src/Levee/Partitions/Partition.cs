@@ -25,7 +25,9 @@ public sealed partial class Partition : IEvictionListener
     /// <summary>The half of a hint that says whose it is.</summary>
     private const ulong HintMarkBits = ~(ulong)uint.MaxValue;
 
-    /// <summary>A slice of a scan ends when its keys have so many bytes, however few they are: whoever looks at them holds the partition.</summary>
+    /// <summary>
+    /// A slice of a scan ends when its keys have so many bytes, however few they are: whoever looks at them holds the partition.
+    /// </summary>
     private const int MaxScanKeyBytes = 64 * 1024;
 
     private const int RetiredPagesPerCall = 64;

@@ -319,7 +319,9 @@ internal static class ConnectionCommands
         return true;
     }
 
-    /// <summary>Lists the clients some at a time. The reply begins with its length, so it is gathered: as much as the staging area has room for.</summary>
+    /// <summary>
+    /// Lists the clients some at a time. The reply begins with its length, so it is gathered: as much as the staging area has room for.
+    /// </summary>
     private static async Task ListAsync(RespConversation c)
     {
         var staging = c.Server.Staging;
@@ -337,7 +339,8 @@ internal static class ConnectionCommands
             c.StepBytes = list.MemoryBytes + ((long)clients.Length * IntPtr.Size);
             if (list.Length > staging.CapacityBytes || (staging.IsFull && list.Length > StagingArea.FreeBytes))
             {
-                ReplyFormatter.WriteError(c.Output, $"ERR the list is longer than what is free of {staging.CapacityBytes} bytes for all replies; ask again later");
+                var refusal = $"ERR the list is longer than what is free of {staging.CapacityBytes} bytes for all replies; ask again later";
+                ReplyFormatter.WriteError(c.Output, refusal);
                 return;
             }
 

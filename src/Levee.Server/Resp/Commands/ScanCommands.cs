@@ -89,7 +89,8 @@ internal static class ScanCommands
         var node = (long)(cursor & ((1UL << PositionBits) - 1));
         var end = c.Cache.PartitionCount + c.Cache.TierCount;
 
-        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly or keys are long, and never more work than a turn's.
+        // Count is a hint, as in Redis: about so many keys, fewer where entries lie thinly or keys are long, and never more work than a
+        // turn's.
         for (var looked = 0; keys.Count < count && keys.Reply.Length < MaxScanReplyBytes && looked < MaxNodesPerReply && partition < end;)
         {
             var step = Math.Min(keys.NodesPerStep, count);
@@ -124,7 +125,9 @@ internal static class ScanCommands
         return true;
     }
 
-    /// <summary>The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.</summary>
+    /// <summary>
+    /// The reply begins with the number of keys, so all are gathered before it: as much as the staging area has room for.
+    /// </summary>
     private static async Task KeysAsync(RespConversation c, byte[] pattern)
     {
         GlobPattern.TryCreate(pattern, out var glob);
@@ -144,7 +147,8 @@ internal static class ScanCommands
                 c.StepBytes = keys.Reply.MemoryBytes;
                 if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && c.StepBytes > LeastKeysReplyBytes))
                 {
-                    ReplyFormatter.WriteError(c.Output, $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN");
+                    var refusal = $"ERR the reply of KEYS is longer than what is free of {staging.CapacityBytes} bytes for all replies; use SCAN";
+                    ReplyFormatter.WriteError(c.Output, refusal);
                     return;
                 }
 
@@ -336,7 +340,8 @@ internal static class ScanCommands
     }
 
     /// <summary>
-    /// The keys that a scan has found, written as bulk strings already. A step looks at so many entries that it takes well below a millisecond, for the partition is held meanwhile: few where keys
+    /// The keys that a scan has found, written as bulk strings already. A step looks at so many entries that it takes well below a
+    /// millisecond, for the partition is held meanwhile: few where keys
     /// are long, whether they are accepted or not.
     /// </summary>
     private sealed class FoundKeys(KeyFilter filter) : IDisposable
@@ -366,7 +371,8 @@ internal static class ScanCommands
 
         public void EndStep()
         {
-            NodesPerStep = Math.Clamp(lookedBytes > BytesPerStep ? NodesPerStep / 2 : 2 * NodesPerStep, LeastNodesPerStep, MostNodesPerStep);
+            var next = lookedBytes > BytesPerStep ? NodesPerStep / 2 : 2 * NodesPerStep;
+            NodesPerStep = Math.Clamp(next, LeastNodesPerStep, MostNodesPerStep);
             lookedBytes = 0;
         }
 
