@@ -15,14 +15,15 @@ internal static class StartFailure
     /// <summary>The script that makes PostgreSQL ready; it lies beside the program.</summary>
     private static string PostgresScript => Path.Combine(AppContext.BaseDirectory, "sql", "postgres.sql");
 
-    /// <summary>Until the silo has started, those who would tell its failure in stack traces are not heard.</summary>
+    /// <summary>Until the silo has started, those who would tell its failure in stack traces are not heard; afterwards their warnings are.</summary>
     public static void Quiet(ILoggingBuilder logging, LogLevel shown, Func<bool> hasStarted)
     {
-        if (shown >= LogLevel.Information)
+        if (shown > LogLevel.Debug)
         {
+            var least = shown > LogLevel.Warning ? shown : LogLevel.Warning;
             foreach (var teller in tellers)
             {
-                logging.AddFilter(teller, level => level >= shown && (hasStarted() || level < LogLevel.Warning));
+                logging.AddFilter(teller, level => level >= least && hasStarted());
             }
         }
     }
