@@ -20,6 +20,9 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>The program, where the silo project beside this one was built.</summary>
     public static string Program { get; } = Path.Combine(Repository.Root, "silo", Path.GetRelativePath(Path.Combine(Repository.Root, "tests", "Levee.Orleans.Tests"), AppContext.BaseDirectory), "Levee.Silo.dll");
 
+    /// <summary>The script that makes PostgreSQL ready, where the program has it.</summary>
+    public static string PostgresScript { get; } = Path.Combine(Path.GetDirectoryName(Program)!, "sql", "postgres.sql");
+
     public int RespPort { get; private set; }
 
     public Uri Http { get; private set; } = null!;
@@ -32,10 +35,37 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>What it has printed.</summary>
     public string Printed => string.Join('\n', lines);
 
+    /// <summary>Starts one that is to serve.</summary>
     public static async Task<SiloProcess> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] options)
     {
+        var silo = Launch(environment, options);
+        try
+        {
+            await silo.ready.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+            return silo;
+        }
+        catch
+        {
+            await silo.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts one that is to refuse: what it ends with, and what it printed.</summary>
+    public static async Task<(int ExitCode, string Printed)> FailAsync(IReadOnlyDictionary<string, string> environment, params string[] options)
+    {
+        await using var silo = Launch(environment, options);
+        await silo.EndedAsync();
+        return (silo.ExitCode, silo.Printed);
+    }
+
+    private static SiloProcess Launch(IReadOnlyDictionary<string, string> environment, string[] options)
+    {
         Assert.SkipUnless(File.Exists(Program), $"the silo is not built: {Program}");
-        var start = new ProcessStartInfo("dotnet", [Program, "--resp-port", "0", "--http-port", "0", "--silo-port", "0", "--gateway-port", "0", "--memory", "128mb", "--tier", "none", .. options])
+
+        // Without a folder of its own it keeps nothing below memory.
+        var hasFolder = options.Contains("--data-dir");
+        var start = new ProcessStartInfo("dotnet", [Program, "--resp-port", "0", "--http-port", "0", "--silo-port", "0", "--gateway-port", "0", "--memory", "128mb", .. hasFolder ? (string[])[] : ["--tier", "none"], .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -53,16 +83,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         silo.process.Start();
         silo.process.BeginOutputReadLine();
         silo.process.BeginErrorReadLine();
-        try
-        {
-            await silo.ready.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
-            return silo;
-        }
-        catch
-        {
-            await silo.DisposeAsync();
-            throw;
-        }
+        return silo;
     }
 
     public Task<RespConnection> ConnectAsync() => RespConnection.ConnectAsync("127.0.0.1", RespPort, cancellationToken: TestContext.Current.CancellationToken);

@@ -151,8 +151,7 @@ internal sealed partial class ServerRun : IAsyncDisposable
         }
         catch (Exception failure) when (failure is not OperationCanceledException and not OptionException and not StartException)
         {
-            // Whatever a provider throws: the store is not there, refuses, or lacks its tables.
-            throw new StartException($"the silo did not start: {Redaction.Of(failure.GetBaseException().Message, cluster.Connection)}", failure);
+            throw new StartException($"the silo did not start: {Redaction.Of(StartFailure.Sentence(failure), cluster.Connection)}", failure);
         }
     }
 
