@@ -9,7 +9,11 @@ namespace Levee.Tests.Operations;
 public sealed class SurveyTests : IAsyncDisposable
 {
     private readonly LockHost host = new(
-        new CacheOptions { MemoryBytes = 64L << 20, Partitions = 8, Name = "c" }, new ManualTime(), new FakeTier(), seed: 1, maintains: false);
+        new CacheOptions { MemoryBytes = 64L << 20, Partitions = 8, Name = "c" },
+        new ManualTime(),
+        new FakeTier(),
+        seed: 1,
+        maintains: false);
 
     private readonly Unanswered missing;
 
