@@ -10,16 +10,8 @@ events="$scratch/events"
 # Instead of lib.sh's: a silo that stands still hears no SIGTERM, and one that is asked kindly takes its time.
 trap 'for pid in $(jobs -p); do kill -CONT "$pid"; kill -KILL "$pid"; done 2> /dev/null; { wait; } 2> /dev/null; rm -rf "$scratch"' EXIT
 
-# built VARIABLE PROJECT [properties]: builds it and names its program.
-built() {
-    local variable=$1
-    shift
-    dotnet build "$@" -c Release -v q --nologo > "$scratch/build" || { cat "$scratch/build" >&2; exit 1; }
-    printf -v "$variable" %s "$(dotnet msbuild "$@" -p:Configuration=Release -getProperty:TargetPath)"
-}
-
 build_cluster() {
-    [ -n "${silo_program:-}" ] || built silo_program silo -p:LeveeProviders=redis
+    [ -n "${silo_program:-}" ] || built silo_program silo
     [ -n "${load_program:-}" ] || built load_program bench/ClusterLoad
     start_redis
     store=$port

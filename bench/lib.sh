@@ -23,17 +23,31 @@ start_redis() {
     exit 1
 }
 
-# start_levee [arguments]: sets port, http and pid. Without tiers, unless $tier says otherwise; their state in a folder of its own, or in $data.
-start_levee() {
-    [ -n "${levee:-}" ] || { dotnet build src/Levee.Cli -c Release -v q --nologo > /dev/null; levee=$(dotnet msbuild src/Levee.Cli -p:Configuration=Release -getProperty:TargetPath); }
-    local out="$scratch/levee.$RANDOM"
-    ${on_core:-} dotnet "$levee" serve --resp-port 0 --http-port 0 --tier "${tier:-none}" --data-dir "${data:-$out.data}" "$@" > "$out" &
+# built VARIABLE PROJECT: builds it and names its program.
+built() {
+    local variable=$1
+    shift
+    dotnet build "$@" -c Release -v q --nologo > "$scratch/build" || { cat "$scratch/build" >&2; exit 1; }
+    printf -v "$variable" %s "$(dotnet msbuild "$@" -p:Configuration=Release -getProperty:TargetPath)"
+}
+
+# start_program NAME command...: starts a server with the options of all, sets port, http and pid. Without tiers, unless $tier says otherwise; their state in a folder of its own, or in $data.
+start_program() {
+    local out="$scratch/$1.$RANDOM"
+    shift
+    ${on_core:-} "$@" --resp-port 0 --http-port 0 --tier "${tier:-none}" --data-dir "${data:-$out.data}" > "$out" &
     pid=$!
     started+=("$pid")
-    for _ in $(seq 100); do grep -q 'RESP on' "$out" && break; sleep 0.1; done
+    for _ in $(seq 200); do grep -q 'RESP on' "$out" && break; sleep 0.1; done
     port=$(sed -n 's/.*RESP on [^:]*:\([0-9]*\),.*/\1/p' "$out")
-    http=$(sed -n 's/.*HTTP on [^:]*:.*:\([0-9]*\)$/\1/p' "$out")
-    [ -n "$port" ] || { cat "$out" >&2; echo "levee did not start" >&2; exit 1; }
+    http=$(sed -n 's/.*HTTP on http:\/\/[^:]*:\([0-9]*\).*/\1/p' "$out")
+    [ -n "$port" ] || { cat "$out" >&2; echo "the server did not start" >&2; exit 1; }
+}
+
+# start_levee [options]: a lone silo.
+start_levee() {
+    [ -n "${levee:-}" ] || built levee src/Levee.Cli
+    start_program levee dotnet "$levee" serve --silo-port 0 --gateway-port 0 "$@"
 }
 
 stop() { kill "$1" 2> /dev/null || true; wait "$1" 2> /dev/null || true; }

@@ -1,3 +1,3 @@
-using Levee.Silo;
+using Levee.Serving.Hosting;
 
-return await SiloCommand.InvokeAsync(args, Console.Out, Console.Error);
+return await ServerCommand.InvokeAsync(args, Console.Out, Console.Error);

@@ -4,8 +4,8 @@ using System.CommandLine.Parsing;
 using Levee.Cli.Bench;
 using Levee.Cli.Client;
 using Levee.Cli.Replay;
-using Levee.Cli.Serve;
 using Levee.Serving;
+using Levee.Serving.Hosting;
 
 namespace Levee.Cli;
 
@@ -17,7 +17,7 @@ internal static class CommandRoot
     {
         new HelpOption(),
         new VersionOption(),
-        ServeCommand.Create(),
+        ServerCommand.Create(Serve, "levee serve --help"),
         GetCommand.Create(),
         SetCommand.Create(),
         DeleteCommand.Create(),
@@ -30,8 +30,10 @@ internal static class CommandRoot
         BenchCommand.Create(),
     };
 
-    /// <summary>How long a command may take to end after a signal before the process ends anyway: longer than a server takes to send what is unsent.</summary>
-    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(15);
+    private const string Serve = "serve";
+
+    /// <summary>How long a command other than the server may take to end after a signal before the process ends anyway.</summary>
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Runs a command line to its end.</summary>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
@@ -40,9 +42,9 @@ internal static class CommandRoot
         var parsed = Create().Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (var wrong in parsed.Errors)
+            foreach (var wrong in OptionFlags.Errors(parsed))
             {
-                await error.WriteLineAsync($"levee: {wrong.Message}");
+                await error.WriteLineAsync($"levee: {wrong}");
             }
 
             await error.WriteLineAsync($"Try 'levee {PathOf(parsed)}--help'.");
@@ -51,7 +53,15 @@ internal static class CommandRoot
 
         try
         {
-            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TerminationTimeout };
+            var configuration = new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+
+                // The server takes the signals itself: its stop takes as long as its own option allows.
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == Serve ? null : TerminationTimeout,
+            };
             return await parsed.InvokeAsync(configuration, cancellation);
         }
         catch (CommandException refusal)

@@ -38,7 +38,16 @@ public interface ILeveeSilo
 
     /// <summary>
     /// Gives all partitions of this silo away, while its front doors go on; done by itself when the silo stops, and earlier by whoever wants to close front doors afterwards. Completes when all have arrived elsewhere,
-    /// at the latest after <see cref="LeveeSiloOptions.DrainTimeout"/>.
+    /// at the latest after <see cref="LeveeSiloOptions.StopTimeout"/>.
     /// </summary>
     Task DrainAsync(CancellationToken cancellation);
+
+    /// <summary>
+    /// Takes what memory still holds down to the tiers, of all caches at once; done by itself when the silo stops, and earlier by whoever wants to say how it went. Front doors have been closed: from here on the silo's
+    /// partitions answer nothing. Done once: a second call gives the result of the first.
+    /// </summary>
+    /// <param name="progress">Is told every few seconds how far each cache is.</param>
+    /// <param name="cancellation">Ends it: what is in memory then is left, and counted.</param>
+    /// <returns>What went down and what did not, for each cache, in the order of <see cref="Hosts"/>.</returns>
+    Task<IReadOnlyList<TakeDownReport>> TakeDownAsync(IProgress<TakeDownReport>? progress, CancellationToken cancellation);
 }

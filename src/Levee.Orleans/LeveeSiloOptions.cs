@@ -39,7 +39,7 @@ public sealed class LeveeSiloOptions
     public int ConcurrentMoves { get; set; } = 4;
 
     /// <summary>How long a stopping silo may take to give its partitions away; what is left then is lost.</summary>
-    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(60);
+    public TimeSpan StopTimeout { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>The name of an Orleans stream provider to which the accesses of each cache are published as well, for others to subscribe; empty: none.</summary>
     public string AccessStreamProvider { get; set; } = "";
@@ -67,7 +67,7 @@ public sealed class LeveeSiloOptions
         Check(Lease >= TimeSpan.FromMilliseconds(200) && Lease <= TimeSpan.FromMinutes(1), nameof(Lease), Lease, "200 ms to 1 minute");
         Check(CallTimeout >= TimeSpan.FromMilliseconds(10) && CallTimeout <= TimeSpan.FromMinutes(1), nameof(CallTimeout), CallTimeout, "10 ms to 1 minute");
         Check(ConcurrentMoves is >= 1 and <= 64, nameof(ConcurrentMoves), ConcurrentMoves, "1 to 64");
-        Check(DrainTimeout >= TimeSpan.Zero, nameof(DrainTimeout), DrainTimeout, "zero or more");
+        Check(StopTimeout >= TimeSpan.Zero, nameof(StopTimeout), StopTimeout, "zero or more");
     }
 
     private static void Check(bool holds, string option, object value, string allowed)

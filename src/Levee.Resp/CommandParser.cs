@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Levee.Resp;
 
@@ -11,7 +12,7 @@ namespace Levee.Resp;
 /// <para>One parser per connection. The caller passes its unconsumed bytes; after <see cref="CommandStatus.Complete"/> it drops <see cref="ConsumedBytes"/> of them and calls again.
 /// After <see cref="CommandStatus.Incomplete"/> it calls again with the same bytes and more behind them. The parser remembers where it stopped, at an argument's header or within an
 /// inline line, so a sender that trickles many arguments costs O(n).</para>
-/// <para>Stricter than Redis in two places: the two bytes behind a header and behind a bulk string must be CR LF (Redis skips them unread), and a header line is at most 32 bytes.</para>
+/// <para>Lines of an HTTP request are refused. Stricter than Redis in two places: the two bytes behind a header and behind a bulk string must be CR LF (Redis skips them unread), and a header line is at most 32 bytes.</para>
 /// </remarks>
 public sealed class CommandParser
 {
@@ -370,9 +371,24 @@ public sealed class CommandParser
             return Refuse(ProtocolErrors.UnbalancedQuotes);
         }
 
+        if (IsHttp(input))
+        {
+            return Refuse(ProtocolErrors.HttpRequest);
+        }
+
         ConsumedBytes = newline + 1;
         return CommandStatus.Complete;
     }
+
+    /// <summary>
+    /// Whether the line that was split is of an HTTP request: a web page, or a server that can be talked into a request, could have commands carried out that stand in the body. A request line ends in its version, whatever
+    /// the method; POST and Host are refused alone, as Redis does. A client of Redis sends neither by an inline command.
+    /// </summary>
+    private bool IsHttp(ReadOnlySpan<byte> input) =>
+        Count > 0
+        && (Ascii.EqualsIgnoreCase(Argument(input, 0), "POST"u8)
+            || Ascii.EqualsIgnoreCase(Argument(input, 0), "Host:"u8)
+            || (Count > 2 && Argument(input, Count - 1).StartsWith("HTTP/"u8)));
 
     /// <summary>Splits an inline command at white space, with quotes as Redis' sdssplitargs reads them: a closing quote must end the argument.</summary>
     private bool TrySplit(ReadOnlySpan<byte> line)

@@ -9,6 +9,7 @@ internal static class ProtocolErrors
     public const string UnauthenticatedBulkLength = "Protocol error: unauthenticated bulk length";
     public const string TooBigInlineRequest = "Protocol error: too big inline request";
     public const string UnbalancedQuotes = "Protocol error: unbalanced quotes in request";
+    public const string HttpRequest = "Protocol error: this is an HTTP request, and this port speaks RESP; HTTP has a port of its own";
     public const string ExpectedLineEnd = "Protocol error: expected CRLF after bulk string";
 
     public static string ExpectedBulk(byte found)

@@ -20,6 +20,9 @@ public sealed record ServerOptions
     /// <summary>Where HTTP listens.</summary>
     public IPEndPoint Http { get; init; } = new(IPAddress.Loopback, 7380);
 
+    /// <summary>Names by which HTTP clients may call the server beside localhost and its addresses; "*": any.</summary>
+    public IReadOnlyList<string> HttpHosts { get; init; } = [];
+
     /// <summary>The memory budget of all caches, in bytes, as INFO tells it.</summary>
     public long MemoryBytes { get; init; }
 
@@ -68,16 +71,18 @@ public sealed class LeveeServer : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
+        var door = new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords"));
         staging = StagingArea.For(options.MemoryBytes, time);
         resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp"))
         {
             MemoryBytes = options.MemoryBytes,
+            Door = door,
             Staging = staging,
         };
         var limits = options.Limits with { Staging = staging };
         transport = Transports.Create(options.Resp, resp.Accept, limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
-        http = HttpApplication.Create(catalog, options, time, logs, staging);
+        http = HttpApplication.Create(catalog, options, time, logs, door, staging);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();
         metrics.Add(new RespMetrics(resp));
         if (options.Pauses is { } pauses)

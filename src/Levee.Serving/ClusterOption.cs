@@ -28,16 +28,13 @@ public static class ClusterOption
     public static readonly ServeOption Clustering = new("clustering", "kind", "", $"localhost, {string.Join(", ", ClusterProvider.All.Select(provider => provider.Name))}", "where silos find each other and partitions' owners are written down; default: what Orleans:Clustering is configured to be, or else localhost");
 
     /// <summary><c>--clustering-connection</c>.</summary>
-    public static readonly ServeOption Connection = new("clustering-connection", "text", "", "a connection string; for dynamodb a region; better in the environment where it has a secret", "where the store of --clustering is");
+    public static readonly ServeOption Connection = new("clustering-connection", "text", "", "a connection string; for dynamodb a region; better in the environment where it has a secret", "where the store of --clustering is") { Shown = ServeOption.Hidden };
 
     /// <summary><c>--kubernetes</c>.</summary>
     public static readonly ServeOption Kubernetes = new("kubernetes", "yes/no", "no", "yes, no", "in a pod: name and address are the pod's, and silos of pods that are gone are declared dead");
 
     /// <summary><c>--lease</c>.</summary>
     public static readonly ServeOption Lease = new("lease", "time", "1s", "a time from 200ms to 60s", "a silo that cannot reach the membership table serves for so long, and what it owned is taken over so long after it is declared dead");
-
-    /// <summary><c>--drain-timeout</c>.</summary>
-    public static readonly ServeOption DrainTimeout = new("drain-timeout", "time", "20s", "a time up to 1h", "a silo that is told to stop hands its partitions over for at most so long");
 
     /// <summary><c>--dashboard</c>.</summary>
     public static readonly ServeOption Dashboard = new("dashboard", "yes/no", "yes", "yes, no", "whether Orleans' dashboard is at /dashboard of the HTTP port");
@@ -46,7 +43,7 @@ public static class ClusterOption
     public static readonly ServeOption TlsCertificate = new("tls-certificate", "file", "", "a file .pfx or .p12, or .pem with certificate and key", "silos and their Orleans clients talk TLS, with this certificate");
 
     /// <summary><c>--tls-password</c>.</summary>
-    public static readonly ServeOption TlsPassword = new("tls-password", "text", "", "any text; better in the environment than on a command line", "password of that file");
+    public static readonly ServeOption TlsPassword = new("tls-password", "text", "", "any text; better in the environment than on a command line", "password of that file") { Shown = ServeOption.Hidden };
 
     /// <summary><c>--tls-trust</c>.</summary>
     public static readonly ServeOption TlsTrust = new("tls-trust", "file", "", "a file .pem or .crt with one or more certificates", "whose certificates are accepted, by whatever name; default: only the very certificate of --tls-certificate");
@@ -57,7 +54,7 @@ public static class ClusterOption
     /// <summary>The cluster's options, in the order of the help.</summary>
     public static IReadOnlyList<ServeOption> Own { get; } =
     [
-        Join, Name, ClusterId, ServiceId, SiloPort, GatewayPort, Advertise, Clustering, Connection, Kubernetes, Lease, DrainTimeout, Dashboard, TlsCertificate, TlsPassword, TlsTrust, TlsClients,
+        Join, Name, ClusterId, ServiceId, SiloPort, GatewayPort, Advertise, Clustering, Connection, Kubernetes, Lease, Dashboard, TlsCertificate, TlsPassword, TlsTrust, TlsClients,
     ];
 
     /// <summary>All options of a silo, in the order of the help.</summary>

@@ -35,6 +35,13 @@ public sealed record ClusterProvider(string Name, string Clustering, string Stor
         return settings.Clustering == "localhost" || (settings.Clustering.Length == 0 && !configuration.GetSection(ClusteringSection).Exists());
     }
 
+    /// <summary>Whether the configuration says where records are kept. Where it does not, and silos find each other through the first of them, that one keeps them.</summary>
+    public static bool HasStorage(IConfiguration configuration)
+    {
+        ArgumentNullException.ThrowIfNull(configuration);
+        return configuration.GetSection(StorageSection).Exists();
+    }
+
     /// <summary>What is to be added to the configuration so that Orleans finds its providers in it.</summary>
     /// <exception cref="OptionException">The options contradict the configuration, or something is missing.</exception>
     public static IReadOnlyDictionary<string, string?> Fill(ClusterSettings settings, IConfiguration configuration)
@@ -55,11 +62,6 @@ public sealed record ClusterProvider(string Name, string Clustering, string Stor
                 throw new OptionException($"{ClusterOption.Connection.Flag} needs {ClusterOption.Clustering.Flag} with one of {string.Join(", ", All.Select(provider => provider.Name))}");
             }
 
-            if (!configuration.GetSection(StorageSection).Exists())
-            {
-                filled[StorageSection + ":ProviderType"] = "Memory";
-            }
-
             return filled;
         }
 
@@ -77,7 +79,7 @@ public sealed record ClusterProvider(string Name, string Clustering, string Stor
         {
             throw new OptionException($"{ClusterOption.Connection.Flag} needs {ClusterOption.Clustering.Flag}");
         }
-        else if (!configuration.GetSection(StorageSection).Exists())
+        else if (!HasStorage(configuration))
         {
             throw new OptionException($"the configuration has {ClusteringSection} ({clustering}), but not {StorageSection}: partitions' owners must outlive every silo (docs/cluster-providers.md has examples)");
         }

@@ -16,7 +16,6 @@ namespace Levee.Serving;
 /// <param name="Connection">Where the provider's store is; empty: as configured.</param>
 /// <param name="IsInKubernetes">Whether the pod says name and address.</param>
 /// <param name="Lease">How long a silo serves without the membership table.</param>
-/// <param name="DrainTimeout">How long a silo that stops hands partitions over.</param>
 /// <param name="HasDashboard">Whether Orleans' dashboard is served.</param>
 /// <param name="Tls">TLS between silos and to clients; null: none.</param>
 public sealed record ClusterSettings(
@@ -31,7 +30,6 @@ public sealed record ClusterSettings(
     string Connection,
     bool IsInKubernetes,
     TimeSpan Lease,
-    TimeSpan DrainTimeout,
     bool HasDashboard,
     TlsSettings? Tls)
 {
@@ -54,6 +52,9 @@ public sealed record ClusterSettings(
     /// <summary>The address of the silo port, as far as it is known.</summary>
     public IPAddress Address => Advertise ?? IPAddress.Loopback;
 
+    /// <summary>Never the connection, which may hold a password.</summary>
+    public override string ToString() => $"{Name} of {ClusterId}, {(Clustering.Length == 0 ? "as configured" : Clustering)}";
+
     /// <summary>Reads and checks the cluster's options.</summary>
     /// <param name="read">Gives the text of an option and where it came from, or null for its default.</param>
     /// <param name="configuration">Where Orleans' standard keys are looked up for what was not given.</param>
@@ -63,8 +64,8 @@ public sealed record ClusterSettings(
         ArgumentNullException.ThrowIfNull(read);
         ArgumentNullException.ThrowIfNull(configuration);
         var values = new OptionValues(option => read(option) ?? (option.Standard is { } key && configuration[key] is { } text ? (text, key) : null));
-        var advertise = values.Get(ClusterOption.Advertise, static (string text, out IPAddress? value) => IPAddress.TryParse(text, out value) || text.Length == 0);
-        var join = values.Get(ClusterOption.Join, static (string text, out IPEndPoint? value) => TryEndPoint(text, out value) || text.Length == 0);
+        var advertise = values.Get(ClusterOption.Advertise, static (string text, out IPAddress? value) => OptionValues.TryAddress(text, out value) || text.Length == 0);
+        var join = values.Get(ClusterOption.Join, static (string text, out IPEndPoint? value) => OptionValues.TryEndPoint(text, out value) || text.Length == 0);
         if (join is not null && !IPAddress.IsLoopback(join.Address) && advertise is null)
         {
             throw new OptionException($"{ClusterOption.Join.Flag} names {join}, another machine: it must reach this one too, so say how with {ClusterOption.Advertise.Flag} (and start that silo with {ClusterOption.Advertise.Flag} as well)");
@@ -80,22 +81,25 @@ public sealed record ClusterSettings(
             advertise,
             values.Get(ClusterOption.Clustering, static (string text, out string value) => OptionValues.OneOf(text, ["", "localhost", .. ClusterProvider.All.Select(provider => provider.Name)], out value)),
             values.Get<string>(ClusterOption.Connection, OptionValues.Any),
-            values.Get(ClusterOption.Kubernetes, static (string text, out string value) => OptionValues.OneOf(text, ["yes", "no"], out value)) == "yes",
+            values.Get<bool>(ClusterOption.Kubernetes, OptionValues.TryYesNo),
             values.Get(ClusterOption.Lease, static (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value >= TimeSpan.FromMilliseconds(200) && value <= TimeSpan.FromMinutes(1)),
-            values.Get(ClusterOption.DrainTimeout, static (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= TimeSpan.FromHours(1)),
-            values.Get(ClusterOption.Dashboard, static (string text, out string value) => OptionValues.OneOf(text, ["yes", "no"], out value)) == "yes",
+            values.Get<bool>(ClusterOption.Dashboard, OptionValues.TryYesNo),
             ReadTls(values))
         {
             GivenPorts = [.. Ports.Where(option => values.Has(option))],
         };
     }
 
-    /// <summary>Chooses the ports of a silo that joins another on this machine, and the silo's name.</summary>
+    /// <summary>
+    /// Chooses the ports of a silo that joins another on this machine, and the silo's name. The first silo of a machine needs no ports that anybody knows but those of its front doors,
+    /// and is called after the machine alone, so that it finds its data whatever its ports.
+    /// </summary>
     /// <param name="serve">The front doors' options.</param>
+    /// <param name="isLocalhost">Whether silos find each other through the first of them.</param>
     /// <param name="isFree">Whether nothing listens there.</param>
     /// <returns>Both, with ports that are free unless they were given: then the caller finds out.</returns>
     /// <exception cref="StartException">None are free.</exception>
-    public (ServeSettings Serve, ClusterSettings Cluster) WithPorts(ServeSettings serve, Func<IPEndPoint, bool> isFree)
+    public (ServeSettings Serve, ClusterSettings Cluster) WithPorts(ServeSettings serve, bool isLocalhost, Func<IPEndPoint, bool> isFree)
     {
         ArgumentNullException.ThrowIfNull(serve);
         ArgumentNullException.ThrowIfNull(isFree);
@@ -113,8 +117,17 @@ public sealed record ClusterSettings(
             cluster = this with { SiloPort = At(SiloPort, ClusterOption.SiloPort, step), GatewayPort = At(GatewayPort, ClusterOption.GatewayPort, step) };
         }
 
-        cluster = cluster with { SiloPort = cluster.SiloPort == 0 ? AnyFree() : cluster.SiloPort, GatewayPort = cluster.GatewayPort == 0 ? AnyFree() : cluster.GatewayPort };
-        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, IsInKubernetes ? "" : $"-{cluster.SiloPort}") });
+        var isFirst = isLocalhost && Join is null;
+        cluster = cluster with { SiloPort = OrFree(cluster.SiloPort, ClusterOption.SiloPort), GatewayPort = OrFree(cluster.GatewayPort, ClusterOption.GatewayPort) };
+        int[] ports = [serve.Resp.Port, serve.Http.Port, cluster.SiloPort, cluster.GatewayPort];
+        if (ports.Where(static port => port != 0).GroupBy(static port => port).FirstOrDefault(static same => same.Count() > 1) is { Key: var twice })
+        {
+            throw new OptionException($"port {twice} is asked for twice; allowed: four different ones ({string.Join(", ", Ports.Select(static option => option.Flag))}), or 0 for any free one");
+        }
+
+        return (serve, cluster with { Name = cluster.Name.Length > 0 ? cluster.Name : NameOf(Environment.MachineName, IsInKubernetes || isFirst ? "" : $"-{cluster.SiloPort}") });
+
+        int OrFree(int port, ServeOption option) => port == 0 || (isFirst && !GivenPorts.Contains(option) && !isFree(new(Address, port))) ? AnyFree() : port;
     }
 
     private static string NameOf(string machine, string suffix) =>
@@ -148,11 +161,11 @@ public sealed record ClusterSettings(
 
     private static TlsSettings? ReadTls(OptionValues values)
     {
-        var certificate = values.Get<string>(ClusterOption.TlsCertificate, OptionValues.Any);
+        var certificate = values.Get<string>(ClusterOption.TlsCertificate, OptionValues.TryPath);
         var tls = new TlsSettings(
             certificate,
             values.Get<string>(ClusterOption.TlsPassword, OptionValues.Any),
-            values.Get<string>(ClusterOption.TlsTrust, OptionValues.Any),
+            values.Get<string>(ClusterOption.TlsTrust, OptionValues.TryPath),
             values.Get(ClusterOption.TlsClients, static (string text, out string value) => OptionValues.OneOf(text, ["required", "none"], out value)) == "required");
         if (certificate.Length > 0)
         {
@@ -160,10 +173,8 @@ public sealed record ClusterSettings(
         }
 
         var useless = new[] { ClusterOption.TlsPassword, ClusterOption.TlsTrust, ClusterOption.TlsClients }.FirstOrDefault(values.Has);
-        return useless is null ? null : throw new OptionException($"{useless.Flag} needs {ClusterOption.TlsCertificate.Flag}: without it there is no TLS");
+        return useless is null ? null : throw new OptionException($"{useless.Flag} needs {ClusterOption.TlsCertificate.Flag}: without it there is no TLS; allowed: together");
     }
-
-    private static bool TryEndPoint(string text, out IPEndPoint? value) => IPEndPoint.TryParse(text, out value) && value.Port > 0;
 
     private static bool TryName(string text, out string value)
     {

@@ -6,13 +6,17 @@ using Levee.Server;
 using Levee.Server.Metrics;
 using Levee.Server.Resp;
 using Levee.Server.Transport;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace Levee.Serving;
 
 /// <summary>The front doors as the options ask for them.</summary>
 public static class FrontDoors
 {
+    private static readonly string[] Chatty = ["Orleans", "Microsoft", "Polly", "System"];
+    private static readonly string[] NoisyAtStart = ["Orleans.Runtime.Silo", "Orleans.Runtime.Watchdog"];
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>What the front doors are told.</summary>
@@ -23,6 +27,11 @@ public static class FrontDoors
     {
         ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(error);
+        foreach (var warning in settings.Warnings)
+        {
+            error.WriteLine($"{program}: {warning}");
+        }
+
         var connections = OpenFiles.MostConnections(settings.MaxConnections);
         if (connections < settings.MaxConnections)
         {
@@ -33,6 +42,7 @@ public static class FrontDoors
         {
             Resp = settings.Resp,
             Http = settings.Http,
+            HttpHosts = settings.HttpHosts,
             MemoryBytes = settings.MemoryBytes,
             RespOptions = new RespOptions { Credentials = new Credentials(settings.User, settings.Password) },
             Limits = new TransportLimits { MaxConnections = connections, IdleTimeout = settings.IdleTimeout },
@@ -48,13 +58,34 @@ public static class FrontDoors
         where work != MaintenanceWork.None
         select new PauseCount(host.Name, work.ToString().ToLowerInvariant(), host.Pauses.Count(work));
 
-    /// <summary>Logs as lines on the console.</summary>
-    public static ILoggingBuilder AddConsoleLines(this ILoggingBuilder builder, LogLevel level) =>
+    /// <summary>
+    /// Logs as lines on standard error. What Levee itself runs on (Orleans, ASP.NET, retries) is heard from a warning on, unless <paramref name="level"/> asks for debugging;
+    /// and of a healthy start two warnings are left out: server GC is advised, which docs/decisions/0005 decides against, and a watchdog that looks at a time which it has not set yet.
+    /// </summary>
+    public static ILoggingBuilder AddConsoleLines(this ILoggingBuilder builder, LogLevel level)
+    {
         builder.SetMinimumLevel(level).AddSimpleConsole(console =>
         {
             console.SingleLine = true;
             console.TimestampFormat = "yyyy-MM-dd HH:mm:ss ";
         });
+        builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        if (level > LogLevel.Debug)
+        {
+            var quiet = level > LogLevel.Warning ? level : LogLevel.Warning;
+            foreach (var category in Chatty)
+            {
+                builder.AddFilter(category, quiet);
+            }
+
+            foreach (var category in NoisyAtStart)
+            {
+                builder.AddFilter(category, LogLevel.Error > level ? LogLevel.Error : level);
+            }
+        }
+
+        return builder;
+    }
 
     /// <summary>Refuses a taken port before anything listens.</summary>
     /// <exception cref="StartException">The address cannot be bound; the message names the option that chooses another.</exception>
@@ -64,8 +95,12 @@ public static class FrontDoors
         ArgumentNullException.ThrowIfNull(option);
         if (TryBind(endPoint) is { } failure)
         {
-            var why = failure.SocketErrorCode == SocketError.AddressAlreadyInUse ? "is taken" : $"cannot be bound ({failure.Message})";
-            throw new StartException($"port {endPoint.Port} on {endPoint.Address} {why}; choose another with {option.Flag} or {option.Variable}");
+            throw new StartException(failure.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => $"port {endPoint.Port} on {endPoint.Address} is taken; choose another with {option.Flag} or {option.Variable}",
+                SocketError.AddressNotAvailable => $"{endPoint.Address} is no address of this machine; choose another with {AddressOption(option).Flag} or {AddressOption(option).Variable}",
+                _ => $"port {endPoint.Port} on {endPoint.Address} cannot be bound ({failure.Message}); choose another with {option.Flag} or {option.Variable}",
+            });
         }
     }
 
@@ -99,6 +134,9 @@ public static class FrontDoors
             return false;
         }
     }
+
+    /// <summary>The option that chooses the address of a port.</summary>
+    private static ServeOption AddressOption(ServeOption port) => port == ServeOption.RespPort || port == ServeOption.HttpPort ? ServeOption.Bind : ClusterOption.Advertise;
 
     /// <summary>Listens for a moment; null where that went well.</summary>
     private static SocketException? TryBind(IPEndPoint endPoint)

@@ -17,6 +17,24 @@ internal static class ObjectStores
         _ => throw new TierException($"a tier {address.Kind}:// has no store"),
     };
 
+    /// <summary>Checks an address without opening anything.</summary>
+    /// <exception cref="TierException">The address is wrong; the message says what is allowed.</exception>
+    public static void Check(TierAddress address)
+    {
+        if (address.Kind == "s3")
+        {
+            CheckS3(address.Uri!);
+        }
+        else
+        {
+            CheckAzure(address.Uri!);
+        }
+    }
+
+    private static void CheckS3(Uri address) => _ = S3StoreOptions.Parse(address.OriginalString);
+
+    private static void CheckAzure(Uri address) => _ = AzureBlobStoreOptions.Parse(address.OriginalString);
+
     private static S3SegmentStore S3(Uri address) => new(S3StoreOptions.Parse(address.OriginalString));
 
     private static AzureBlobSegmentStore Azure(Uri address) => new(AzureBlobStoreOptions.Parse(address.OriginalString));

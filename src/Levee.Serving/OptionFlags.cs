@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using Levee.Tiers;
 using Microsoft.Extensions.Configuration;
 
 namespace Levee.Serving;
@@ -46,7 +48,8 @@ public sealed class OptionFlags
     public Func<ServeOption, (string Text, string Source)?> Read(ParseResult parsed)
     {
         ArgumentNullException.ThrowIfNull(parsed);
-        var file = FileOf(parsed) is { } path ? ReadFile(path) : null;
+        var path = FileOf(parsed);
+        var file = path is null ? null : ReadFile(path);
         var unknown = ServeOption.UnknownVariables(Environment.GetEnvironmentVariables().Keys.Cast<string>(), options).FirstOrDefault();
         if (unknown is not null)
         {
@@ -55,7 +58,7 @@ public sealed class OptionFlags
 
         return option => Flag(parsed, option) is { } given ? (given, option.Flag)
             : Environment.GetEnvironmentVariable(option.Variable) is { } variable ? (variable, option.Variable)
-            : file?[option.Name] is { } key ? (key, $"key \"{option.Name}\" of {DefaultFile}")
+            : file is not null && TextOf(file.GetSection(option.Name)) is { } text ? (text, $"key \"{option.Name}\" of {path}")
             : null;
     }
 
@@ -72,26 +75,66 @@ public sealed class OptionFlags
     private string? Flag(ParseResult parsed, ServeOption option) =>
         parsed.GetResult(flags[option]) is null ? null : parsed.GetValue(flags[option]) is { Length: > 0 } given ? string.Join(' ', given) : option.Bare;
 
-    private IConfigurationRoot ReadFile(string path)
+    /// <summary>What is wrong with a command line, in words. A value that was given to a flag that does not exist is not shown: the flag may be a mistyped one for a password.</summary>
+    public static IEnumerable<string> Errors(ParseResult parsed)
     {
-        IConfigurationRoot file;
+        ArgumentNullException.ThrowIfNull(parsed);
+        var tokens = parsed.UnmatchedTokens;
+        foreach (var error in parsed.Errors)
+        {
+            var message = error.Message;
+            for (var i = 0; i < tokens.Count; i++)
+            {
+                var equals = tokens[i].IndexOf('=', StringComparison.Ordinal);
+                var shown = tokens[i].StartsWith('-') ? equals < 0 ? tokens[i] : tokens[i][..equals]
+                    : i > 0 && tokens[i - 1].StartsWith('-') ? "(not shown)"
+                    : TierAddress.Masked(tokens[i]);
+                message = message.Replace($"'{tokens[i]}'", $"'{shown}'", StringComparison.Ordinal);
+            }
+
+            yield return message;
+        }
+    }
+
+    /// <summary>Reads a file of options.</summary>
+    /// <exception cref="OptionException">It cannot be read, or is no JSON. The message says where, and repeats nothing of the text: it can hold a password.</exception>
+    public static IConfigurationRoot ReadJson(string path)
+    {
         try
         {
-            file = new ConfigurationBuilder().AddJsonFile(path).Build();
+            using var content = File.OpenRead(path);
+            return new ConfigurationBuilder().AddJsonStream(content).Build();
         }
-        catch (InvalidDataException wrong)
+        catch (JsonException wrong)
         {
-            throw new OptionException($"{path} cannot be read: {wrong.InnerException?.Message ?? wrong.Message}");
+            throw new OptionException($"{path} is no JSON: what stands in line {wrong.LineNumber + 1}, column {wrong.BytePositionInLine + 1} cannot stand there", wrong);
         }
+        catch (Exception wrong) when (wrong is FormatException or IOException or UnauthorizedAccessException)
+        {
+            throw new OptionException($"{path} cannot be read: {wrong.Message}", wrong);
+        }
+    }
 
-        foreach (var key in file.GetChildren().Select(child => child.Key))
+    private IConfigurationRoot ReadFile(string path)
+    {
+        var file = ReadJson(path);
+        foreach (var child in file.GetChildren().Where(child => !sections.Contains(child.Key)))
         {
-            if (!sections.Contains(key) && !options.Any(option => option.Name == key))
+            if (options.FirstOrDefault(option => option.Name == child.Key) is not { } option)
             {
-                throw new OptionException($"{path} has the key \"{key}\", which is no option; '{help}' lists them");
+                throw new OptionException($"{path} has the key \"{child.Key}\", which is no option; '{help}' lists them");
+            }
+
+            if (child.GetChildren().Any() && !option.IsList)
+            {
+                throw new OptionException($"key \"{child.Key}\" of {path} is a list or an object; allowed: one string or number, {option.Allowed}");
             }
         }
 
         return file;
     }
+
+    /// <summary>The text of a key; a list's values are separated by blanks, as those of a flag that is given several times.</summary>
+    private static string? TextOf(IConfigurationSection key) =>
+        key.GetChildren().Any() ? string.Join(' ', key.GetChildren().Select(static item => item.Value ?? "")) : key.Value;
 }

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Net;
+using System.Numerics;
 using Levee.Codec;
 using Levee.Hosting;
 using Levee.Learning;
 using Levee.Tiers;
 using Levee.Tiers.Money;
+using Levee.Tiers.Redis;
 using Microsoft.Extensions.Logging;
 
 namespace Levee.Serving;
@@ -22,6 +24,7 @@ namespace Levee.Serving;
 /// <param name="IoThreads">I/O threads of the RESP listener; 0: chosen.</param>
 /// <param name="UsesPortableTransport">Whether RESP uses the portable transport where the system has a better one.</param>
 /// <param name="LogLevel">What is logged.</param>
+/// <param name="StopTimeout">How long a stop may take.</param>
 public sealed record ServeSettings(
     IPEndPoint Resp,
     IPEndPoint Http,
@@ -34,10 +37,29 @@ public sealed record ServeSettings(
     TimeSpan IdleTimeout,
     int IoThreads,
     bool UsesPortableTransport,
-    LogLevel LogLevel)
+    LogLevel LogLevel,
+    TimeSpan StopTimeout)
 {
+    /// <summary>Names by which HTTP clients may call the server beside localhost and its addresses; "*": any.</summary>
+    public IReadOnlyList<string> HttpHosts { get; init; } = [];
+
+    /// <summary>What is allowed and yet worth a word at the start: one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+
     /// <summary>The memory budget of all caches together, in bytes.</summary>
     public long MemoryBytes => Caches.Sum(cache => cache.MemoryBytes);
+
+    /// <summary>Never the password.</summary>
+    public override string ToString() => $"RESP on {Resp}, HTTP on {Http}, {Caches.Count} caches";
+
+    private const long SmallPartitionBytes = 16L << 20;
+    private const ulong MostPartitions = 64;
+
+    /// <summary>With a number of partitions for each cache that was given none. Partitions are what moves between silos, and their number is fixed: more than one silo needs, as far as they do not become small.</summary>
+    public ServeSettings WithPartitions() => this with
+    {
+        Caches = [.. Caches.Select(cache => cache with { Partitions = cache.Partitions != 0 ? cache.Partitions : DefaultPartitions(cache.MemoryBytes) })],
+    };
 
     /// <summary>Reads and checks all options.</summary>
     /// <param name="read">Gives the text of an option and where it came from, or null for its default.</param>
@@ -46,7 +68,7 @@ public sealed record ServeSettings(
     public static ServeSettings Read(Func<ServeOption, (string Text, string Source)?> read, long availableBytes)
     {
         var values = new OptionValues(read);
-        var bind = values.Get(ServeOption.Bind, static (string text, out IPAddress value) => IPAddress.TryParse(text, out value!));
+        var bind = values.Get(ServeOption.Bind, static (string text, out IPAddress value) => OptionValues.TryAddress(text, out value!));
         var ttl = values.Get<TimeSpan>(ServeOption.DefaultTtl, OptionValues.TryTime);
         var memory = values.Get(ServeOption.Memory, (string text, out long value) => text.Length == 0 ? Default(availableBytes / 2, out value) : ByteSize.TryParse(text, out value) && value >= CacheOptions.MinMemoryBytes);
         var shared = new CacheOptions
@@ -54,24 +76,68 @@ public sealed record ServeSettings(
             Policy = values.Get(ServeOption.Policy, static (string text, out string value) => OptionValues.OneOf(text, [.. CacheOptions.AllowedPolicies], out value)),
             DefaultTtl = ttl,
             DefaultTtlJitter = values.Get(ServeOption.DefaultTtlJitter, (string text, out TimeSpan value) => OptionValues.TryTime(text, out value) && value <= ttl),
-            Partitions = values.Get(ServeOption.Partitions, static (string text, out int value) => OptionValues.TryCount(text, 0, 1024, out value)),
+            Partitions = values.Get(ServeOption.Partitions, static (string text, out int value) => OptionValues.TryCount(text, 0, 1024, out value) && (value == 0 || int.IsPow2(value))),
             MaxValueBytes = (int)values.Get(ServeOption.MaxValue, static (string text, out long value) => text.Length == 0 ? Default(0, out value) : ByteSize.TryParse(text, out value) && value is > 0 and <= int.MaxValue),
         };
         var tiers = ReadTiers(values);
         shared = shared with { PolicyObjective = values.Get(ServeOption.PolicyObjective, (string text, out PolicyObjective value) => TryObjective(text, tiers, out value)) };
+        var respPort = values.Get(ServeOption.RespPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value));
+        var httpPort = values.Get(ServeOption.HttpPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value));
+        if (respPort == httpPort && respPort != 0)
+        {
+            throw values.Refusal(ServeOption.HttpPort, $"{ServeOption.RespPort.Flag} is the same; allowed: two different ports");
+        }
+
+        var password = values.Get<string>(ServeOption.Password, OptionValues.Any);
+        if (password.Length == 0 && values.Has(ServeOption.User))
+        {
+            throw values.Refusal(ServeOption.User, $"without a password nobody is asked for a user; allowed: together with {ServeOption.Password.Flag} ({ServeOption.Password.Variable})");
+        }
+
+        var isInsecure = values.Get<bool>(ServeOption.Insecure, OptionValues.TryYesNo);
+        var isOpen = !IPAddress.IsLoopback(bind) && password.Length == 0;
+        if (isOpen && !isInsecure)
+        {
+            throw values.Refusal(ServeOption.Bind, $"that opens the listeners to the network, and nobody is asked for a password; allowed: with {ServeOption.Password.Flag} ({ServeOption.Password.Variable}), "
+                + $"or with {ServeOption.Insecure.Flag} where whoever reaches this address may read and change everything");
+        }
+
         return new ServeSettings(
-            new IPEndPoint(bind, values.Get(ServeOption.RespPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
-            new IPEndPoint(bind, values.Get(ServeOption.HttpPort, static (string text, out int value) => OptionValues.TryCount(text, 0, 65535, out value))),
+            new IPEndPoint(bind, respPort),
+            new IPEndPoint(bind, httpPort),
             [.. ReadCaches(values, shared, memory).Select(cache => cache with { WritesThrough = tiers.WritesThrough })],
             tiers,
             values.Get(ServeOption.Prefetch, static (string text, out string value) => OptionValues.OneOf(text, ["on", "off"], out value)) == "on" && tiers.Addresses.Count > 0,
             values.Get(ServeOption.User, static (string text, out string value) => OptionValues.Any(text, out value) && text.Length is > 0 and <= 64),
-            values.Get<string>(ServeOption.Password, OptionValues.Any),
+            password,
             values.Get(ServeOption.MaxConnections, static (string text, out int value) => OptionValues.TryCount(text, 1, 1_000_000, out value)),
             values.Get<TimeSpan>(ServeOption.IdleTimeout, OptionValues.TryTime),
             values.Get(ServeOption.IoThreads, static (string text, out int value) => OptionValues.TryCount(text, 0, 256, out value)),
             values.Get(ServeOption.Transport, static (string text, out string value) => OptionValues.OneOf(text, ["auto", "sockets"], out value)) == "sockets",
-            values.Get(ServeOption.LogLevel, static (string text, out LogLevel value) => Enum.TryParse(text, ignoreCase: true, out value) && Enum.IsDefined(value)));
+            values.Get<LogLevel>(ServeOption.LogLevel, TryLogLevel),
+            values.Get(ServeOption.StopTimeout, static (string text, out TimeSpan value) =>
+                OptionValues.TryTime(text, out value) && value >= TimeSpan.FromSeconds(1) && value <= TimeSpan.FromHours(24)))
+        {
+            HttpHosts = values.Get<string[]>(ServeOption.HttpHosts, TryHosts),
+            Warnings =
+            [
+                .. isOpen ? [$"{bind} is open to the network without a password ({ServeOption.Insecure.Flag}): whoever reaches it may read and change everything"] : Array.Empty<string>(),
+                .. memory > availableBytes ? [$"{ServeOption.Memory.Flag} is {ByteSize.Format(memory)}, and this machine or its cgroup allows {availableBytes >> 20}mb: the process will be ended before the caches are full"] : Array.Empty<string>(),
+            ],
+        };
+    }
+
+    /// <summary>By its words: the framework takes numbers and sums of them as well.</summary>
+    private static bool TryLogLevel(string text, out LogLevel value)
+    {
+        value = LogLevel.None;
+        return OptionValues.OneOf(text, ["trace", "debug", "information", "warning", "error", "none"], out var word) && Enum.TryParse(word, ignoreCase: true, out value);
+    }
+
+    private static bool TryHosts(string text, out string[] hosts)
+    {
+        hosts = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return hosts.All(static host => host == "*" || Uri.CheckHostName(host) == UriHostNameType.Dns);
     }
 
     /// <summary>In money, a miss costs what the next place down asks for a read: the warmest tier, or the origin where that costs nothing or there is none.</summary>
@@ -98,20 +164,31 @@ public sealed record ServeSettings(
     private static TierSettings ReadTiers(OptionValues values)
     {
         var addresses = values.Get<List<TierAddress>>(ServeOption.Tier, TryAddresses);
+        CheckAddresses(values, addresses);
         var above = values.Get(ServeOption.CompressAbove, static (string text, out long value) => ByteSize.TryParse(text, out value) && value <= 1 << 30);
         var settings = new TierSettings(
             addresses,
             values.Get<List<long>>(ServeOption.TierCapacity, TryCapacities),
-            values.Get<string>(ServeOption.DataDir, OptionValues.Any),
+            values.Get<string>(ServeOption.DataDir, OptionValues.TryPath),
             values.Get(ServeOption.Durability, static (string text, out string value) => OptionValues.OneOf(text, ["evict", "through"], out value)) == "through",
-            values.Get(ServeOption.Fsync, static (string text, out string value) => OptionValues.OneOf(text, ["yes", "no"], out value)) == "yes",
+            values.Get<bool>(ServeOption.Fsync, OptionValues.TryYesNo),
             values.Get(ServeOption.Compress, (string text, out CompressionOptions value) => TryCompression(text, (int)above, out value)),
-            values.Get<string>(ServeOption.Keys, OptionValues.Any),
+            values.Get<string>(ServeOption.Keys, TryKeySource),
             values.Get<string[]>(ServeOption.TierPrices, (string text, out string[] value) => TryPrices(text, addresses.Count, out value)),
             values.Get<OriginCost>(ServeOption.OriginCost, TryOriginCost));
         if (addresses.Count == 0 && (settings.WritesThrough || settings.Fsync))
         {
             throw new OptionException($"{ServeOption.Durability.Flag} through and {ServeOption.Fsync.Flag} yes need a tier, and {ServeOption.Tier.Flag} is none");
+        }
+
+        if (addresses.Count == 0 && settings.Keys.Length > 0)
+        {
+            throw values.Refusal(ServeOption.Keys, $"nothing leaves memory, since {ServeOption.Tier.Flag} is none; allowed: with a tier");
+        }
+
+        if (addresses.Count == 0 && settings.Compression.Algorithm != CompressionAlgorithm.None)
+        {
+            throw values.Refusal(ServeOption.Compress, $"nothing leaves memory, since {ServeOption.Tier.Flag} is none; allowed: with a tier");
         }
 
         if (settings.Capacities.Count > addresses.Count)
@@ -137,7 +214,7 @@ public sealed record ServeSettings(
 
         foreach (var part in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
-            if (!TierAddress.TryParse(part, out var address))
+            if (part == "none" || !TierAddress.TryParse(part, out var address))
             {
                 return false;
             }
@@ -147,6 +224,33 @@ public sealed record ServeSettings(
 
         return addresses.Count > 0;
     }
+
+    /// <summary>An address can have the right form and a wrong database, bucket or parameter. Files are looked at when the tier is opened.</summary>
+    private static void CheckAddresses(OptionValues values, List<TierAddress> addresses)
+    {
+        foreach (var address in addresses)
+        {
+            try
+            {
+                if (address.Kind == "redis")
+                {
+                    _ = RedisOptions.Parse(address.Uri!);
+                }
+                else if (address.Kind != "file")
+                {
+                    ObjectStores.Check(address);
+                }
+            }
+            catch (Exception wrong) when (wrong is ArgumentException or TierException)
+            {
+                throw values.Refusal(ServeOption.Tier, $"{OptionValues.Reason(wrong)} Allowed: {ServeOption.Tier.Allowed}");
+            }
+        }
+    }
+
+    /// <summary>A variable needs a name, and a key that was given instead of its source has a blank in it.</summary>
+    private static bool TryKeySource(string text, out string value) =>
+        OptionValues.TryPath(text, out value) && (!text.StartsWith("env:", StringComparison.Ordinal) || (text.Length > 4 && !text.Contains('=') && !text.Contains(' ')));
 
     private static bool TryCapacities(string text, out List<long> capacities)
     {
@@ -201,10 +305,12 @@ public sealed record ServeSettings(
     {
         value = CompressionOptions.None;
         var parts = text.Split(':');
-        if (!Enum.TryParse<CompressionAlgorithm>(parts[0], ignoreCase: true, out var algorithm) || !Enum.IsDefined(algorithm) || char.IsAsciiDigit(text.FirstOrDefault()) || parts.Length > 2)
+        if (!OptionValues.OneOf(parts[0], ["none", "zlib", "brotli"], out var word) || parts.Length > (word == "none" ? 1 : 2))
         {
             return false;
         }
+
+        var algorithm = Enum.Parse<CompressionAlgorithm>(word, ignoreCase: true);
 
         var level = 0;
         if (parts.Length == 2 && !OptionValues.TryCount(parts[1], 0, 11, out level))
@@ -241,7 +347,7 @@ public sealed record ServeSettings(
 
             return true;
         });
-        var rest = memory - named.Sum(cache => cache.MemoryBytes);
+        var rest = named.Aggregate(memory, static (left, cache) => Math.Max(-1, left) - cache.MemoryBytes);
         if (rest < CacheOptions.MinMemoryBytes)
         {
             throw new OptionException($"the named caches leave {Math.Max(0, rest)} bytes of --memory for the default cache; allowed: at least {CacheOptions.MinMemoryBytes >> 20}mb ({ServeOption.Memory.Variable}, {ServeOption.Caches.Variable})");
@@ -261,12 +367,21 @@ public sealed record ServeSettings(
             }
             catch (ArgumentException wrong)
             {
-                throw new OptionException($"cache '{cache.Name}': {wrong.Message}");
+                var option = wrong.ParamName switch
+                {
+                    nameof(CacheOptions.Name) or nameof(CacheOptions.MemoryBytes) => ServeOption.Caches,
+                    nameof(CacheOptions.Partitions) => ServeOption.Partitions,
+                    nameof(CacheOptions.MaxValueBytes) => ServeOption.MaxValue,
+                    _ => ServeOption.Policy,
+                };
+                throw values.Refusal(option, $"cache '{cache.Name}' of {ByteSize.Format(cache.MemoryBytes)} cannot have that. {OptionValues.Reason(wrong)}");
             }
         }
 
         return all;
     }
+
+    private static int DefaultPartitions(long memoryBytes) => (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)(memoryBytes / SmallPartitionBytes) + 1) >> 1, 1, MostPartitions);
 
     private static bool Default(long bytes, out long value)
     {

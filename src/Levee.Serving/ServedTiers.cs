@@ -7,14 +7,12 @@ using Microsoft.Extensions.Logging;
 namespace Levee.Serving;
 
 /// <summary>The tiers of all caches of a server, and the keys that they share.</summary>
-public sealed class ServedTiers : IAsyncDisposable
+public sealed partial class ServedTiers : IAsyncDisposable
 {
-    /// <summary>How long a clean stop may take to write memory down; what is left then is lost, as an eviction without tiers would be.</summary>
-    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(25);
-
+    private static readonly TimeSpan ProgressPeriod = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan KeyRefresh = TimeSpan.FromMinutes(1);
 
-    private readonly List<TierChain> chains = [];
+    private readonly List<(string Cache, TierChain Chain)> chains = [];
     private readonly ServeSettings settings;
     private readonly string? silo;
     private readonly string folder;
@@ -43,7 +41,8 @@ public sealed class ServedTiers : IAsyncDisposable
         {
             if (settings.Tiers.Addresses.Count > 0)
             {
-                opened.claim = Take(opened.folder);
+                opened.claim = Take(opened.folder, isOwn: silo is not null);
+                WarnOfOpenFolders(settings, logs.CreateLogger("Levee.Tiers"));
                 opened.keys = await opened.ReadKeysAsync(settings.Tiers.Keys, cancellation).ConfigureAwait(false);
             }
 
@@ -99,7 +98,7 @@ public sealed class ServedTiers : IAsyncDisposable
                 TimeProvider.System,
                 logs,
                 cancellation).ConfigureAwait(false);
-            chains.Add(chain);
+            chains.Add((cache.Name, chain));
             return chain;
         }
         catch (TierException failure)
@@ -108,30 +107,18 @@ public sealed class ServedTiers : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes memory down and stops the tiers, so that the next start is warm.</summary>
-    /// <param name="hosts">The hosts that have partitions, in the order in which their tiers were opened; none where what they had has been handed over.</param>
-    /// <param name="output">Where it is said that not everything could be written in time.</param>
-    public async Task StopAsync(IReadOnlyList<LockHost> hosts, TextWriter output)
+    /// <summary>Stops the tiers of all caches at once, so that the next start is warm, and says what became of what memory held. What fails for one cache keeps no other one from it.</summary>
+    /// <param name="taken">What went down of each cache's memory; a cache that is not named had nothing in memory.</param>
+    /// <param name="stop">The stop that this belongs to.</param>
+    /// <returns>The same reports, with what was dropped since.</returns>
+    public async Task<IReadOnlyList<TakeDownReport>> StopAsync(IReadOnlyList<TakeDownReport> taken, CleanStop stop)
     {
-        ArgumentNullException.ThrowIfNull(hosts);
-        ArgumentNullException.ThrowIfNull(output);
-        using var patience = new CancellationTokenSource(StopPatience);
-        try
-        {
-            for (var i = 0; i < chains.Count; i++)
-            {
-                if (i < hosts.Count)
-                {
-                    await hosts[i].TakeDownAsync(patience.Token).ConfigureAwait(false);
-                }
-
-                await chains[i].StopAsync(patience.Token).ConfigureAwait(false);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            await output.WriteLineAsync($"levee: not everything in memory could be written to the tiers within {StopPatience.TotalSeconds} s; the rest is lost").ConfigureAwait(false);
-        }
+        ArgumentNullException.ThrowIfNull(taken);
+        ArgumentNullException.ThrowIfNull(stop);
+        return await Task.WhenAll(chains.Select(one => StopAsync(
+            one.Chain,
+            taken.FirstOrDefault(report => report.Cache == one.Cache) ?? new TakeDownReport { Cache = one.Cache },
+            stop))).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -143,7 +130,7 @@ public sealed class ServedTiers : IAsyncDisposable
             refresh = null;
         }
 
-        foreach (var chain in chains)
+        foreach (var (_, chain) in chains)
         {
             await chain.DisposeAsync().ConfigureAwait(false);
         }
@@ -153,15 +140,56 @@ public sealed class ServedTiers : IAsyncDisposable
         claim = null;
     }
 
-    private static IDisposable Take(string folder)
+    private static async Task<TakeDownReport> StopAsync(TierChain chain, TakeDownReport taken, CleanStop stop)
     {
+        var began = stop.Time.GetTimestamp();
+        var dropped = Drops(chain);
+        var stopping = chain.StopAsync(stop.Deadline);
+        while (await Task.WhenAny(stopping, Task.Delay(ProgressPeriod, stop.Time)).ConfigureAwait(false) != stopping)
+        {
+            stop.SayWaiting(taken.Cache, stop.Time.GetElapsedTime(began));
+        }
+
+        var problems = await stopping.ConfigureAwait(false);
+        taken = taken with { Dropped = taken.Dropped + Drops(chain) - dropped, Time = taken.Time + stop.Time.GetElapsedTime(began) };
+        stop.SayEnd(taken, problems);
+        return taken;
+    }
+
+    private static long Drops(TierChain chain) => Enumerable.Range(0, chain.TierCount).Sum(tier => chain.GetStatistics(tier).Drops);
+
+    /// <summary>A folder that was there before, and may hold what is not Levee's, is left as it is; what Levee puts into it is closed.</summary>
+    private static void WarnOfOpenFolders(ServeSettings settings, ILogger logger)
+    {
+        var own = settings.Tiers.Addresses.Where(static address => address is { Kind: "file", Uri: not null }).Select(static address => address.Uri!.LocalPath);
+        foreach (var folder in own.Prepend(settings.Tiers.DataDir).Where(PrivateFiles.IsOpenToOthers))
+        {
+            LogOpenToOthers(logger, folder);
+        }
+    }
+
+    /// <summary>Locks a folder, and closes it to others where it is Levee's own by its name.</summary>
+    private static IDisposable Take(string folder, bool isOwn)
+    {
+        var taken = default(IDisposable);
         try
         {
-            return FolderLock.Take(folder);
+            taken = FolderLock.Take(folder);
+            if (isOwn)
+            {
+                PrivateFiles.Close(folder);
+            }
+
+            return taken;
         }
         catch (TierException failure)
         {
             throw new StartException($"{ServeOption.DataDir.Flag}: {failure.Message}", failure);
+        }
+        catch (UnauthorizedAccessException failure)
+        {
+            taken?.Dispose();
+            throw new StartException($"{ServeOption.DataDir.Flag}: {folder} cannot be closed to other users: {failure.Message} Everything in it must belong to this user.", failure);
         }
     }
 
@@ -178,4 +206,7 @@ public sealed class ServedTiers : IAsyncDisposable
         refresh = new Timer(_ => _ = ring.RefreshAsync(CancellationToken.None), null, KeyRefresh, KeyRefresh);
         return ring;
     }
+
+    [LoggerMessage(EventId = 320, EventName = "FolderOpenToOthers", Level = LogLevel.Warning, Message = "Others than its owner can look into the folder {Folder}; what Levee keeps in it is closed to them. 'chmod 700' closes the folder too.")]
+    private static partial void LogOpenToOthers(ILogger logger, string folder);
 }

@@ -13,12 +13,16 @@ public static class FolderLock
         var path = Path.Combine(folder, LockFile);
         try
         {
-            Directory.CreateDirectory(folder);
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            PrivateFiles.CreateFolder(folder);
+            return PrivateFiles.Open(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (UnauthorizedAccessException denied)
         {
             throw new TierException($"{folder} cannot be written: {denied.Message} Give a folder that this user can write.", denied);
+        }
+        catch (IOException failure) when (!Directory.Exists(folder))
+        {
+            throw new TierException($"the folder {folder} is not there and cannot be made: {failure.Message} Give one that this user can write, or whose parent he can.", failure);
         }
         catch (IOException failure)
         {

@@ -36,7 +36,8 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Promises that no clock above this, in Unix milliseconds, is given out before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);
 
-    /// <summary>Completes when what was demoted before the call waits in memory no more: it is in the tier's log, sent, or was dropped.</summary>
+    /// <summary>Completes when what was demoted before the call waits in memory no more (it is in the tier's log, sent, or was dropped), when there is much room again, or when the tier cannot make any now.</summary>
+    /// <exception cref="IOException">Nothing that is demoted from here on will be kept.</exception>
     Task DrainAsync(CancellationToken cancellation);
 
     /// <summary>Visits the records that the tier holds, some at a time, for SCAN. Records that are voided or moved meanwhile may be missed; what stays is given at least once.</summary>
@@ -52,7 +53,10 @@ public interface ITier : ILowerTiers, IAsyncDisposable
     /// <summary>Whether the tier may hold a hash and where, for people; null where it does not.</summary>
     TierPlace? Explain(ulong hash);
 
-    /// <summary>Writes down what waits, so that a start after a clean stop finds everything; then <see cref="IAsyncDisposable.DisposeAsync"/>.</summary>
+    /// <summary>
+    /// Writes down what waits, so that a start after a clean stop finds everything; then <see cref="IAsyncDisposable.DisposeAsync"/>. What it cannot write, or not before the cancellation, counts as dropped.
+    /// </summary>
+    /// <exception cref="IOException">The stop was not clean, and the message says what of the content that costs. The tier has ended all the same.</exception>
     Task StopAsync(CancellationToken cancellation);
 }
 

@@ -117,6 +117,9 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public bool HasRoom => tiers[0].HasRoom;
+
+    /// <inheritdoc/>
     public void Approach(ulong hash) => tiers[0].Approach(hash);
 
     /// <inheritdoc/>
@@ -198,21 +201,31 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         foreach (var tier in tiers)
         {
-            tier.RemoveByTag(partition, tag, version);
+            if (!tier.RemoveByTag(partition, tag, version))
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 
     /// <inheritdoc/>
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
         foreach (var tier in tiers)
         {
-            tier.Clear(partition, version);
+            if (!tier.Clear(partition, version))
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 
     /// <inheritdoc/>
@@ -311,13 +324,24 @@ public sealed partial class TierChain : ITierChain, ITierHost, IAsyncDisposable
             return true;
         }));
 
-    /// <summary>Stops all tiers cleanly, so that they are warm when they are opened again.</summary>
-    public async Task StopAsync(CancellationToken cancellation)
+    /// <summary>Stops all tiers cleanly, the warmest first, so that they are warm when they are opened again. What one of them cannot do keeps none of the others from it.</summary>
+    /// <returns>What could not be done, a sentence for each tier that failed.</returns>
+    public async Task<IReadOnlyList<string>> StopAsync(CancellationToken cancellation)
     {
+        var problems = new List<string>();
         foreach (var tier in tiers)
         {
-            await tier.StopAsync(cancellation).ConfigureAwait(false);
+            try
+            {
+                await tier.StopAsync(cancellation).ConfigureAwait(false);
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                problems.Add($"{tier.Name} did not stop cleanly: {failure.Message}");
+            }
         }
+
+        return problems;
     }
 
     /// <inheritdoc/>

@@ -72,23 +72,46 @@ public static class TierChainFactory
         var chain = default(TierChain);
         try
         {
+            PrivateFiles.Close(options.Folder);
             for (var i = 0; i < options.Addresses.Count; i++)
             {
-                tiers.Add(Create(options, i, time, logs));
+                tiers.Add(TryCreate(options, i, time, logs));
             }
 
             chain = new TierChain(options.CacheName, options.PartitionCount, tiers, time, logs.CreateLogger("Levee.Tiers")) { Codec = options.Codec };
             await chain.StartAsync(cancellation).ConfigureAwait(false);
             return chain;
         }
-        catch
+        catch (Exception failure)
         {
-            if (chain is not null)
+            await (chain?.DisposeAsync() ?? DisposeAsync(tiers)).ConfigureAwait(false);
+            if (failure is UnauthorizedAccessException)
             {
-                await chain.DisposeAsync().ConfigureAwait(false);
+                throw new TierException($"the folder {options.Folder} cannot be used: {failure.Message} Everything in it must belong to this user.", failure);
             }
 
             throw;
+        }
+    }
+
+    private static async ValueTask DisposeAsync(List<ITier> tiers)
+    {
+        foreach (var tier in tiers)
+        {
+            await tier.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Whatever is wrong with an address, or with the folder, disk or credentials that it names, is said of the tier.</summary>
+    private static PricedTier TryCreate(TierChainOptions options, int index, TimeProvider time, ILoggerFactory logs)
+    {
+        try
+        {
+            return Create(options, index, time, logs);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException or FormatException)
+        {
+            throw new TierException($"tier {options.Addresses[index]} cannot be used: {failure.Message}", failure);
         }
     }
 
@@ -98,7 +121,7 @@ public static class TierChainFactory
         var folder = Path.Combine(options.Folder, $"tier{index + 1}-{address.Kind}");
         try
         {
-            Directory.CreateDirectory(folder);
+            PrivateFiles.CreateFolder(folder);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -130,10 +153,16 @@ public static class TierChainFactory
         };
 
     /// <summary>In the data directory, which the caller has locked, or in a folder of its own, where this cache's part is locked here: what another server kept there would be deleted as unknown.</summary>
-    private static FileSegmentStore FileStore(TierAddress address, TierChainOptions options) =>
-        address.Uri is { } uri
-            ? new FileSegmentStore(uri.LocalPath, claim: FolderLock.Take(Path.Combine(uri.LocalPath, ".lock", options.CacheName)))
-            : new FileSegmentStore(Path.Combine(options.Folder, "segments"));
+    private static FileSegmentStore FileStore(TierAddress address, TierChainOptions options)
+    {
+        if (address.Uri is not { } uri)
+        {
+            return new FileSegmentStore(Path.Combine(options.Folder, "segments"));
+        }
+
+        PrivateFiles.Close(Path.Combine(uri.LocalPath, options.CacheName));
+        return new FileSegmentStore(uri.LocalPath, claim: FolderLock.Take(Path.Combine(uri.LocalPath, ".lock", options.CacheName)));
+    }
 
     private static SegmentTierOptions SegmentOptions(TierChainOptions options) =>
         new() { BufferBytes = BufferBytes(options), LargeBytes = Math.Max(1 << 20, options.MemoryBytes / MemoryPerWaitingValues) };
@@ -151,8 +180,9 @@ public static class TierChainFactory
         var wanted = CapacityPerMemory * options.MemoryBytes;
         if (options.Addresses[index] is { Kind: "file" } address)
         {
-            var drive = new DriveInfo(Path.GetFullPath(address.Uri?.LocalPath ?? options.Folder));
-            wanted = Math.Min(wanted, drive.AvailableFreeSpace / 2);
+            var folder = Path.GetFullPath(address.Uri?.LocalPath ?? options.Folder);
+            PrivateFiles.CreateFolder(folder);
+            wanted = Math.Min(wanted, new DriveInfo(folder).AvailableFreeSpace / 2);
         }
 
         return Math.Max(MinCapacityBytes, wanted);

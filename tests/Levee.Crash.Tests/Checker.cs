@@ -24,6 +24,10 @@ internal sealed class Checker(int keys, bool writesThrough)
 
     /// <summary>For each tag (-1: clears) the last removals, those that may not have happened included.</summary>
     private readonly Dictionary<short, List<Deed>> removals = [];
+    /// <summary>What was there when a run began to stop cleanly: key and expiry. Until the next load begins it must be there.</summary>
+    private readonly Dictionary<int, long> kept = [];
+    private bool isTakingStock;
+    private bool hasStopped;
     private long place;
     private long excusedUntil;
     private volatile bool isTierDown;
@@ -36,6 +40,9 @@ internal sealed class Checker(int keys, bool writesThrough)
 
     /// <summary>Reads that would have been wrong had they missed what was acknowledged.</summary>
     public long CompleteReads { get; private set; }
+
+    /// <summary>Reads that would have been wrong had they missed what a clean stop was to keep.</summary>
+    public long KeptReads { get; private set; }
 
     public long Acknowledged { get; private set; }
 
@@ -87,6 +94,16 @@ internal sealed class Checker(int keys, bool writesThrough)
                 Counts.Add(frame.Value);
                 Check(frame.Value >= 0 && frame.Value <= 2L * keys, $"{frame.Value} entries of {keys} keys");
                 break;
+            case FrameKind.Stopping:
+                kept.Clear();
+                isTakingStock = true;
+                break;
+            case FrameKind.Stopped:
+                (isTakingStock, hasStopped) = (false, true);
+                break;
+            case FrameKind.Loading:
+                hasStopped = false;
+                break;
             case FrameKind.Corrupt:
                 Check(false, text);
                 break;
@@ -109,6 +126,7 @@ internal sealed class Checker(int keys, bool writesThrough)
         }
 
         underWay.Clear();
+        isTakingStock = false;
         foreach (var log in logs)
         {
             log.Trim();
@@ -234,8 +252,22 @@ internal sealed class Checker(int keys, bool writesThrough)
             Hits++;
             Check(frame.ExpiresAt > frame.Clock, $"key {frame.Key}: an entry that expired at {frame.ExpiresAt} was read at {frame.Clock}");
             Show(log, frame, asked!.Begin);
+            if (isTakingStock)
+            {
+                kept[frame.Key] = frame.ExpiresAt;
+            }
         }
-        else if (frame.Outcome == Outcome.Miss && isComplete)
+        else if (frame.Outcome == Outcome.Miss && hasStopped && frame.IsComplete)
+        {
+            Check(!kept.TryGetValue(frame.Key, out var expiresAt) || expiresAt <= frame.ClockAfter, $"key {frame.Key} was there before a clean stop, and is missing after it");
+        }
+
+        if (hasStopped && frame.IsComplete && kept.ContainsKey(frame.Key))
+        {
+            KeptReads++;
+        }
+
+        if (frame.Outcome == Outcome.Miss && isComplete)
         {
             CheckMiss(log, frame);
         }

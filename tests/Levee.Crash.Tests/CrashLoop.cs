@@ -33,14 +33,25 @@ internal sealed class CrashLoop : IDisposable
 
     public int Kills { get; private set; }
 
+    /// <summary>Lives that ended by a clean stop.</summary>
+    public int Stops { get; private set; }
+
     /// <summary>How many kills fell into each kind of work, as failpoints have told.</summary>
     public SortedDictionary<string, int> KillsAt { get; } = [];
 
     /// <summary>One life of the child: it is killed after a while of load, in its recovery, or where a failpoint says.</summary>
-    public async Task RunAsync(string failpoint, int failpointCount, int clockBackMs, Func<Task>? during, CancellationToken cancellation)
+    public Task RunAsync(string failpoint, int failpointCount, int clockBackMs, Func<Task>? during, CancellationToken cancellation) =>
+        RunAsync(failpoint, failpointCount, clockBackMs, 0, during, cancellation);
+
+    /// <summary>One life of the child that ends by a clean stop.</summary>
+    public Task StopAsync(CancellationToken cancellation) => RunAsync("", 1, 0, chance.Next(20, 600), null, cancellation);
+
+    private async Task RunAsync(string failpoint, int failpointCount, int clockBackMs, int stopAfterMs, Func<Task>? during, CancellationToken cancellation)
     {
+        var isStop = stopAfterMs > 0;
         var life = options with
         {
+            StopAfterMs = stopAfterMs,
             Seed = (ulong)chance.NextInt64(),
             FirstOp = Checker.LastOp + 1,
             Failpoint = failpoint,
@@ -73,7 +84,7 @@ internal sealed class CrashLoop : IDisposable
                 kind =>
                 {
                     last = kind;
-                    if (kind == (isBrief ? FrameKind.Opened : FrameKind.Loading))
+                    if (!isStop && kind == (isBrief ? FrameKind.Opened : FrameKind.Loading))
                     {
                         killing = KillAsync(child, isBrief ? chance.Next(60) : loadMs, isBrief ? null : during, limit.Token);
                     }
@@ -101,12 +112,13 @@ internal sealed class CrashLoop : IDisposable
             Checker.Violations.Add($"life {Kills + 1} did not come to its end within {LongestRun}; the last it said was {last}");
         }
 
-        if (child.ExitCode != SigKillExit)
+        if (child.ExitCode != (isStop ? 0 : SigKillExit))
         {
             Checker.Violations.Add($"the child ended by itself with code {child.ExitCode}");
         }
 
-        Kills++;
+        Kills += isStop ? 0 : 1;
+        Stops += isStop ? 1 : 0;
     }
 
     /// <summary>What the last child has logged.</summary>
@@ -120,7 +132,7 @@ internal sealed class CrashLoop : IDisposable
 
     public void Report(ITestOutputHelper output)
     {
-        output.WriteLine($"seed {Seed}: {Kills} kills; {Checker.Acknowledged} acknowledged, {Checker.Reads} reads, {Checker.CompleteReads} of them complete, {Checker.Hits} hits, {Checker.UnknownShown} shown that nobody had acknowledged");
+        output.WriteLine($"seed {Seed}: {Kills} kills, {Stops} clean stops with {Checker.KeptReads} reads of what they kept; {Checker.Acknowledged} acknowledged, {Checker.Reads} reads, {Checker.CompleteReads} of them complete, {Checker.Hits} hits, {Checker.UnknownShown} shown that nobody had acknowledged");
         output.WriteLine("kills at: " + string.Join(", ", KillsAt.Select(kind => $"{kind.Key} {kind.Value}")));
         output.WriteLine($"the cache's clock was at most {Checker.MostAheadMs} ms ahead");
         output.WriteLine($"entries counted: {string.Join(' ', Checker.Counts.TakeLast(12))}");

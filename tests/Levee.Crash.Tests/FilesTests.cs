@@ -14,6 +14,11 @@ public sealed class FilesTests(ITestOutputHelper output)
     public Task Files_under_through() =>
         new Scenario { Options = new ChildOptions { Folder = "", WritesThrough = true, CapacityBytes = 4L << 30, Scale = 20 }, Kills = 30, Kinds = ["seal", "recover", "rotate"] }.RunAsync(output);
 
+    /// <summary>Within the capacity, everything that was there before a clean stop is there after it.</summary>
+    [Fact]
+    public Task Files_that_are_stopped_cleanly() =>
+        new Scenario { Options = new ChildOptions { Folder = "", CapacityBytes = 4L << 30, ClearOneIn = 200_000 }, Kills = 40, Kinds = ["seal", "recover", "rotate"], CleanOneIn = 2 }.RunAsync(output);
+
     [Fact]
     public Task Files_compressed_and_encrypted() => new Scenario { Options = new ChildOptions { Folder = "", IsEncoded = true }, Kills = 25 }.RunAsync(output);
 

@@ -32,6 +32,9 @@ internal sealed record Scenario
     /// <summary>One life in so many is not to end at a failpoint.</summary>
     public int RandomOneIn { get; init; } = 5;
 
+    /// <summary>One life in so many ends by a clean stop; 0: none. Then the capacity is so large that nothing is given up for want of room.</summary>
+    public int CleanOneIn { get; init; }
+
     /// <summary>At which failpoint of a kind a life ends, at the latest.</summary>
     public int MostPassed { get; init; } = 6;
 
@@ -57,6 +60,12 @@ internal sealed record Scenario
                 await Between(loop, i);
             }
 
+            if (CleanOneIn > 0 && chance.Next(CleanOneIn) == 0)
+            {
+                await loop.StopAsync(TestContext.Current.CancellationToken);
+                continue;
+            }
+
             var isArmed = chance.Next(RandomOneIn) != 0 && Kinds.Count > 0;
             var kind = chance.Next(3) == 0 ? Kinds[chance.Next(Kinds.Count)] : Fewest(loop).Kind;
             var during = During;
@@ -72,6 +81,7 @@ internal sealed record Scenario
         loop.Report(output);
         Assert.True(loop.Checker.Violations.Count == 0, $"seed {loop.Seed}, after {loop.Kills} kills: {string.Join('\n', loop.Checker.Violations)}\n{loop.Errors()}");
         Assert.True(loop.Checker.Hits > loop.Kills * 10, $"only {loop.Checker.Hits} hits");
+        Assert.True(CleanOneIn == 0 || loop.Checker.KeptReads > loop.Stops * 100, $"only {loop.Checker.KeptReads} reads could show that one of {loop.Stops} clean stops lost something");
         Assert.True(!Options.WritesThrough || loop.Checker.CompleteReads > loop.Checker.Reads / 4, $"only {loop.Checker.CompleteReads} of {loop.Checker.Reads} reads could show that something is lost");
         Assert.True(Kinds.Count == 0 || Fewest(loop).Count >= AtLeastPerKind, $"only {Fewest(loop)}");
     }

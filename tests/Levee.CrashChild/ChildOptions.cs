@@ -50,6 +50,9 @@ public sealed record ChildOptions
     /// <summary>Operations that a thread does before it rests for a moment; 0: it never rests.</summary>
     public int Burst { get; init; }
 
+    /// <summary>After how much load the run stops cleanly; 0: it goes on until it is killed.</summary>
+    public int StopAfterMs { get; init; }
+
     public IEnumerable<string> ToArguments()
     {
         foreach (var property in typeof(ChildOptions).GetProperties())

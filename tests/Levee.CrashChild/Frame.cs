@@ -35,6 +35,12 @@ public enum FrameKind : byte
 
     /// <summary>The child cannot go on; text follows.</summary>
     Problem,
+
+    /// <summary>The load is over: the reads that follow find what a clean stop must keep. Said again, they begin again.</summary>
+    Stopping,
+
+    /// <summary>The child has stopped cleanly.</summary>
+    Stopped,
 }
 
 /// <summary>What an operation does.</summary>

@@ -7,7 +7,7 @@ using Levee.Tiers;
 namespace Levee.CrashChild;
 
 /// <summary>
-/// Reads every key, while the tiers recover and afterwards; then does random operations until the process is killed. Each key belongs to one thread, so that the order of what happens to it is known;
+/// Reads every key, while the tiers recover and afterwards; then does random operations until the process is killed, or stops cleanly where that is asked. Each key belongs to one thread, so that the order of what happens to it is known;
 /// clears meet what other threads do.
 /// </summary>
 internal sealed class Load
@@ -21,6 +21,7 @@ internal sealed class Load
     private readonly FrameWriter frames;
     private long lastOp;
     private volatile bool isComplete;
+    private volatile bool isStopping;
 
     public Load(ChildOptions options, LockHost host, TierChain chain, FrameWriter frames)
     {
@@ -43,9 +44,49 @@ internal sealed class Load
         frames.Write(new Frame { Kind = FrameKind.Loading });
         var workers = Enumerable.Range(0, options.Threads).Select(thread => new Worker(this, thread)).ToArray();
         var running = workers.Select(worker => Task.Factory.StartNew(worker.Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)).ToArray();
-        Task.WaitAny(running);
-        throw new InvalidOperationException("A thread has ended.", running.FirstOrDefault(task => task.IsFaulted)?.Exception);
+        if (Task.WaitAny(running, options.StopAfterMs > 0 ? options.StopAfterMs : Timeout.Infinite) >= 0)
+        {
+            throw new InvalidOperationException("A thread has ended.", running.FirstOrDefault(task => task.IsFaulted)?.Exception);
+        }
+
+        isStopping = true;
+        Task.WaitAll(running);
+        Stop();
     }
+
+    /// <summary>Says what is there, and stops as a server does. Where reading what is there has pushed something out for which a tier had no room, it reads again.</summary>
+    private void Stop()
+    {
+        using (var worker = new Worker(this, 0))
+        {
+            long before;
+            do
+            {
+                chain.DrainAsync(CancellationToken.None).GetAwaiter().GetResult();
+                before = Drops();
+                frames.Write(new Frame { Kind = FrameKind.Stopping });
+                worker.ReadAll();
+            }
+            while (Drops() > before);
+        }
+
+        var taken = host.TakeDownAsync(null, CancellationToken.None).GetAwaiter().GetResult();
+        if (taken.Lost > 0 || taken.Problem.Length > 0)
+        {
+            throw new InvalidOperationException($"A clean stop within the tiers' capacity lost something: {taken}");
+        }
+
+        if (chain.StopAsync(CancellationToken.None).GetAwaiter().GetResult() is [var problem, ..])
+        {
+            throw new InvalidOperationException(problem);
+        }
+
+        chain.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        host.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        frames.Write(new Frame { Kind = FrameKind.Stopped });
+    }
+
+    private long Drops() => chain.Tiers.Sum(tier => tier.GetStatistics().Drops);
 
     /// <summary>A tier that is not connected yet has not even begun to recover; so nothing but health will do.</summary>
     private void AwaitRecovery()
@@ -100,7 +141,7 @@ internal sealed class Load
 
         public void Run()
         {
-            for (var i = 1; ; i++)
+            for (var i = 1; !load.isStopping; i++)
             {
                 Step();
                 if (options.Burst > 0 && i % options.Burst == 0)

@@ -16,11 +16,12 @@ try
     var chain = await ChildTiers.OpenAsync(options, cache.EffectivePartitions, time, new ErrorLog(), failpoints.Pass);
     var host = new LockHost(cache, time, chain, options.Seed);
     new Load(options, host, chain, frames).Run();
+    return 0;
 }
 catch (Exception failure) when (failure is not OutOfMemoryException)
 {
     frames.Write(FrameKind.Problem, failure.ToString());
 }
 
-// Only a kill ends a run; whoever comes here has failed, and the parent is told by the exit code as well.
+// Whoever comes here has failed, and the parent is told by the exit code as well.
 return Debugger.IsAttached ? 1 : 3;

@@ -25,6 +25,8 @@ internal sealed class SabotagedTier(ITier tier, string sabotage) : ITier
 
     public Task StartAsync(ITierHost host, CancellationToken cancellation) => tier.StartAsync(new SabotagedHost(host, sabotage), cancellation);
 
+    public bool HasRoom => tier.HasRoom;
+
     public bool MayHold(ulong hash) => tier.MayHold(hash);
 
     public void Demote(scoped in TierEntry entry) => tier.Demote(entry);
@@ -45,21 +47,9 @@ internal sealed class SabotagedTier(ITier tier, string sabotage) : ITier
 
     public void Forget(ulong hash) => tier.Forget(hash);
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
-    {
-        if (sabotage != Switch.TagRemovals)
-        {
-            tier.RemoveByTag(partition, tag, version);
-        }
-    }
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => sabotage == Switch.TagRemovals || tier.RemoveByTag(partition, tag, version);
 
-    public void Clear(int partition, ulong version)
-    {
-        if (sabotage != Switch.Clears)
-        {
-            tier.Clear(partition, version);
-        }
-    }
+    public bool Clear(int partition, ulong version) => sabotage == Switch.Clears || tier.Clear(partition, version);
 
     public ValueTask CommitAsync() => tier.CommitAsync();
 

@@ -54,12 +54,14 @@ internal abstract class ScriptedTier : ITierChain
     {
     }
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
+        return true;
     }
 
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
+        return true;
     }
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;

@@ -107,7 +107,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         {
             Endpoint = places.Groups[1].Value;
         }
-        else if (line.StartsWith("try", StringComparison.Ordinal))
+        else if (line.StartsWith("  Try", StringComparison.Ordinal))
         {
             ready.TrySetResult();
         }

@@ -19,6 +19,13 @@ public sealed partial class DocumentsTests
     }
 
     [Fact]
+    public void Every_command_that_is_not_there_is_documented_with_what_to_use_instead()
+    {
+        var documented = Repository.TableRows("docs/commands.md", "Not there").Select(row => $"{row[1]}: {row[0]}");
+        Assert.Equal(MissingCommands.All.Select(family => $"{family.Alternative}: `{string.Join("`, `", family.Names)}`"), documented);
+    }
+
+    [Fact]
     public async Task Every_metric_is_documented()
     {
         await using var server = await HttpServer.StartAsync(FakePrefetching.Before, tiers: new FakeTier { Statistics = [SampleTiers.Files, SampleTiers.Bucket] }, policy: "auto");

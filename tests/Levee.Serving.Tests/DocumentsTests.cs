@@ -56,6 +56,8 @@ public sealed partial class DocumentsTests
         var given = Variable().Matches(manifest).ToDictionary(match => match.Groups[1].Value, match => match.Groups[2].Value.Trim('"'));
         Assert.True(given.Count >= 6, "the manifest should set options by variables");
         Assert.Empty(ServeOption.UnknownVariables(Name().Matches(manifest).Select(match => match.Value), ClusterOption.All));
+        given[ServeOption.Password.Variable] = "of the secret";
+        Assert.Contains(ServeOption.Password.Variable + "\n              valueFrom:\n                secretKeyRef:", manifest, StringComparison.Ordinal);
         Func<ServeOption, (string Text, string Source)?> read = option => given.TryGetValue(option.Variable, out var text) ? (text, option.Variable) : null;
         var settings = ClusterSettings.Read(read, new ConfigurationManager());
         Assert.True(settings.IsInKubernetes);

@@ -29,11 +29,46 @@ public sealed class OptionFlagsTests : IDisposable
 
     [Theory]
     [InlineData("""{ "nam": "x" }""", "\"nam\", which is no option; 'silo --help' lists them")]
-    [InlineData("{", "cannot be read")]
+    [InlineData("{", "is no JSON: what stands in line 1, column 2 cannot stand there")]
+    [InlineData("{\n  \"name\": \"a\",\n  \"lease\": 1s\n}", "is no JSON: what stands in line 3, column 13")]
+    [InlineData("[1]", "cannot be read")]
+    [InlineData("""{ "name": ["a", "b"] }""", "is a list or an object; allowed: one string or number, 1 to 40 letters")]
+    [InlineData("""{ "memory": { "default": "1gb" } }""", "is a list or an object; allowed: one string or number, a size")]
     public void A_file_that_is_wrong_is_refused(string text, string expected)
     {
         File.WriteAllText(file, text);
         Assert.Contains(expected, Assert.Throws<OptionException>(() => Read($"--config {file}")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_value_of_the_file_is_blamed_on_the_file_that_was_named()
+    {
+        File.WriteAllText(file, """{ "partitions": 3 }""");
+        var refusal = Assert.Throws<OptionException>(() => ServeSettings.Read(Read($"--config {file}"), 1L << 30));
+        Assert.StartsWith($"partitions is '3' (from key \"partitions\" of {file}); allowed: ", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_list_in_the_file_is_a_flag_that_was_given_several_times()
+    {
+        File.WriteAllText(file, """{ "tier": ["file", "redis://host/1"] }""");
+        Assert.Equal("file redis://host/1", Read($"--config {file}")(ServeOption.Tier)?.Text);
+    }
+
+    [Fact]
+    public void A_hidden_file_is_a_file_too()
+    {
+        var folder = Directory.CreateTempSubdirectory("levee-flags-").FullName;
+        try
+        {
+            var hidden = Path.Combine(folder, ".levee.json");
+            File.WriteAllText(hidden, """{ "name": "hidden" }""");
+            Assert.Equal("hidden", Read($"--config {hidden}")(ClusterOption.Name)?.Text);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

@@ -40,6 +40,25 @@ public sealed class ServeSettingsTests
         Assert.StartsWith("prefetch is 'maybe' (from --prefetch); allowed: on, off", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("1s", 1)]
+    [InlineData("10m", 600)]
+    [InlineData("24h", 86_400)]
+    public void A_stop_may_take_from_a_second_to_a_day(string text, int seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Given.Serve((ServeOption.StopTimeout, text)).StopTimeout);
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("999ms")]
+    [InlineData("25h")]
+    [InlineData("soon")]
+    public void A_stop_that_may_take_any_other_time_is_refused(string text)
+    {
+        var refusal = Assert.Throws<OptionException>(() => Given.Serve((ServeOption.StopTimeout, text)));
+        Assert.Equal($"stop-timeout is '{text}' (from --stop-timeout); allowed: a time from 1s to 24h", refusal.Message);
+        Assert.Equal(TimeSpan.FromMinutes(5), Given.Serve().StopTimeout);
+    }
+
     private static ServeSettings Read(string defaultTtl) =>
         ServeSettings.Read(option => option == ServeOption.DefaultTtl ? (defaultTtl, option.Flag) : null, 1L << 30);
 }

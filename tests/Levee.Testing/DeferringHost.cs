@@ -36,7 +36,8 @@ public sealed class DeferringHost(ICacheHost inner, int seed = 1) : ICacheHost
 
     public ValueTask CommitAsync() => inner.CommitAsync();
 
-    public string? DescribeFailure(int partition) => FailingKeys.Count > 0 ? $"the silo of partition {partition} did not answer within 1000 ms" : null;
+    public string? DescribeFailure(int partition) =>
+        FailingKeys.Count > 0 ? $"the silo of partition {partition} did not answer within 1000 ms" : inner.DescribeFailure(partition);
 
     public void Submit(in Operation operation, IAnswerSink sink, long ticket)
     {

@@ -48,7 +48,28 @@ public sealed class FakeTier : ITierChain
 
     public bool MayHold(ulong hash) => Holds(hash);
 
-    public void Demote(scoped in TierEntry entry) => Told.Add("demote " + Encoding.UTF8.GetString(entry.Key));
+    /// <summary>How many entries may wait before there is no room; by default any number. What is demoted beyond that is dropped and counted.</summary>
+    public int Room { get; set; } = int.MaxValue;
+
+    /// <summary>How many entries wait.</summary>
+    public int Waiting { get; private set; }
+
+    /// <summary>Happens when somebody waits for room; by default there is room again.</summary>
+    public Action? Draining { get; set; }
+
+    public bool HasRoom => Waiting < Room;
+
+    public void Demote(scoped in TierEntry entry)
+    {
+        if (!HasRoom)
+        {
+            Statistics = [Statistics[0] with { Drops = Statistics[0].Drops + 1 }, .. Statistics.Skip(1)];
+            return;
+        }
+
+        Waiting++;
+        Told.Add("demote " + Encoding.UTF8.GetString(entry.Key));
+    }
 
     public bool Keep(ulong hash)
     {
@@ -68,9 +89,20 @@ public sealed class FakeTier : ITierChain
 
     public void Forget(ulong hash) => Told.Add("forget " + hash);
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => Told.Add($"remove {partition} {Encoding.UTF8.GetString(tag)} <= {version}");
+    /// <summary>Whether tag removals and clears find room in the tier's log.</summary>
+    public bool Logs { get; set; } = true;
 
-    public void Clear(int partition, ulong version) => Told.Add($"clear {partition} <= {version}");
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    {
+        Told.Add($"remove {partition} {Encoding.UTF8.GetString(tag)} <= {version}");
+        return Logs;
+    }
+
+    public bool Clear(int partition, ulong version)
+    {
+        Told.Add($"clear {partition} <= {version}");
+        return Logs;
+    }
 
     public long ReservedMs { get; private set; }
 
@@ -95,7 +127,20 @@ public sealed class FakeTier : ITierChain
     {
     }
 
-    public Task DrainAsync(CancellationToken cancellation) => Task.CompletedTask;
+    public Task DrainAsync(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        if (Draining is null)
+        {
+            Waiting = 0;
+        }
+        else
+        {
+            Draining();
+        }
+
+        return Task.CompletedTask;
+    }
 
     public ValueTask<long> ScanAsync(int tier, long position, TierEntryVisitor visit)
     {

@@ -187,18 +187,22 @@ public sealed class MemoryTier : ITierChain
         }
     }
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         CheckVersion(version);
         removals[(partition, Text(tag))] = version;
         Log();
+
+        return true;
     }
 
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
         CheckVersion(version);
         clears[partition] = version;
         Log();
+
+        return true;
     }
 
     public void Reserve(long untilMs) => ReservedMs = untilMs;

@@ -156,8 +156,9 @@ public sealed class TierSoakTests
 
         public async Task StopAsync()
         {
-            await Host.TakeDownAsync(CancellationToken.None);
-            await chain.StopAsync(CancellationToken.None);
+            var taken = await Host.TakeDownAsync(null, CancellationToken.None);
+            Assert.Equal(("", 0L), (taken.Problem, taken.Lost));
+            Assert.Empty(await chain.StopAsync(CancellationToken.None));
             tier.Log.CheckInvariants();
             Assert.Equal(0, tier.Log.Buffer.Count);
         }

@@ -73,9 +73,20 @@ internal sealed class ToldTier : ITier
 
     public void Forget(ulong hash) => Told.Add("forget");
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => Told.Add($"remove {version}");
+    /// <summary>Whether tag removals and clears find room in its log.</summary>
+    public bool Logs { get; init; } = true;
 
-    public void Clear(int partition, ulong version) => Told.Add($"clear {version}");
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    {
+        Told.Add($"remove {version}");
+        return Logs;
+    }
+
+    public bool Clear(int partition, ulong version)
+    {
+        Told.Add($"clear {version}");
+        return Logs;
+    }
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;
 

@@ -110,6 +110,13 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     }
 
     /// <inheritdoc/>
+    public async Task<IReadOnlyList<TakeDownReport>> TakeDownAsync(IProgress<TakeDownReport>? progress, CancellationToken cancellation)
+    {
+        await EndLoopsAsync();
+        return await Task.WhenAll(options.Caches.Where(cache => caches.ContainsKey(cache.Name)).Select(cache => caches[cache.Name].TakeDownAsync(progress, cancellation)));
+    }
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         // The container knows it as several services, and disposes each.
@@ -168,7 +175,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
 
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation, lease.Lost);
-        patience.CancelAfter(options.DrainTimeout);
+        patience.CancelAfter(options.StopTimeout);
         View.Drains(Address);
         var others = View.Serving.Values;
         Log.Draining(caches.Values.Sum(cache => cache.Local.Partitions.Count), others.Count());
@@ -199,10 +206,12 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
 
     private async Task StopAsync(CancellationToken cancellation)
     {
-        await EndLoopsAsync();
-        foreach (var cache in caches.Values)
+        foreach (var report in await TakeDownAsync(null, cancellation))
         {
-            await cache.TakeDownAsync(cancellation);
+            if (report.Lost > 0)
+            {
+                Log.NotTakenDown(report.Cache, report.Lost, report.Entries, report.Problem);
+            }
         }
     }
 

@@ -279,11 +279,11 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     }
 
     /// <summary>Writes what memory holds down to the tiers, so that a restart on the same data is warm.</summary>
-    public async Task TakeDownAsync(CancellationToken cancellation)
+    public async Task<TakeDownReport> TakeDownAsync(IProgress<TakeDownReport>? progress, CancellationToken cancellation)
     {
         await EndPrefetchingAsync(Volatile.Read(ref prefetcher));
         await router.DisposeAsync();
-        await Local.TakeDownAsync(cancellation);
+        return await Local.TakeDownAsync(progress, cancellation);
     }
 
     /// <inheritdoc/>

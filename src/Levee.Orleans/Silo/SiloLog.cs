@@ -47,6 +47,9 @@ internal sealed partial class SiloLog(ILogger logger)
     [LoggerMessage(14, LogLevel.Warning, "Silo {Silo} could not be told that this silo drains")]
     public partial void NotTold(string silo, Exception failure);
 
+    [LoggerMessage(16, LogLevel.Warning, "Cache {Cache}: {Lost} of {Entries} entries in memory did not go down to the tiers and are lost: {Problem}")]
+    public partial void NotTakenDown(string cache, long lost, long entries, string problem);
+
     [LoggerMessage(15, LogLevel.Warning, "Cache {Cache}: the prefetcher failed; what it was told is not learnt")]
     public partial void PrefetcherFailed(string cache, Exception failure);
 }

@@ -70,42 +70,40 @@ internal static class CacheCalls
         return cache.AllAsync(batch, cancellationToken);
     }
 
-    /// <summary>Asks the same of every partition (<see cref="OperationKind.Clear"/>, <see cref="OperationKind.RemoveByTag"/>), and of every tier too (<see cref="OperationKind.Statistics"/>).</summary>
-    public static Task<KeptAnswer[]> EverywhereAsync(this ICacheHost cache, OperationKind kind, byte[] tag, CancellationToken cancellationToken)
+    /// <summary>
+    /// Has every partition do the same (<see cref="OperationKind.Clear"/>, <see cref="OperationKind.RemoveByTag"/>). Those that answer do
+    /// it, whatever the others do.
+    /// </summary>
+    /// <returns>The sum of their numbers.</returns>
+    public static Task<Survey<long>> EverywhereAsync(
+        this ICacheHost cache, OperationKind kind, byte[] tag, CancellationToken cancellationToken) =>
+        cache.AskAsync(kind, tag, 0, cache.PartitionCount, 0L, static (sum, _, answer) => sum + answer.Number, cancellationToken);
+
+    /// <summary>The counters of all partitions and tiers together.</summary>
+    public static Task<Survey<PartitionStatistics>> StatisticsAsync(this ICacheHost cache, CancellationToken cancellationToken) =>
+        cache.AskAsync(
+            OperationKind.Statistics,
+            [],
+            0,
+            cache.PartitionCount + cache.TierCount,
+            new PartitionStatistics(),
+            static (sum, _, answer) => sum + (answer.Statistics ?? new PartitionStatistics()),
+            cancellationToken);
+
+    /// <summary>What each tier that answers says of itself, with its number, the warmest first.</summary>
+    public static Task<Survey<List<(int Number, TierStatistics Statistics)>>> TiersAsync(
+        this ICacheHost cache, CancellationToken cancellationToken)
     {
-        var count = cache.PartitionCount + (kind == OperationKind.Statistics ? cache.TierCount : 0);
-        var batch = new AnswerBatch(count, copiesValues: false);
-        for (var i = 0; i < count; i++)
+        var none = new List<(int Number, TierStatistics Statistics)>();
+        return cache.AskAsync(OperationKind.Statistics, [], cache.PartitionCount, cache.TierCount, none, (tiers, number, answer) =>
         {
-            cache.Submit(new Operation { Kind = kind, Key = tag, Partition = i }, batch, i);
-        }
+            if (answer.Statistics?.Tier is { } tier)
+            {
+                tiers.Add((number - cache.PartitionCount, tier));
+            }
 
-        return cache.AllAsync(batch, cancellationToken);
-    }
-
-    /// <summary>The counters of all partitions together.</summary>
-    public static async Task<PartitionStatistics> StatisticsAsync(this ICacheHost cache, CancellationToken cancellationToken)
-    {
-        var sum = new PartitionStatistics();
-        foreach (var answer in await cache.EverywhereAsync(OperationKind.Statistics, [], cancellationToken).ConfigureAwait(false))
-        {
-            // A partition of a cluster may be nowhere for the moment.
-            sum += answer.Statistics ?? new PartitionStatistics();
-        }
-
-        return sum;
-    }
-
-    /// <summary>What each tier says of itself, the warmest first.</summary>
-    public static async Task<IReadOnlyList<TierStatistics>> TiersAsync(this ICacheHost cache, CancellationToken cancellationToken)
-    {
-        var batch = new AnswerBatch(cache.TierCount, copiesValues: false);
-        for (var tier = 0; tier < cache.TierCount; tier++)
-        {
-            cache.Submit(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier }, batch, tier);
-        }
-
-        return [.. (await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false)).Select(answer => answer.Statistics?.Tier).OfType<TierStatistics>()];
+            return tiers;
+        }, cancellationToken);
     }
 
     /// <summary>Where the entry of a key lies.</summary>
@@ -118,23 +116,60 @@ internal static class CacheCalls
 
     /// <summary>Visits up to <paramref name="count"/> nodes of one partition and adds the keys that begin with a prefix.</summary>
     /// <returns>Where to go on in the partition, 0 at its end.</returns>
-    public static Task<long> ScanAsync(this ICacheHost cache, int partition, long position, int count, byte[] prefix, List<byte[]> keys, CancellationToken cancellationToken)
+    public static async Task<Survey<long>> ScanAsync(
+        this ICacheHost cache,
+        int partition,
+        long position,
+        int count,
+        byte[] prefix,
+        List<byte[]> keys,
+        CancellationToken cancellationToken)
     {
         var slice = new ScanSlice(prefix, keys);
         cache.Submit(new Operation { Kind = OperationKind.Scan, Partition = partition, Number = position, Count = count }, slice, 0);
         cache.Flush(slice);
-        return cache.CommittedAsync(slice.WaitAsync(cancellationToken));
-    }
-
-    private static async Task<long> CommittedAsync(this ICacheHost cache, Task<long> scan)
-    {
-        var next = await scan.ConfigureAwait(false);
+        var (outcome, next) = await slice.WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!cache.IsCommitted)
         {
             await cache.CommitAsync().ConfigureAwait(false);
         }
 
-        return next;
+        var missing = new Unanswered(cache);
+        missing.Note(partition, outcome);
+        return new Survey<long>(next, missing);
+    }
+
+    /// <summary>
+    /// Asks the same of many partitions or tiers. The only place where HTTP does that: what comes back is a <see cref="Survey{T}"/>, so
+    /// nobody passes over one that did not answer.
+    /// </summary>
+    private static async Task<Survey<T>> AskAsync<T>(
+        this ICacheHost cache,
+        OperationKind kind,
+        byte[] tag,
+        int first,
+        int count,
+        T seed,
+        Func<T, int, KeptAnswer, T> add,
+        CancellationToken cancellationToken)
+    {
+        var batch = new AnswerBatch(count, copiesValues: false);
+        for (var i = 0; i < count; i++)
+        {
+            cache.Submit(new Operation { Kind = kind, Key = tag, Partition = first + i }, batch, i);
+        }
+
+        var answers = await cache.AllAsync(batch, cancellationToken).ConfigureAwait(false);
+        var missing = new Unanswered(cache);
+        for (var i = 0; i < count; i++)
+        {
+            if (missing.Note(first + i, answers[i].Outcome))
+            {
+                seed = add(seed, first + i, answers[i]);
+            }
+        }
+
+        return new Survey<T>(seed, missing);
     }
 
     private static async Task<KeptAnswer> SingleAsync(this ICacheHost cache, AnswerBatch batch, CancellationToken cancellationToken) =>

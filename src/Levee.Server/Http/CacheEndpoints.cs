@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Levee.Operations;
@@ -29,7 +30,7 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         var caches = new List<CacheStatus>();
         foreach (var cache in catalog.Caches)
         {
-            caches.Add(CacheStatus.Of(cache, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
+            caches.Add(await StatusAsync(cache, cancellationToken).ConfigureAwait(false));
         }
 
         await JsonBody.WriteAsync(context, new CacheList(caches), LeveeJson.Answers.CacheList).ConfigureAwait(false);
@@ -44,8 +45,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var statistics = await host.StatisticsAsync(context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, CacheStatus.Of(host, statistics), LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
+        var status = await StatusAsync(host, context.RequestAborted).ConfigureAwait(false);
+        await JsonBody.WriteAsync(context, status, LeveeJson.Answers.CacheStatus).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}/tiers.</summary>
@@ -57,8 +58,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var tiers = await host.TiersAsync(context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, new TierList([.. tiers.Select(TierStatus.Of)]), LeveeJson.Answers.TierList).ConfigureAwait(false);
+        if (!(await host.TiersAsync(context.RequestAborted).ConfigureAwait(false)).TryTake(out var tiers, out var missing))
+        {
+            await Problems.WriteAsync(context, Problems.Unanswered(missing, "Nothing is said of the others.")).ConfigureAwait(false);
+            return;
+        }
+
+        var list = new TierList([.. tiers.Select(tier => TierStatus.Of(tier.Statistics))]);
+        await JsonBody.WriteAsync(context, list, LeveeJson.Answers.TierList).ConfigureAwait(false);
     }
 
     /// <summary>GET /caches/{cache}/explain?key=.</summary>
@@ -104,7 +111,13 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         {
             var found = keys.Count;
             var most = Math.Min(nodes, count - keys.Count);
-            position = await host.ScanAsync(partition, position, most, prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            var survey = await host.ScanAsync(partition, position, most, prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            if (!survey.TryTake(out position, out var missing))
+            {
+                await Problems.WriteAsync(context, Problems.Unanswered(missing, "Ask for the same page again.")).ConfigureAwait(false);
+                return;
+            }
+
             partition += position == 0 ? 1 : 0;
             var sliceBytes = keys.Skip(found).Sum(static key => (long)key.Length);
             bytes += sliceBytes;
@@ -125,8 +138,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        var answers = await host.EverywhereAsync(OperationKind.Clear, [], context.RequestAborted).ConfigureAwait(false);
-        await JsonBody.WriteAsync(context, new RemovedCount(answers.Sum(answer => answer.Number)), LeveeJson.Answers.RemovedCount).ConfigureAwait(false);
+        var survey = await host.EverywhereAsync(OperationKind.Clear, [], context.RequestAborted).ConfigureAwait(false);
+        if (!survey.TryTake(out var removed, out var missing))
+        {
+            await Problems.WriteAsync(context, Problems.Unanswered(missing, "All else is cleared.")).ConfigureAwait(false);
+            return;
+        }
+
+        await JsonBody.WriteAsync(context, new RemovedCount(removed), LeveeJson.Answers.RemovedCount).ConfigureAwait(false);
     }
 
     /// <summary>DELETE /caches/{cache}/tags/{tag}.</summary>
@@ -141,7 +160,14 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
             return;
         }
 
-        await host.EverywhereAsync(OperationKind.RemoveByTag, tag, context.RequestAborted).ConfigureAwait(false);
+        var survey = await host.EverywhereAsync(OperationKind.RemoveByTag, tag, context.RequestAborted).ConfigureAwait(false);
+        if (!survey.TryTake(out _, out var missing))
+        {
+            var incomplete = Problems.Unanswered(missing, "Elsewhere all entries with the tag are invalidated.");
+            await Problems.WriteAsync(context, incomplete).ConfigureAwait(false);
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
@@ -209,6 +235,12 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         await JsonBody.WriteAsync(context, result, LeveeJson.Answers.StoreResult).ConfigureAwait(false);
     }
 
+    private static async Task<CacheStatus> StatusAsync(ICacheHost cache, CancellationToken cancellationToken)
+    {
+        var statistics = (await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)).TakePart(out var missing);
+        return CacheStatus.Of(cache, statistics, missing);
+    }
+
     private static async Task<StoreItem> SetOneAsync(ICacheHost host, byte[] key, byte[] value, EntryMetadata metadata, long now, CancellationToken cancellationToken)
     {
         var large = value.Length > Limits.MaxInlineBytes ? host.LargeValues.TryCreate(value) : null;
@@ -225,7 +257,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
                 Outcome.Stored => new StoreItem("stored", Preconditions.VersionText(answer.Entry!.Version), null),
                 Outcome.TooLarge => new StoreItem("too-large", null, answer.Number),
                 Outcome.Unavailable => new StoreItem("tier-unavailable", null, null),
-                _ => new StoreItem("out-of-memory", null, null),
+                Outcome.OutOfMemory => new StoreItem("out-of-memory", null, null),
+                var outcome => throw new UnreachableException($"a set without conditions, checked before, was answered {outcome}"),
             };
         }
         finally

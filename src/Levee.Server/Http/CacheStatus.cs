@@ -15,6 +15,9 @@ internal sealed record CacheStatus
     /// <summary>How many partitions it has.</summary>
     public required int Partitions { get; init; }
 
+    /// <summary>Which partitions and tiers did not answer, and why: the numbers are without them. Absent where all did.</summary>
+    public string? Unanswered { get; init; }
+
     /// <summary>Entries in memory now, expired ones that are not reclaimed yet included.</summary>
     public required long Entries { get; init; }
 
@@ -64,13 +67,14 @@ internal sealed record CacheStatus
     public required PolicyStatus Policy { get; init; }
 
     /// <summary>A cache's status from its counters.</summary>
-    public static CacheStatus Of(ICacheHost cache, PartitionStatistics statistics)
+    public static CacheStatus Of(ICacheHost cache, PartitionStatistics statistics, Unanswered? missing)
     {
         var reads = statistics.Hits + statistics.Misses;
         return new CacheStatus
         {
             Name = cache.Name,
             Partitions = cache.PartitionCount,
+            Unanswered = missing?.ToString(),
             Entries = statistics.Entries,
             EntriesBelow = statistics.EntriesBelow,
             Tiers = cache.TierCount,

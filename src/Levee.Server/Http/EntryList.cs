@@ -15,7 +15,10 @@ internal sealed record EntryItem
     /// <summary>The key, where it was given in base64.</summary>
     public byte[]? BinaryKey { get; init; }
 
-    /// <summary>"hit", "miss" or "hash": an entry of RESP hash fields, which has no single value.</summary>
+    /// <summary>
+    /// "hit", "miss", "hash": an entry of RESP hash fields, which has no single value, or "unavailable": a partition or lower tier did not
+    /// answer, and whether there is an entry is not known.
+    /// </summary>
     public required string Outcome { get; init; }
 
     /// <summary>The value in base64.</summary>

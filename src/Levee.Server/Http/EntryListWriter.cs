@@ -66,7 +66,7 @@ internal static class EntryListWriter
     {
         if (answer.Outcome != Outcome.Hit || answer.Entry is not { } entry)
         {
-            json.WriteString("outcome"u8, "miss"u8);
+            json.WriteString("outcome"u8, answer.Outcome == Outcome.Miss ? "miss"u8 : "unavailable"u8);
             return;
         }
 

@@ -14,15 +14,24 @@ namespace Levee.Server.Http;
 public static class HttpApplication
 {
     /// <summary>
-    /// Builds it; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
+    /// Builds it with a password door and a staging area of its own; its caller starts, stops and disposes it. It reads no configuration, takes no signals and logs through <paramref name="logs"/>.
     /// </summary>
-    public static WebApplication Create(
-        CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, StagingArea? staging = null)
+    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs)
     {
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logs);
+        var door = new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords"));
+        return Create(catalog, options, time, logs, door, StagingArea.For(options.MemoryBytes, time));
+    }
+
+    /// <summary>Builds it behind a password door, and over a staging area, that it shares with other front doors.</summary>
+    public static WebApplication Create(CacheCatalog catalog, ServerOptions options, TimeProvider time, ILoggerFactory logs, PasswordDoor door, StagingArea staging)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(door);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(time);
-        builder.Services.AddSingleton(staging ?? StagingArea.For(options.MemoryBytes, time));
+        builder.Services.AddSingleton(staging);
         builder.Services.Replace(ServiceDescriptor.Singleton(logs));
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, CallersLifetime>());
         builder.Services.AddRouting();
@@ -31,11 +40,14 @@ public static class HttpApplication
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.UseLeveeHttp().Listen(options.Http));
         var application = builder.Build();
         application.UseLeveeHttp();
-        if (options.RespOptions.Credentials is { AreRequired: true } credentials)
+        var guard = new WebGuard(options.Http.Address, options.HttpHosts);
+        application.Use(next => context => guard.InvokeAsync(context, next));
+        if (door.AreRequired)
         {
-            application.Use(next => context => BasicAuthentication.InvokeAsync(context, next, credentials));
+            application.Use(next => context => BasicAuthentication.InvokeAsync(context, next, door));
         }
 
+        application.Use(next => context => QueryCheck.InvokeAsync(context, next));
         application.MapLeveeHttp();
         options.HttpRoutes?.Invoke(application);
         return application;

@@ -6,7 +6,11 @@ using Microsoft.Extensions.Logging;
 namespace Levee.Server.Http;
 
 /// <summary>What a route counts as. Metadata of its endpoint.</summary>
-internal sealed record RouteOperation(RequestOperation Operation);
+internal sealed record RouteOperation(RequestOperation Operation)
+{
+    /// <summary>Whether query parameters mean nothing to it.</summary>
+    public bool TakesAnyQuery => Operation == RequestOperation.Other;
+}
 
 /// <summary>
 /// Stands around every request: times and counts it, and sees to it that whatever goes wrong leaves as problem details, be it an error of the handler, of the server below, or a

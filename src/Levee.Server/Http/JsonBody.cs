@@ -29,6 +29,12 @@ internal static class JsonBody
     public static async Task<(T? Body, Problem? Problem)> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
+        // A form, or a script of another origin's page, can send any other type without asking, or none.
+        if (!context.Request.HasJsonContentType())
+        {
+            return (null, Problems.NotJson(context.Request.ContentType));
+        }
+
         // A length known beforehand is refused here, politely: the server below would drop a client that is still sending.
         RequestSize.Limit(context, context.Request.ContentLength is null ? MaxRequestBytes : null);
         if (context.Request.ContentLength > MaxRequestBytes)

@@ -63,6 +63,13 @@ internal static class Problems
     public static Problem Unavailable() => Of("tier-unavailable", StatusCodes.Status503ServiceUnavailable, "A lower tier did not answer",
         "A lower tier had to be asked and did not answer; nothing was changed. Try again.");
 
+    /// <summary>For a request that goes to all partitions or tiers.</summary>
+    /// <param name="missing">Who did not answer.</param>
+    /// <param name="rest">What became of the others' part.</param>
+    public static Problem Unanswered(Unanswered missing, string rest) =>
+        Of("partition-unavailable", StatusCodes.Status503ServiceUnavailable, "Not every partition answered",
+            $"Not done: {missing}. {rest} Try again.");
+
     public static Problem NoPrefetcher(string cache) => Of("no-prefetcher", StatusCodes.Status404NotFound, "No prefetcher",
         $"The cache '{Shown(cache)}' has no prefetcher: the server runs with --prefetch off, or the cache has no lower tier to bring entries up from.");
 
@@ -87,6 +94,42 @@ internal static class Problems
         Allowed = "true",
     };
 
+    public static Problem UnknownHost(string host) => Of("unknown-host", StatusCodes.Status421MisdirectedRequest, "The server is not called so",
+        $"The request is for '{Shown(host)}'; allowed: localhost, the server's addresses, and the names of --http-hosts (LEVEE__HTTP_HOSTS).") with
+    {
+        Parameter = "Host",
+        Value = Shown(host),
+        Allowed = "localhost, the server's addresses, and the names of --http-hosts",
+    };
+
+    public static Problem ForeignOrigin(string origin) => Of("foreign-origin", StatusCodes.Status403Forbidden, "A page of another origin may not do that",
+        $"A browser sent this for a page of another origin{(origin.Length == 0 ? "" : $", '{Shown(origin)}'")}; nothing was changed. Programs send no Origin and no Sec-Fetch-Site.") with
+    {
+        Parameter = "Origin",
+        Value = Shown(origin),
+    };
+
+    public static Problem UnknownParameter(string name, IReadOnlyList<RouteQuery> allowed)
+    {
+        var names = allowed.Count == 0 ? "none" : string.Join(", ", allowed.Select(query => query.Name));
+        return Of("unknown-parameter", StatusCodes.Status400BadRequest, "No such query parameter", $"'{Shown(name)}' is no query parameter of this request; allowed: {names}.") with
+        {
+            Parameter = Shown(name),
+            Allowed = names,
+        };
+    }
+
+    public static Problem TooManyGuesses(TimeSpan delay) => Of("too-many-guesses", StatusCodes.Status429TooManyRequests, "Too many wrong passwords",
+        $"Wrong passwords came from your address, and as many attempts as may wait are waiting; this one was not looked at. Try again in {Math.Ceiling(delay.TotalSeconds)} s.");
+
+    public static Problem NotJson(string? contentType) => Of("bad-media-type", StatusCodes.Status415UnsupportedMediaType, "The body must be JSON",
+        $"Content-Type is '{Shown(contentType ?? "")}'; allowed: application/json.") with
+    {
+        Parameter = "Content-Type",
+        Value = Shown(contentType ?? ""),
+        Allowed = "application/json",
+    };
+
     public static Problem BadJson(string detail) => Of("bad-json", StatusCodes.Status400BadRequest, "The body is not what this request needs", detail);
 
     public static Problem BadRequest(string detail, int status) => Of("bad-request", status, ReasonPhrases.GetReasonPhrase(status), detail);
@@ -105,13 +148,7 @@ internal static class Problems
             Value = context.Request.Method,
             Allowed = context.Response.Headers.Allow.ToString(),
         },
-        StatusCodes.Status415UnsupportedMediaType => Of("bad-media-type", StatusCodes.Status415UnsupportedMediaType, "The body must be JSON",
-            $"Content-Type is '{Shown(context.Request.ContentType ?? "")}'; allowed: application/json.") with
-        {
-            Parameter = "Content-Type",
-            Value = Shown(context.Request.ContentType ?? ""),
-            Allowed = "application/json",
-        },
+        StatusCodes.Status415UnsupportedMediaType => NotJson(context.Request.ContentType),
         var status => Of("bad-request", status, ReasonPhrases.GetReasonPhrase(status), "The request could not be answered."),
     };
 
@@ -138,7 +175,7 @@ internal static class Problems
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
         context.Response.StatusCode = problem.Status;
-        if (problem.Status == StatusCodes.Status503ServiceUnavailable)
+        if (problem.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
         {
             context.Response.Headers.RetryAfter = "1";
         }

@@ -14,7 +14,7 @@ internal static class RawQuery
         key = [];
         foreach (var parameter in new QueryStringEnumerable(request.QueryString.Value))
         {
-            if (!parameter.EncodedName.Span.Equals("key", StringComparison.Ordinal))
+            if (!parameter.EncodedName.Span.Equals("key", StringComparison.OrdinalIgnoreCase))
             {
                 continue;
             }

@@ -24,7 +24,7 @@ internal static class RouteDescription
 
     /// <summary>Adds a query parameter.</summary>
     public static RouteHandlerBuilder Query(this RouteHandlerBuilder route, string name, string description, bool isRequired = false) =>
-        route.Parameter(ParameterLocation.Query, name, description, isRequired);
+        route.WithMetadata(new RouteQuery(name)).Parameter(ParameterLocation.Query, name, description, isRequired);
 
     /// <summary>Adds a request header.</summary>
     public static RouteHandlerBuilder Header(this RouteHandlerBuilder route, string name, string description) =>

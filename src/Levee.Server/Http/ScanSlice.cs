@@ -5,13 +5,13 @@ namespace Levee.Server.Http;
 /// <summary>Gathers the keys of one slice of a scan.</summary>
 internal sealed class ScanSlice(byte[] prefix, List<byte[]> keys) : IAnswerSink
 {
-    private readonly TaskCompletionSource<long> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<(Outcome Outcome, long Next)> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public void Answer(long ticket, in Answer answer)
     {
         if (answer.Outcome != Outcome.Item)
         {
-            done.TrySetResult(answer.Number);
+            done.TrySetResult((answer.Outcome, answer.Number));
         }
         else if (answer.Entry.Key.StartsWith(prefix))
         {
@@ -19,6 +19,6 @@ internal sealed class ScanSlice(byte[] prefix, List<byte[]> keys) : IAnswerSink
         }
     }
 
-    /// <summary>Where to go on; 0 at the partition's end.</summary>
-    public Task<long> WaitAsync(CancellationToken cancellationToken) => done.Task.WaitAsync(cancellationToken);
+    /// <summary>How it ended, and where to go on; 0 at the partition's end.</summary>
+    public Task<(Outcome Outcome, long Next)> WaitAsync(CancellationToken cancellationToken) => done.Task.WaitAsync(cancellationToken);
 }

@@ -15,7 +15,14 @@ internal sealed class TierHealthCheck(CacheCatalog catalog) : IHealthCheck
         var isDegraded = false;
         foreach (var cache in catalog.Caches)
         {
-            foreach (var tier in await cache.TiersAsync(cancellationToken).ConfigureAwait(false))
+            var tiers = (await cache.TiersAsync(cancellationToken).ConfigureAwait(false)).TakePart(out var missing);
+            if (missing is not null)
+            {
+                isDegraded = true;
+                lines.Add(missing.ToString().ReplaceLineEndings(" "));
+            }
+
+            foreach (var (_, tier) in tiers)
             {
                 if (tier.Health != TierHealth.Healthy)
                 {

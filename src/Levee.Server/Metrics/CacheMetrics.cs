@@ -6,12 +6,14 @@ namespace Levee.Server.Metrics;
 
 /// <summary>
 /// The numbers of all caches. A cache is asked through its host, whose partitions may be elsewhere, so what is shown is the last answer;
-/// <see cref="RefreshAsync"/> gets a new one, at once where the partitions are in this process.
+/// <see cref="RefreshAsync"/> gets a new one, at once where the partitions are in this process. Where not all partitions answer, the last
+/// whole numbers stay: counters do not go back because a part of them is missing.
 /// </summary>
 public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
 {
     private volatile IReadOnlyList<(string Cache, PartitionStatistics Statistics)> latest = [];
     private volatile IReadOnlyList<(string Cache, int Tier, TierStatistics Statistics)> latestTiers = [];
+    private volatile IReadOnlyList<(string Cache, int Count)> latestUnanswered = [];
     private volatile IReadOnlyList<(string Cache, PrefetchReport Report)> latestPrefetching = [];
 
     /// <summary>The last counters of each cache.</summary>
@@ -26,16 +28,24 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
     /// <summary>Asks all caches anew.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        var caches = new List<(string, PartitionStatistics)>(catalog.Caches.Count);
-        var tiers = new List<(string, int, TierStatistics)>();
+        var caches = new List<(string Cache, PartitionStatistics Statistics)>(catalog.Caches.Count);
+        var tiers = new List<(string Cache, int Tier, TierStatistics Statistics)>();
+        var unanswered = new List<(string, int)>();
         foreach (var cache in catalog.Caches)
         {
-            caches.Add((cache.Name, await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)));
-            tiers.AddRange((await cache.TiersAsync(cancellationToken).ConfigureAwait(false)).Select((tier, i) => (cache.Name, i, tier)));
+            var statistics = (await cache.StatisticsAsync(cancellationToken).ConfigureAwait(false)).TakePart(out var missing);
+            var before = latest.FirstOrDefault(last => last.Cache == cache.Name).Statistics;
+            caches.Add((cache.Name, missing is null ? statistics : before ?? statistics));
+            unanswered.Add((cache.Name, missing?.Count ?? 0));
+
+            var answered = (await cache.TiersAsync(cancellationToken).ConfigureAwait(false)).TakePart(out _);
+            tiers.AddRange(answered.Select(tier => (cache.Name, tier.Number, tier.Statistics)));
+            tiers.AddRange(latestTiers.Where(last => last.Cache == cache.Name && answered.TrueForAll(tier => tier.Number != last.Tier)));
         }
 
         latest = caches;
         latestTiers = tiers;
+        latestUnanswered = unanswered;
         await RefreshPrefetchingAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -43,6 +53,12 @@ public sealed class CacheMetrics(CacheCatalog catalog) : IMetricSource
     public void Collect(MetricWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
+        foreach (var (cache, count) in latestUnanswered)
+        {
+            const string help = "Partitions and tiers that did not answer when last asked for their numbers: what is shown is older.";
+            writer.Gauge("levee_unanswered", help, count, ("cache", cache));
+        }
+
         foreach (var (cache, statistics) in latest)
         {
             CollectCounts(writer, cache, statistics);

@@ -25,6 +25,9 @@ internal sealed class Command(string name, int arity, CommandHandler handler)
     /// <summary>Whether it runs before AUTH.</summary>
     public bool RunsUnauthenticated { get; init; }
 
+    /// <summary>Whether it runs between a MULTI that was refused and its EXEC or DISCARD.</summary>
+    public bool RunsInRefusedTransaction { get; init; }
+
     /// <summary>Whether it changes entries.</summary>
     public bool IsWrite { get; init; }
 
@@ -70,7 +73,9 @@ internal static class CommandTable
     }
 
     /// <summary>What Redis says to an unknown command.</summary>
-    public static string UnknownCommand(scoped in Arguments arguments)
+    /// <param name="arguments">The command.</param>
+    /// <param name="alternative">What to use instead; null where that is not known.</param>
+    public static string UnknownCommand(scoped in Arguments arguments, string? alternative)
     {
         const int shown = 128;
         var text = new StringBuilder("ERR unknown command '").Append(Printable(arguments[0], shown)).Append("', with args beginning with: ");
@@ -80,7 +85,7 @@ internal static class CommandTable
             text.Append('\'').Append(Printable(arguments[i], shown - (text.Length - begin))).Append("' ");
         }
 
-        return text.ToString();
+        return alternative is null ? text.ToString() : text.Append("- ").Append(alternative).ToString();
     }
 
     /// <summary>Bytes as text for an error line: no line ends, no control characters.</summary>
@@ -96,7 +101,11 @@ internal static class CommandTable
     }
 
     private static IEnumerable<Command> AllCommands() =>
-        [.. StringCommands.All, .. KeyCommands.All, .. CounterCommands.All, .. HashCommands.All, .. ScanCommands.All, .. TierCommands.All, .. PrefetchCommands.All, .. ConnectionCommands.All, .. ServerCommands.All];
+    [
+        .. StringCommands.All, .. ConditionalCommands.All, .. KeyCommands.All, .. CounterCommands.All, .. HashCommands.All,
+        .. ScanCommands.All, .. TierCommands.All, .. PrefetchCommands.All, .. TransactionCommands.All, .. ScriptCommands.All,
+        .. ConnectionCommands.All, .. ServerCommands.All,
+    ];
 
     private static UInt128 Fold(ReadOnlySpan<byte> name)
     {

@@ -4,6 +4,7 @@ using System.Net;
 using Levee.Memory;
 using Levee.Operations;
 using Levee.Resp;
+using Levee.Server.Resp.Commands;
 using Levee.Server.Transport;
 
 namespace Levee.Server.Resp;
@@ -53,6 +54,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     private ICacheHost? approached;
     private string discardError = "";
     private Random? random;
+    private Restrictions restrictions;
     private int ownerThread;
     private bool hasMoreInput;
     private bool isBarrier;
@@ -70,8 +72,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         this.server = server;
         this.waker = waker;
         Client = new ClientState(server.NextClientId(), remote?.ToString() ?? "?", server.Now);
+        Remote = (remote as IPEndPoint)?.Address ?? IPAddress.None;
         Cache = server.Catalog.Default;
-        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        restrictions = server.Options.Credentials.AreRequired ? Restrictions.Unauthenticated : Restrictions.None;
         parser = new CommandParser(Limits.MaxInlineBytes, RespOptions.MaxBulkBytes, server.Options.MaxCommandBytes) { IsUnauthenticated = !IsAuthenticated };
         Counters = RespCounters.OfThisThread(server);
         Output = sending;
@@ -79,6 +82,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
     /// <summary>What CLIENT LIST tells.</summary>
     public ClientState Client { get; }
+
+    /// <summary>Where the client is; whoever is not on an IP network counts as one.</summary>
+    public IPAddress Remote { get; }
 
     /// <summary>The cache that SELECT chose.</summary>
     public ICacheHost Cache { get; set; }
@@ -88,7 +94,13 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>The protocol that HELLO chose.</summary>
     public RespVersion Version { get; set; } = RespVersion.Resp2;
 
-    public bool IsAuthenticated { get; private set; }
+    public bool IsAuthenticated => (restrictions & Restrictions.Unauthenticated) == 0;
+
+    /// <summary>
+    /// Whether a MULTI was refused and neither EXEC nor DISCARD has come since. Until then no command runs: what belongs to a transaction
+    /// must not be done without it.
+    /// </summary>
+    public bool IsInRefusedTransaction => (restrictions & Restrictions.RefusedTransaction) != 0;
 
     /// <summary>Where the running command writes: straight to the client, or behind the last pending slot.</summary>
     public ReplyBuffer Output { get; private set; }
@@ -264,7 +276,8 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>Makes the client a stranger again.</summary>
     public void Forget()
     {
-        IsAuthenticated = !server.Options.Credentials.AreRequired;
+        restrictions &= ~Restrictions.Unauthenticated;
+        restrictions |= server.Options.Credentials.AreRequired ? Restrictions.Unauthenticated : Restrictions.None;
         parser.IsUnauthenticated = !IsAuthenticated;
         Client.User = "default";
     }
@@ -272,10 +285,16 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
     /// <summary>Lets the client in.</summary>
     public void Authenticate(string user)
     {
-        IsAuthenticated = true;
+        restrictions &= ~Restrictions.Unauthenticated;
         parser.IsUnauthenticated = false;
         Client.User = user;
     }
+
+    /// <summary>Refuses all commands until the transaction that a client believes to have begun has ended.</summary>
+    public void BeginRefusedTransaction() => restrictions |= Restrictions.RefusedTransaction;
+
+    /// <summary>The transaction has ended, and nothing of it was run.</summary>
+    public void EndRefusedTransaction() => restrictions &= ~Restrictions.RefusedTransaction;
 
     public ILargeArgument? TryCreate(int length)
     {
@@ -538,7 +557,7 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
         memoryDeadline = 0;
         if (command is null)
         {
-            ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments));
+            RefuseUnknown(arguments);
             return true;
         }
 
@@ -548,9 +567,9 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
             return true;
         }
 
-        if (!IsAuthenticated && !command.RunsUnauthenticated)
+        if (restrictions != Restrictions.None && Refusal(command) is { } refusal)
         {
-            ReplyFormatter.WriteError(Output, NoAuthentication);
+            ReplyFormatter.WriteError(Output, refusal);
             return true;
         }
 
@@ -561,5 +580,31 @@ internal sealed partial class RespConversation : IConversation, IAnswerSink, ILa
 
         Client.LastCommand = command;
         return command.Run(this, arguments);
+    }
+
+    private void RefuseUnknown(scoped in Arguments arguments)
+    {
+        var isKnown = MissingCommands.TryFind(arguments[0], out var name, out var alternative);
+        ReplyFormatter.WriteError(Output, CommandTable.UnknownCommand(arguments, alternative));
+
+        // Who subscribes gets an answer and waits for it; StackExchange.Redis tries once for each connection, and goes on without.
+        if (isKnown && IsAuthenticated && !name!.EndsWith("SUBSCRIBE", StringComparison.Ordinal))
+        {
+            server.NoteRefused(this, name!, alternative!);
+        }
+    }
+
+    private string? Refusal(Command command) =>
+        !IsAuthenticated && !command.RunsUnauthenticated ? NoAuthentication
+        : IsInRefusedTransaction && !command.RunsInRefusedTransaction ? TransactionCommands.NotRun
+        : null;
+
+    /// <summary>Why a connection may not run every command. One look tells the usual case, that there is no reason.</summary>
+    [Flags]
+    private enum Restrictions : byte
+    {
+        None = 0,
+        Unauthenticated = 1,
+        RefusedTransaction = 2,
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Levee.Hosting;
+using Levee.Server.Resp.Commands;
 using Levee.Server.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -15,10 +16,12 @@ public sealed partial class RespServer : IDisposable
 
     private readonly ConcurrentDictionary<long, RespConversation> conversations = new();
     private readonly ConcurrentQueue<RespConversation> memoryWaiters = new();
+    private readonly ConcurrentDictionary<string, byte> refused = new();
     private readonly ConcurrentBag<RespCounters> counters = [];
     private readonly MillisecondClock clock;
     private readonly Timer memoryTimer;
     private readonly ILogger logger;
+    private readonly LogPace protocolErrors = new();
     private StagingArea? staging;
     private long lastClientId;
 
@@ -35,6 +38,7 @@ public sealed partial class RespServer : IDisposable
         this.clock = clock;
         this.logger = logger;
         StartedAt = clock.Now;
+        Door = new PasswordDoor(options.Credentials, TimeProvider.System, logger);
         foreach (var cache in catalog.Caches)
         {
             Readers.Watch(cache.LargeValues);
@@ -48,6 +52,9 @@ public sealed partial class RespServer : IDisposable
 
     /// <summary>The memory budget that INFO tells, in bytes.</summary>
     public long MemoryBytes { get; init; }
+
+    /// <summary>Where passwords are asked for; by default one of its own, with the credentials of the options.</summary>
+    public PasswordDoor Door { get; init; }
 
     /// <summary>Where unfinished commands and unread replies are counted; unless given, one for the memory budget.</summary>
     public StagingArea Staging { get => staging ??= StagingArea.For(MemoryBytes, TimeProvider.System); init => staging = value; }
@@ -75,6 +82,9 @@ public sealed partial class RespServer : IDisposable
     internal RespOptions Options { get; }
 
     internal long Now => clock.Now;
+
+    /// <summary>The scripts that EVALSHA knows.</summary>
+    internal ScriptTable Scripts { get; } = new();
 
     internal IReadOnlyCollection<RespCounters> Counters => counters;
 
@@ -127,12 +137,31 @@ public sealed partial class RespServer : IDisposable
         memoryTimer.Change(MemoryPoll, Timeout.InfiniteTimeSpan);
     }
 
-    internal void LogProtocolError(RespConversation conversation, string error) => LogProtocolError(conversation.Client.Address, error);
+    internal void LogProtocolError(RespConversation conversation, string error)
+    {
+        if (protocolErrors.MayWrite(Environment.TickCount64, out var skipped))
+        {
+            LogProtocolError(conversation.Client.Address, error, skipped);
+        }
+    }
 
     internal void LogFailure(RespConversation conversation, Exception exception) =>
         LogFailure(exception, conversation.Client.Address, conversation.Client.LastCommand?.Name ?? "none");
 
     internal void LogCommitFailure(RespConversation conversation, Exception exception) => LogCommitFailure(exception, conversation.Client.Address);
+
+    /// <summary>
+    /// Says once for each command that clients ask for what there is not. Some send it without waiting for the reply, and then this is the
+    /// only place where it is told.
+    /// </summary>
+    internal void NoteRefused(RespConversation conversation, string command, string alternative)
+    {
+        if (refused.TryAdd(command, 0))
+        {
+            var client = conversation.Client;
+            LogRefused(command, client.Address, client.LibraryName.Length == 0 ? "unknown" : client.LibraryName, alternative);
+        }
+    }
 
     private void WakeMemoryWaiters()
     {
@@ -145,12 +174,19 @@ public sealed partial class RespServer : IDisposable
     [LoggerMessage(1, LogLevel.Debug, "Connection from {Address} closed: {Reason}", EventName = "RespConnectionClosed")]
     private partial void LogClosed(string address, string reason);
 
-    [LoggerMessage(2, LogLevel.Warning, "Connection from {Address} is closed because it broke the protocol: {Error}", EventName = "RespProtocolError")]
-    private partial void LogProtocolError(string address, string error);
+    [LoggerMessage(2, LogLevel.Warning, "Connection from {Address} is closed because it broke the protocol: {Error}; {Skipped} others were since the last such line", EventName = "RespProtocolError")]
+    private partial void LogProtocolError(string address, string error, long skipped);
 
     [LoggerMessage(3, LogLevel.Error, "Connection from {Address} is closed because command {Command} failed", EventName = "RespCommandFailed")]
     private partial void LogFailure(Exception exception, string address, string command);
 
     [LoggerMessage(4, LogLevel.Error, "Connection from {Address} is closed because what it wrote could not be made durable", EventName = "RespCommitFailed")]
     private partial void LogCommitFailure(Exception exception, string address);
+
+    [LoggerMessage(
+        5,
+        LogLevel.Warning,
+        "{Command} is refused, first to {Address} (library {Library}); this is said once. {Alternative}",
+        EventName = "RespCommandRefused")]
+    private partial void LogRefused(string command, string address, string library, string alternative);
 }

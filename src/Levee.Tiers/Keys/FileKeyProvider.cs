@@ -24,7 +24,7 @@ public sealed partial class FileKeyProvider : IKeyProvider
     }
 
     /// <inheritdoc/>
-    public string Source => $"key file {path}";
+    public string Source => File.Exists(path) ? $"key file {path}" : "key file (a name that is not there is not shown: it may be a key)";
 
     /// <inheritdoc/>
     public async ValueTask<KeyRing> ReadAsync(CancellationToken cancellation)
@@ -32,7 +32,12 @@ public sealed partial class FileKeyProvider : IKeyProvider
         try
         {
             var file = new FileInfo(path);
-            if (file.Exists && file.Length > MaxFileBytes)
+            if (!file.Exists)
+            {
+                throw new TierException($"The {Source} does not exist. Give the name of a file with lines \"name key\", or env:NAME for an environment variable.");
+            }
+
+            if (file.Length > MaxFileBytes)
             {
                 throw new TierException($"The {Source} is {file.Length} bytes long; a key file has at most {MaxFileBytes}.");
             }

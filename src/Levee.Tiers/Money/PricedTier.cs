@@ -65,6 +65,9 @@ public sealed class PricedTier : ITier
     }
 
     /// <inheritdoc/>
+    public bool HasRoom => tier.HasRoom;
+
+    /// <inheritdoc/>
     public void Approach(ulong hash) => tier.Approach(hash);
 
     /// <inheritdoc/>
@@ -105,10 +108,10 @@ public sealed class PricedTier : ITier
     public void Forget(ulong hash) => tier.Forget(hash);
 
     /// <inheritdoc/>
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => tier.RemoveByTag(partition, tag, version);
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version) => tier.RemoveByTag(partition, tag, version);
 
     /// <inheritdoc/>
-    public void Clear(int partition, ulong version) => tier.Clear(partition, version);
+    public bool Clear(int partition, ulong version) => tier.Clear(partition, version);
 
     /// <inheritdoc/>
     public ValueTask CommitAsync() => tier.CommitAsync();

@@ -112,6 +112,11 @@ public sealed record RedisOptions
                 $"A Redis tier's URI begins with redis:// or rediss:// (TLS){(uri.IsAbsoluteUri ? $", not {uri.Scheme}:" : "")}: redis://host:6379/0.", nameof(uri));
         }
 
+        if (uri.Fragment.Length > 0)
+        {
+            throw new ArgumentException("A '#' in a Redis tier's URI has no meaning; within a password it is written %23.", nameof(uri));
+        }
+
         var (user, password) = Credentials(uri.UserInfo);
         var options = new RedisOptions
         {
@@ -125,9 +130,9 @@ public sealed record RedisOptions
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
-            var name = equals < 0 ? pair : pair[..equals];
-            var value = equals < 0 ? "" : Uri.UnescapeDataString(pair[(equals + 1)..]);
-            options = options.With(name, value);
+            options = equals > 0
+                ? options.With(pair[..equals], Uri.UnescapeDataString(pair[(equals + 1)..]))
+                : throw new ArgumentException("A parameter of a Redis tier's URI is name=value.", nameof(uri));
         }
 
         if (!options.UsesTls && (options.CertificateAuthorityFile is not null || !options.ChecksHostName))
@@ -148,7 +153,9 @@ public sealed record RedisOptions
         "checkHostName" => this with { ChecksHostName = Switch(name, value) },
         "connectTimeoutMs" => this with { ConnectTimeout = Milliseconds(name, value) },
         "commandTimeoutMs" => this with { CommandTimeout = Milliseconds(name, value) },
-        _ => throw new ArgumentException($"'{name}' is no parameter of a Redis tier; there are prefix, ca, checkHostName, connectTimeoutMs, commandTimeoutMs.", nameof(name)),
+        // A name of letters is safe to repeat; anything else may be a piece of a password that was not escaped.
+        _ => throw new ArgumentException(
+            $"{(name.Length <= 30 && name.All(char.IsAsciiLetter) ? $"'{name}' " : "One of the parameters ")}is no parameter of a Redis tier; there are prefix, ca, checkHostName, connectTimeoutMs, commandTimeoutMs.", nameof(name)),
     };
 
     private static (string? User, string? Password) Credentials(string userInfo)
@@ -174,20 +181,20 @@ public sealed record RedisOptions
 
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number
-            : throw new ArgumentException($"The path of a Redis tier's URI is the database's number, for example /0, not '{path}'.", nameof(path));
+            : throw new ArgumentException($"The path of a Redis tier's URI is the database's number, a whole number such as /0.", nameof(path));
     }
 
     private static bool Switch(string name, string value) => value switch
     {
         "true" => true,
         "false" => false,
-        _ => throw new ArgumentException($"{name} is true or false, not '{value}'.", nameof(value)),
+        _ => throw new ArgumentException($"{name} is true or false.", nameof(value)),
     };
 
     private static TimeSpan Milliseconds(string name, string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
             ? TimeSpan.FromMilliseconds(number)
-            : throw new ArgumentException($"{name} is a whole number of milliseconds above 0, not '{value}'.", nameof(value));
+            : throw new ArgumentException($"{name} is a whole number of milliseconds above 0.", nameof(value));
 
     private static TimeSpan Positive(TimeSpan value, string name) =>
         value > TimeSpan.Zero && value <= TimeSpan.FromHours(1) ? value : throw new ArgumentException($"{name} is more than nothing and at most an hour, not {value}.", name);

@@ -32,6 +32,7 @@ public sealed partial class RedisTier
             try
             {
                 await ReclaimAsync(cancellation).ConfigureAwait(false);
+                KeepTombstoneSpare();
                 SweepVoids();
                 SweepClears();
                 SweepExpired();
@@ -143,6 +144,7 @@ public sealed partial class RedisTier
             using var read = await reads[i].ConfigureAwait(false);
             if (read.Outcome == TierReadOutcome.Found)
             {
+                await TierRoom.MakeAsync(Below, CancellationToken.None).ConfigureAwait(false);
                 Offer(entries[i], read.Record);
             }
 
@@ -184,6 +186,17 @@ public sealed partial class RedisTier
 
         below.Demote(offered);
         return true;
+    }
+
+    private void KeepTombstoneSpare()
+    {
+        lock (gate)
+        {
+            if (!isStopped)
+            {
+                tombstones.KeepSpare();
+            }
+        }
     }
 
     private bool HasRoomForTombstones() => tombstones.Unanswered < tombstones.Capacity / 4;

@@ -208,6 +208,7 @@ public sealed partial class RedisTier
             GiveUpGeneration("too many tombstones wait for Redis");
         }
 
+        tombstones.KeepSpare();
         removals.Open(generation);
     }
 

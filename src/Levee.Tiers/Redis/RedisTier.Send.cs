@@ -180,6 +180,7 @@ public sealed partial class RedisTier
                 return;
             }
 
+            movedAt = time.GetTimestamp();
             foreach (var answer in answers)
             {
                 worst = answer.Error == RedisErrorKind.None ? worst : answer.Error;

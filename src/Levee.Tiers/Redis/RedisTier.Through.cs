@@ -22,7 +22,7 @@ public sealed partial class RedisTier
     {
         lock (gate)
         {
-            if (link is not { IsOpen: true } || breaker.IsOpen || !TryTake(entry, out var ticket))
+            if (link is not { IsOpen: true } || breaker.IsOpen || !tombstones.HasReserve || !TryTake(entry, out var ticket))
             {
                 return false;
             }

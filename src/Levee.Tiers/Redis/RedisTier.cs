@@ -27,6 +27,11 @@ namespace Levee.Tiers.Redis;
 /// </summary>
 public sealed partial class RedisTier : ITier
 {
+    /// <summary>A stop does not wait for a server that has answered nothing for so long.</summary>
+    private static readonly TimeSpan StallPatience = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan DrainPace = TimeSpan.FromMilliseconds(5);
+
     private readonly RedisOptions options;
     private readonly TierContext context;
     private readonly TimeProvider time;
@@ -54,6 +59,9 @@ public sealed partial class RedisTier : ITier
     private int partitionShift;
     private long floorMs;
     private long lastTicket;
+
+    // When something began to wait, or an answer came last.
+    private long movedAt;
     private bool isListing;
     private bool isStopped;
     private Task running = Task.CompletedTask;
@@ -115,6 +123,7 @@ public sealed partial class RedisTier : ITier
         clears = new ClearMark[host.PartitionCount];
         state = TierState.OpenOrCreate(context.StateFolder, context.Fsync, out var finding);
         floorMs = state.ReservedMs;
+        movedAt = time.GetTimestamp();
         heldSinceMs = markMs = NowMs();
         LogFinding(Name, finding.Outcome, finding.Reason);
         lock (gate)
@@ -142,6 +151,18 @@ public sealed partial class RedisTier : ITier
         running = Task.Run(() => RunAsync(stopping.Token), CancellationToken.None);
         maintaining = Task.Run(() => MaintainAsync(stopping.Token), CancellationToken.None);
         return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public bool HasRoom
+    {
+        get
+        {
+            lock (gate)
+            {
+                return !isStopped && buffer.HasRoom;
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -230,29 +251,30 @@ public sealed partial class RedisTier : ITier
     }
 
     /// <inheritdoc/>
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         lock (gate)
         {
             if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), tag, version))
             {
-                GiveUpGeneration("there is no room for the log of tag removals");
+                return false;
             }
 
             loggedRemovals++;
         }
 
         context.Failpoint?.Invoke("redis:after-removal");
+        return true;
     }
 
     /// <inheritdoc/>
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
         lock (gate)
         {
             if (!removals.TryAppend(PartitionMark.Of(partition, clears.Length), default, version))
             {
-                GiveUpGeneration("there is no room for the log of clears");
+                return false;
             }
 
             loggedRemovals++;
@@ -262,15 +284,17 @@ public sealed partial class RedisTier : ITier
 
         maintenance.Raise();
         context.Failpoint?.Invoke("redis:after-clear");
+        return true;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Half of the buffer is much room: the connection goes on sending while that fills.</summary>
     public async Task DrainAsync(CancellationToken cancellation)
     {
-        while (IsWriting())
+        CheckFolder();
+        while (IsMuchWaiting())
         {
             work.Raise();
-            await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellation).ConfigureAwait(false);
+            await Task.Delay(DrainPace, time, cancellation).ConfigureAwait(false);
         }
     }
 
@@ -299,10 +323,10 @@ public sealed partial class RedisTier : ITier
     {
         try
         {
-            while (!IsDrained())
+            while (!IsDrained() && !HasStalled())
             {
                 work.Raise();
-                await Task.Delay(TimeSpan.FromMilliseconds(5), time, cancellation).ConfigureAwait(false);
+                await Task.Delay(DrainPace, time, cancellation).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException)
@@ -316,6 +340,8 @@ public sealed partial class RedisTier : ITier
             if (!isStopped)
             {
                 isStopped = true;
+                drops += CountWaiting();
+                CheckFolder();
                 tombstones.Flush();
                 removals.Flush();
                 state.MarkClean();
@@ -354,12 +380,42 @@ public sealed partial class RedisTier : ITier
         await Task.WhenAll(running, maintaining).ConfigureAwait(false);
     }
 
-    private bool IsWriting()
+    private void CheckFolder()
+    {
+        if (!state.IsInPlace)
+        {
+            throw new IOException($"the folder {context.StateFolder} is gone, and without it what Redis holds is not found again");
+        }
+    }
+
+    /// <summary>Whether Redis answers, and has more than half a buffer to take.</summary>
+    private bool IsMuchWaiting()
     {
         lock (gate)
         {
-            return buffer.Count > 0 && link is not null;
+            return link is not null && Math.Max(buffer.UsedBytes, buffer.LargeBytes) > options.BufferBytes / 2;
         }
+    }
+
+    /// <summary>Whether something has waited for Redis for so long, without any answer, that a stop does not wait for it any longer.</summary>
+    private bool HasStalled()
+    {
+        lock (gate)
+        {
+            return time.GetElapsedTime(movedAt) >= StallPatience;
+        }
+    }
+
+    /// <summary>Records that wait and that the index points at: the next start does not find them.</summary>
+    private int CountWaiting()
+    {
+        var count = 0;
+        for (var after = 0L; buffer.TryNext(after, out var ticket, out var record); after = ticket)
+        {
+            count += presence.TryFind(TierRecord.Hash(record.Record), out var entry) && IsAt(entry, ticket) && IsLive(entry) ? 1 : 0;
+        }
+
+        return count;
     }
 
     /// <summary>Whether nothing waits to be written, or deleted, in Redis.</summary>
@@ -409,6 +465,7 @@ public sealed partial class RedisTier : ITier
 
         lastTicket = ticket;
         demotions++;
+        NoteWaiting();
         var flags = entry.Tags.IsEmpty ? LocationFlags.None : LocationFlags.Tagged;
         var added = new IndexEntry(entry.Hash, SegmentLocation.InBuffer(ticket, flags), IndexEntry.Seconds(entry.ExpiresAt));
         NoteReplacing(entry.Hash, ticket);
@@ -436,6 +493,15 @@ public sealed partial class RedisTier : ITier
         }
     }
 
+    /// <summary>Begins to count how long Redis answers nothing, where nothing waited for it before.</summary>
+    private void NoteWaiting()
+    {
+        if (buffer.Count + tombstones.Unanswered == 1)
+        {
+            movedAt = time.GetTimestamp();
+        }
+    }
+
     /// <summary>Logs a tombstone and marks the hash void until its UNLINK is answered.</summary>
     private void MakeVoid(ulong hash, ulong version)
     {
@@ -447,6 +513,7 @@ public sealed partial class RedisTier : ITier
             return;
         }
 
+        NoteWaiting();
         presence.Set(new IndexEntry(hash, SegmentLocation.InBuffer(number, LocationFlags.Void), IndexEntry.NeverExpires), out _);
         work.Raise();
     }

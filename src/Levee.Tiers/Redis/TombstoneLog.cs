@@ -49,6 +49,9 @@ internal sealed class TombstoneLog : IDisposable
     /// <summary>How many wait for their answer.</summary>
     public long Unanswered => Next - 1 - Answered;
 
+    /// <summary>Whether there is room for the tombstones of what is written now.</summary>
+    public bool HasReserve => spares.Count > 0 || ((firstFile + files.Count) << shift) - Next >= slotsPerFile / 2;
+
     /// <summary>How many may wait.</summary>
     public long Capacity => (long)slotsPerFile * (maxFiles - 1);
 
@@ -68,6 +71,8 @@ internal sealed class TombstoneLog : IDisposable
             }
         }
 
+        // On a full disk what holds nothing makes room for what does.
+        old = Array.FindAll(old, path => !TryDeleteEmpty(path));
         foreach (var path in old)
         {
             if (!TryTakeOver(path, found))
@@ -161,6 +166,33 @@ internal sealed class TombstoneLog : IDisposable
         spares.Clear();
     }
 
+    /// <summary>Creates the file that is needed next before it is needed: what finds the disk full is then no tombstone. Where it cannot be created it is tried again.</summary>
+    public void KeepSpare()
+    {
+        if (spares.Count == 0 && files.Count < maxFiles && TryCreate() is { } spare)
+        {
+            spares.Push(spare);
+        }
+    }
+
+    private bool TryDeleteEmpty(string path)
+    {
+        using (var file = MappedFile.Open(path))
+        {
+            for (var slot = file.Span; slot.Length >= SlotBytes; slot = slot[SlotBytes..])
+            {
+                var seal = BinaryPrimitives.ReadUInt64LittleEndian(slot[16..]);
+                if (seal != 0 && seal == Seal(BinaryPrimitives.ReadUInt64LittleEndian(slot), BinaryPrimitives.ReadUInt64LittleEndian(slot[8..])))
+                {
+                    return false;
+                }
+            }
+        }
+
+        File.Delete(path);
+        return true;
+    }
+
     private bool TryTakeOver(string path, Action<ulong, ulong, long> found)
     {
         using var file = MappedFile.Open(path);
@@ -197,21 +229,24 @@ internal sealed class TombstoneLog : IDisposable
             return false;
         }
 
-        if (spares.TryPop(out var spare))
+        if ((spares.TryPop(out var spare) ? spare : TryCreate()) is not { } file)
         {
-            files.Add(spare);
-            return true;
+            return false;
         }
 
+        files.Add(file);
+        return true;
+    }
+
+    private MappedFile? TryCreate()
+    {
         try
         {
-            files.Add(MappedFile.Create(Path.Combine(folder, $"{Stem}{nextName.ToString(CultureInfo.InvariantCulture)}.log"), slotsPerFile * SlotBytes));
-            nextName++;
-            return true;
+            return MappedFile.Create(Path.Combine(folder, $"{Stem}{(nextName++).ToString(CultureInfo.InvariantCulture)}.log"), slotsPerFile * SlotBytes);
         }
         catch (IOException)
         {
-            return false;
+            return null;
         }
     }
 

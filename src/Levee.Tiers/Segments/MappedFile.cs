@@ -141,7 +141,7 @@ public sealed unsafe class MappedFile : IDisposable
     }
 
     private static FileStream OpenFile(string path, FileMode mode, FileShare share) =>
-        new(System.IO.Path.GetFullPath(path), mode, FileAccess.ReadWrite, share, bufferSize: 0);
+        PrivateFiles.Open(System.IO.Path.GetFullPath(path), mode, FileAccess.ReadWrite, share, bufferSize: 0);
 
     private void Unmap()
     {

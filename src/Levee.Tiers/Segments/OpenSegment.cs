@@ -17,14 +17,18 @@ internal sealed class OpenSegment
     private int leases = 1;
     private long completeLength;
 
-    private OpenSegment(MappedFile file)
+    private OpenSegment(MappedFile file, VoidMap? voids = null)
     {
         this.file = file;
+        Voids = voids;
         Path = file.Path;
         Length = file.Length;
     }
 
     public string Path { get; }
+
+    /// <summary>Where its records can be marked void, if it was created here; null: an earlier owner left it.</summary>
+    public VoidMap? Voids { get; }
 
     /// <summary>Length of the file.</summary>
     public int Length { get; }
@@ -54,7 +58,19 @@ internal sealed class OpenSegment
 
     /// <summary>Creates an empty one that belongs to no generation yet.</summary>
     /// <exception cref="IOException">There is no room for it.</exception>
-    public static OpenSegment Create(string path, int length) => new(MappedFile.Create(path, length));
+    public static OpenSegment Create(string path, int length)
+    {
+        var voids = VoidMap.Create(System.IO.Path.ChangeExtension(path, VoidMap.Suffix), length);
+        try
+        {
+            return new OpenSegment(MappedFile.Create(path, length), voids);
+        }
+        catch
+        {
+            voids.Delete();
+            throw;
+        }
+    }
 
     /// <summary>Takes a file that an earlier owner left.</summary>
     /// <returns>Null where it is none of the generation: an unused spare, a torn header or one of another generation.</returns>
@@ -82,6 +98,7 @@ internal sealed class OpenSegment
     public void Activate(Guid generation, long sequence, long openedAtMs)
     {
         (Generation, Sequence, OpenedAtMs) = (generation, sequence, openedAtMs);
+        Voids?.Begin(generation, sequence);
         SegmentFormat.WriteHeader(file.Span[..SegmentFormat.HeaderBytes], generation, sequence, openedAtMs);
         SegmentFormat.WriteCommitted(file.Span, cursor);
     }
@@ -178,6 +195,14 @@ internal sealed class OpenSegment
         {
             file.Dispose();
         }
+    }
+
+    /// <summary>Ends the segment's own hold, and deletes its files.</summary>
+    public void Discard()
+    {
+        Release();
+        File.Delete(Path);
+        Voids?.Delete();
     }
 
     private int Commit(ReadOnlySpan<byte> record)

@@ -80,16 +80,23 @@ internal sealed class SegmentDeletions(SegmentLog log, ISegmentStore store, stri
     private void ReleaseDiscarded()
     {
         OpenSegment[] discarded;
+        VoidMap[] maps;
         lock (log.Gate)
         {
             discarded = [.. log.Discarded];
+            maps = [.. log.DiscardedVoids];
             log.Discarded.Clear();
+            log.DiscardedVoids.Clear();
         }
 
         foreach (var segment in discarded)
         {
-            segment.Release();
-            File.Delete(segment.Path);
+            segment.Discard();
+        }
+
+        foreach (var map in maps)
+        {
+            map.Delete();
         }
     }
 

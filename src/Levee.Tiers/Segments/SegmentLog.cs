@@ -15,15 +15,30 @@ namespace Levee.Tiers.Segments;
 internal sealed class SegmentLog : IDisposable
 {
     private const long HoldsFromMarginMs = 60_000;
+
+    /// <summary>Longer than it takes from a write to its commit.</summary>
+    private static readonly TimeSpan ThroughFailure = TimeSpan.FromSeconds(1);
+
+    /// <summary>One part in so many of the open segment is kept for control records, while no further segment is ready.</summary>
+    private const int KeptPart = 16;
+
     private readonly TierContext context;
     private readonly string cacheName;
     private readonly bool writesPlain;
 
     /// <summary>
-    /// Hashes that are written through and wait, while the log's newest mention of them still is an acknowledged entry, which stays true until the new one is in the log; and the segment of that
-    /// mention, 0 where it is not known.
+    /// Hashes that are written through and wait, while the log's newest mention of them still is an acknowledged entry, which stays true until the new one is in the log; and the place of that
+    /// mention, null where it is not known.
     /// </summary>
-    private readonly Dictionary<ulong, long> shadowing = [];
+    private readonly Dictionary<ulong, SegmentLocation?> shadowing = [];
+
+    /// <summary>
+    /// Hashes whose mentions are void, which no tombstone says for want of room, and which recovery has not come across yet: it marks their records when it does. Until then, or until it has ended, nothing is committed.
+    /// </summary>
+    private readonly HashSet<ulong> unlogged = [];
+
+    /// <summary>Tickets of writes that go through and wait.</summary>
+    private readonly Queue<long> throughs = [];
 
     private long voids;
     private long promoted;
@@ -33,6 +48,8 @@ internal sealed class SegmentLog : IDisposable
     private long loggedTicket;
     private long throughTicket;
     private long flushedBytes;
+    private volatile bool hasUnlogged;
+    private long throughFailedAt = long.MinValue;
 
     public SegmentLog(TierContext context, SegmentTierOptions options, TierState state, string cacheName, int partitionCount)
     {
@@ -92,6 +109,9 @@ internal sealed class SegmentLog : IDisposable
     /// <summary>Local files and segments of generations that were given up, to be deleted.</summary>
     public List<OpenSegment> Discarded { get; } = [];
 
+    /// <summary>Maps of segments that are gone, to be deleted.</summary>
+    public List<VoidMap> DiscardedVoids { get; } = [];
+
     public SegmentCounters Counters { get; } = new();
 
     /// <summary>The highest ticket of a write that must be in the log before it is acknowledged.</summary>
@@ -116,7 +136,13 @@ internal sealed class SegmentLog : IDisposable
     public long EntriesBelow => Index.Count - voids - promoted;
 
     /// <summary>Whether all that must be is in the log, and flushed where that is asked. Needs no lock.</summary>
-    public bool IsCommitted => LoggedTicket >= ThroughTicket && IsFlushed;
+    public bool IsCommitted => LoggedTicket >= ThroughTicket && IsFlushed && !HasUnlogged && !HasThroughFailed;
+
+    /// <summary>Whether a write that goes through could not be taken a moment ago. That is told to everybody who commits, as nobody knows whose it was. Needs no lock.</summary>
+    public bool HasThroughFailed => Volatile.Read(ref throughFailedAt) is var at and not long.MinValue && context.Time.GetElapsedTime(at) < ThroughFailure;
+
+    /// <summary>Whether something is void and nothing on the disk says so yet. Needs no lock.</summary>
+    public bool HasUnlogged => hasUnlogged;
 
     /// <summary>Whether what was appended is flushed too. Needs no lock.</summary>
     public bool IsFlushed => !context.Fsync || Volatile.Read(ref flushedBytes) >= Volatile.Read(ref appendedBytes);
@@ -174,6 +200,7 @@ internal sealed class SegmentLog : IDisposable
     public void EndRecovery()
     {
         IsRecovering = false;
+        ForgetUnlogged();
         Changed();
     }
 
@@ -217,10 +244,10 @@ internal sealed class SegmentLog : IDisposable
     /// <summary>Lets an entry go whose record is dead by what the log says already, or is only in the buffer. While recovering it stays as void: older segments may still mention the hash.</summary>
     public void Drop(in IndexEntry entry)
     {
-        if (shadowing.Count > 0 && entry.Location.IsInBuffer && shadowing.Remove(entry.Hash))
+        if (shadowing.Count > 0 && entry.Location.IsInBuffer && shadowing.Remove(entry.Hash, out var shadowed))
         {
             var epoch = Epoch;
-            AppendTombstone(entry.Hash, ulong.MaxValue);
+            VoidMention(entry.Hash, ulong.MaxValue, shadowed);
             if (epoch != Epoch)
             {
                 return;
@@ -252,7 +279,7 @@ internal sealed class SegmentLog : IDisposable
         if (!entry.Location.IsInBuffer || IsRecovering)
         {
             var epoch = Epoch;
-            AppendTombstone(entry.Hash, version);
+            VoidMention(entry.Hash, version, entry.Location.IsInBuffer ? null : entry.Location);
             if (epoch != Epoch)
             {
                 return;
@@ -262,39 +289,67 @@ internal sealed class SegmentLog : IDisposable
         Drop(entry);
     }
 
-    /// <summary>Logs that older mentions of a hash are void. Where that cannot be done the generation is given up, which says the same of all hashes.</summary>
-    public SegmentLocation AppendTombstone(ulong hash, ulong version)
+    /// <summary>
+    /// Says on the disk that older mentions of a hash are void: by a tombstone; where the log has no room for one, by a mark on the newest mention, for which room was reserved when that was written. Where a log that is being
+    /// recovered has neither, recovery marks it when it comes across it, and nothing is committed meanwhile. Only where there is no such room, since an earlier version wrote the mention, is the generation given up, which says
+    /// the same of all hashes.
+    /// </summary>
+    /// <param name="hash">The hash.</param>
+    /// <param name="version">Up to which version.</param>
+    /// <param name="newest">Where its newest mention is; null: not known.</param>
+    public void VoidMention(ulong hash, ulong version, SegmentLocation? newest)
     {
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
         TierRecord.WriteControl(record, TierRecordType.Tombstone, hash, version, default);
-        return AppendControl(record);
-    }
-
-    /// <summary>Logs a record that voids others, or gives the generation up.</summary>
-    public SegmentLocation AppendControl(ReadOnlySpan<byte> record)
-    {
-        if (TryAppend(record, mayCreate: true, out var location))
+        if (TryAppend(record, mayCreate: Problem.Length == 0, isVital: false, out _) || (newest is { } place && TryMark(place.Sequence, (int)place.Offset)))
         {
-            return location;
+            return;
         }
 
-        GiveUp(Problem.Length > 0 ? Problem : $"no open segment could be had in {context.StateFolder}");
-        return default;
+        if (newest is null && IsRecovering)
+        {
+            unlogged.Add(hash);
+            hasUnlogged = true;
+        }
+        else if (!TryAppend(record, mayCreate: true, isVital: true, out _))
+        {
+            GiveUp(Problem.Length > 0 ? Problem : $"no open segment could be had in {context.StateFolder}");
+        }
     }
+
+    /// <summary>Recovery has come across the newest mention of a hash that the index knows already: where it is void, and nothing says so yet, it is marked.</summary>
+    public void Recovered(ulong hash, long sequence, int offset, bool isEntry)
+    {
+        if (!hasUnlogged || !unlogged.Remove(hash))
+        {
+            return;
+        }
+
+        hasUnlogged = unlogged.Count > 0;
+        if (isEntry)
+        {
+            VoidMention(hash, ulong.MaxValue, SegmentLocation.InSegment(sequence, offset, TierRecord.HeaderBytes));
+        }
+    }
+
+    /// <summary>Logs a record that must be there before its effect is acknowledged, and for which some room is kept.</summary>
+    /// <returns>False where that is used up and the disk has no more: nothing was logged.</returns>
+    public bool TryAppendControl(ReadOnlySpan<byte> record, out SegmentLocation location) => TryAppend(record, mayCreate: true, isVital: true, out location);
+
+    /// <summary>Whether an entry, or what may be said elsewhere, has room in the open segment: while no further segment is ready, a part of it is kept for control records.</summary>
+    public bool HasRoomFor(int recordLength) => Open is not null && Open.HasRoomFor(recordLength + (Spare is null ? Options.SegmentBytes / KeptPart : 0));
 
     /// <summary>Appends a record to the open segment, or to the next one.</summary>
     /// <param name="record">Sound.</param>
     /// <param name="mayCreate">Whether a file may be created on the spot where no spare one is ready.</param>
+    /// <param name="isVital">Whether it may use the room that is kept.</param>
     /// <param name="location">Where it lies.</param>
-    public bool TryAppend(ReadOnlySpan<byte> record, bool mayCreate, out SegmentLocation location)
+    public bool TryAppend(ReadOnlySpan<byte> record, bool mayCreate, bool isVital, out SegmentLocation location)
     {
         location = default;
-        if (Open is null || !Open.HasRoomFor(record.Length))
+        if (!HasRoomFor(record.Length) && !TryRotate(record.Length, mayCreate) && (!isVital || Open is null || !Open.HasRoomFor(record.Length)))
         {
-            if (!TryRotate(record.Length, mayCreate))
-            {
-                return false;
-            }
+            return false;
         }
 
         location = Appended(Open!, Open!.Append(record), TierRecord.Type(record));
@@ -344,6 +399,7 @@ internal sealed class SegmentLog : IDisposable
         {
             Home = SegmentHome.Open,
             Local = next,
+            Voids = next.Voids,
             Length = next.Length,
             RecordsEnd = next.RecordsEnd,
         });
@@ -355,6 +411,7 @@ internal sealed class SegmentLog : IDisposable
     {
         try
         {
+            context.Failpoint?.Invoke("create:segment");
             var created = OpenSegment.Create(Path.Combine(context.StateFolder, $"{Guid.NewGuid():N}.seg"), length);
             Problem = "";
             return created;
@@ -367,12 +424,15 @@ internal sealed class SegmentLog : IDisposable
     }
 
     /// <summary>Takes a segment that an earlier owner left on this machine.</summary>
-    public SegmentInfo AddStaged(OpenSegment left)
+    /// <param name="left">The segment.</param>
+    /// <param name="voids">Where its records can be marked void.</param>
+    public SegmentInfo AddStaged(OpenSegment left, VoidMap? voids)
     {
         var info = new SegmentInfo(left.Sequence, SegmentInfo.NameOf(cacheName, Generation, left.Sequence), left.OpenedAtMs)
         {
             Home = SegmentHome.Staged,
             Local = left,
+            Voids = voids,
             Length = left.RecordsEnd,
             RecordsEnd = left.RecordsEnd,
             Records = left.Records,
@@ -381,9 +441,9 @@ internal sealed class SegmentLog : IDisposable
         return info;
     }
 
-    public SegmentInfo AddStored(string name, long sequence, long openedAtMs, long length, long recordsEnd, int records)
+    public SegmentInfo AddStored(string name, long sequence, long openedAtMs, long length, long recordsEnd, int records, VoidMap? voids)
     {
-        var info = new SegmentInfo(sequence, name, openedAtMs) { Home = SegmentHome.Stored, Length = length, RecordsEnd = recordsEnd, Records = records };
+        var info = new SegmentInfo(sequence, name, openedAtMs) { Voids = voids, Home = SegmentHome.Stored, Length = length, RecordsEnd = recordsEnd, Records = records };
         Table.Add(info);
         return info;
     }
@@ -421,6 +481,8 @@ internal sealed class SegmentLog : IDisposable
             {
                 Discarded.Add(local);
             }
+
+            DiscardVoids(info);
         }
 
         Table.Clear();
@@ -430,6 +492,7 @@ internal sealed class SegmentLog : IDisposable
         State.BeginGeneration();
         Generation = State.Generation;
         IsRecovering = false;
+        ForgetUnlogged();
         waiting.ForEach(entry => Put(entry));
         Counters.GenerationsGivenUp++;
         Changed();
@@ -459,7 +522,7 @@ internal sealed class SegmentLog : IDisposable
         }
 
         var length = TierRecord.PlainLength(entry);
-        if (!Open.HasRoomFor(length))
+        if (!HasRoomFor(length))
         {
             hasRotated = Spare is not null && Table.HeldBytes + Options.SegmentBytes <= context.CapacityBytes && TryRotate(length, mayCreate: false);
             if (!hasRotated)
@@ -488,6 +551,12 @@ internal sealed class SegmentLog : IDisposable
         }
 
         LastTicket = ticket;
+        if (isThrough)
+        {
+            throughs.Enqueue(ticket);
+            ThroughTicket = ticket;
+        }
+
         if (Buffer.Count == 1)
         {
             bufferSinceMs = NowMs;
@@ -498,11 +567,11 @@ internal sealed class SegmentLog : IDisposable
         {
             if (isThrough)
             {
-                shadowing[entry.Hash] = found ? old.Location.Sequence : 0;
+                shadowing[entry.Hash] = found ? old.Location : null;
             }
             else
             {
-                AppendTombstone(entry.Hash, entry.Version);
+                VoidMention(entry.Hash, entry.Version, found ? old.Location : null);
             }
         }
 
@@ -511,14 +580,39 @@ internal sealed class SegmentLog : IDisposable
         return true;
     }
 
+    /// <summary>Whether the next entry is taken, whatever its length.</summary>
+    public bool HasRoom => MayTakeEntries && Problem.Length == 0 && Index.Count < MaxEntries && Buffer.HasRoom;
+
+    /// <summary>What waits when the tier ends is lost. Those that are written through have not been acknowledged.</summary>
+    public void DropWaiting() => Counters.Drops += Waiting().Count;
+
     /// <summary>Whether so much waits to be written that the writer is to begin.</summary>
     public bool IsFilling => Buffer.UsedBytes > Options.BufferBytes / 8 || Buffer.LargeBytes > Options.LargeBytes / 8;
 
     /// <summary>The highest ticket that was given.</summary>
     public long LastTicket { get; private set; }
 
+    /// <summary>Whether the next segment is there, or can be had at once: on a full disk a write that goes through is refused before anything has changed.</summary>
+    public bool TryPrepareNext() => (Spare ??= TryCreate(Options.SegmentBytes)) is not null;
+
+    /// <summary>
+    /// Gives up the writes that go through and wait, as the log has no room for them; nobody was told that they are there. What they were to replace is void too: memory has the new value already.
+    /// </summary>
+    public void FailThroughs()
+    {
+        Volatile.Write(ref throughFailedAt, context.Time.GetTimestamp());
+        ThroughTicket = Math.Min(ThroughTicket, LoggedTicket);
+        while (throughs.TryDequeue(out var ticket))
+        {
+            if (Buffer.TryRead(ticket, out var record) && Index.TryFind(TierRecord.Hash(record.Record), out var entry) && entry.Location.SamePlace(SegmentLocation.InBuffer(ticket)))
+            {
+                Drop(entry);
+            }
+        }
+    }
+
     /// <summary>Whether a segment holds an acknowledged entry that a write under way is about to supersede: it must not go before that is in the log.</summary>
-    public bool IsShadowed(long sequence) => shadowing.Count > 0 && shadowing.Values.Any(shadowed => shadowed == sequence || shadowed == 0);
+    public bool IsShadowed(long sequence) => shadowing.Count > 0 && shadowing.Values.Any(shadowed => shadowed is not { } place || place.Sequence == sequence);
 
     /// <summary>Whether a hash is written through and waits while the log's newest mention of it is true.</summary>
     public bool IsShadowing(ulong hash) => shadowing.Count > 0 && shadowing.ContainsKey(hash);
@@ -538,6 +632,11 @@ internal sealed class SegmentLog : IDisposable
         Buffer.Release(upToTicket);
         LoggedTicket = Math.Max(LoggedTicket, upToTicket);
         Tags.Forget(upToTicket);
+        while (throughs.TryPeek(out var through) && through <= upToTicket)
+        {
+            throughs.Dequeue();
+        }
+
         bufferSinceMs = Math.Max(bufferSinceMs, sinceMs);
     }
 
@@ -567,12 +666,44 @@ internal sealed class SegmentLog : IDisposable
         Buffer.Dispose();
         State.Dispose();
         Spare?.Release();
+        Spare?.Voids?.Close();
         foreach (var info in Table.All)
         {
             info.Local?.Release();
+            info.Voids?.Close();
         }
 
         Discarded.ForEach(static segment => segment.Release());
+    }
+
+    /// <summary>Says that the map of a segment is not needed any more.</summary>
+    public void DiscardVoids(SegmentInfo info)
+    {
+        if (info.Voids is { } voids)
+        {
+            DiscardedVoids.Add(voids);
+        }
+    }
+
+    private bool TryMark(long sequence, int offset)
+    {
+        if (Table.Find(sequence)?.Voids is not { } voids)
+        {
+            return false;
+        }
+
+        if (!State.HasVoids)
+        {
+            State.SetHasVoids();
+        }
+
+        return voids.TrySet(offset, context.Fsync);
+    }
+
+    private void ForgetUnlogged()
+    {
+        unlogged.Clear();
+        hasUnlogged = false;
     }
 
     private SegmentLocation Appended(OpenSegment open, int offset, TierRecordType type)

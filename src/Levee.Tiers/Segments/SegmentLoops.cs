@@ -11,6 +11,9 @@ internal sealed class SegmentLoops(
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100);
     private const int TablesPerPass = 64;
 
+    /// <summary>How soon it is tried again to create a segment on a full disk.</summary>
+    private const long SpareRetryMs = 1000;
+
     private readonly CancellationTokenSource stopping = new();
     private readonly LoopSignal writes = new();
     private readonly LoopSignal seals = new();
@@ -20,7 +23,7 @@ internal sealed class SegmentLoops(
     private readonly List<Task> running = [];
     private SegmentRecovery? recovery;
     private string storeProblem = "";
-    private long spareTriedAt = long.MinValue;
+    private long spareTriedAt = -SpareRetryMs;
 
     /// <summary>Why the store cannot be used, for people; empty where it can.</summary>
     public string StoreProblem => Volatile.Read(ref storeProblem);
@@ -214,7 +217,7 @@ internal sealed class SegmentLoops(
                 log.Problem = "";
             }
 
-            if (log.Spare is not null || (log.Problem.Length > 0 && now - spareTriedAt < 1000))
+            if (log.Spare is not null || (log.Problem.Length > 0 && now - spareTriedAt < SpareRetryMs))
             {
                 return;
             }
@@ -237,7 +240,6 @@ internal sealed class SegmentLoops(
             }
         }
 
-        spare.Release();
-        File.Delete(spare.Path);
+        spare.Discard();
     }
 }

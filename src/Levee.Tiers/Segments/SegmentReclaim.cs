@@ -17,6 +17,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
     private const int MaxGapBytes = 64 * 1024;
     private const int MaxRunBytes = 1 << 20;
     private int attempts;
+    private bool hasNoRoom;
 
     private enum Fate
     {
@@ -66,7 +67,8 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
 
         if (!TryRetire(victim, content, isOldest, epoch))
         {
-            return true;
+            // Where the log has no room to say that the segment is gone, it stays.
+            return !hasNoRoom;
         }
 
         Fail(isOldest, "after-retired");
@@ -98,7 +100,8 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             return null;
         }
 
-        if (oldest.LiveBytes <= oldest.RecordsEnd * log.Options.CleanWhenOldestAbove)
+        // Cleaning logs tombstones: not while there is hardly room for them.
+        if (log.Spare is null || oldest.LiveBytes <= oldest.RecordsEnd * log.Options.CleanWhenOldestAbove)
         {
             return oldest;
         }
@@ -204,6 +207,11 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
 
             for (var i = first; i < last; i++)
             {
+                if (worth[i].Fate == Fate.Below)
+                {
+                    await TierRoom.MakeAsync(Below, cancellation).ConfigureAwait(false);
+                }
+
                 Keep(victim, worth[i], bytes.AsMemory(worth[i].Offset - start, worth[i].Length), epoch);
             }
         }
@@ -266,7 +274,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
     {
         lock (log.Gate)
         {
-            if (epoch != log.Epoch || !IsAt(worth.Hash, sequence, worth.Offset, out var entry) || !log.TryAppend(record, mayCreate: false, out var location))
+            if (epoch != log.Epoch || !IsAt(worth.Hash, sequence, worth.Offset, out var entry) || !log.TryAppend(record, mayCreate: false, isVital: false, out var location))
             {
                 return false;
             }
@@ -314,6 +322,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
 
     private bool TryRetire(SegmentInfo victim, FooterContent? content, bool isOldest, int epoch)
     {
+        hasNoRoom = false;
         if (!isOldest && !TryCarryVoids(victim, content!, epoch))
         {
             return false;
@@ -327,16 +336,11 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
                 return false;
             }
 
-            if (content is not null)
-            {
-                CarryRetired(content, isOldest ? victim.Sequence + 1 : log.FloorSequence);
-            }
-
             Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
             TierRecord.WriteControl(record, TierRecordType.Retired, (ulong)victim.Sequence, 0, default);
-            log.AppendControl(record);
-            if (epoch != log.Epoch)
+            if ((content is not null && !TryCarryRetired(content, isOldest ? victim.Sequence + 1 : log.FloorSequence)) || !log.TryAppendControl(record, out _))
             {
+                hasNoRoom = true;
                 return false;
             }
 
@@ -371,12 +375,7 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
                         return false; // Not now: what this segment says of it is still true.
                     }
 
-                    if (!isFurtherOn && done.Add(hash))
-                    {
-                        log.AppendTombstone(hash, ulong.MaxValue);
-                    }
-
-                    if (epoch != log.Epoch)
+                    if (epoch != log.Epoch || (!isFurtherOn && done.Add(hash) && !TryCarryVoid(hash)))
                     {
                         return false;
                     }
@@ -387,16 +386,25 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         var controls = footer.ControlRecords;
         while (controls.MoveNext())
         {
-            if (TierRecord.Type(controls.Record) is TierRecordType.TagRemoval or TierRecordType.Clear)
+            if (TierRecord.Type(controls.Record) is TierRecordType.TagRemoval or TierRecordType.Clear && !TryCarryControl(controls.Record, epoch))
             {
-                CarryControl(controls.Record, epoch);
+                return false;
             }
         }
 
         return true;
     }
 
-    private void CarryControl(ReadOnlySpan<byte> record, int epoch)
+    /// <summary>Cleaning is no reason to use the room that is kept.</summary>
+    private bool TryCarryVoid(ulong hash)
+    {
+        Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
+        TierRecord.WriteControl(record, TierRecordType.Tombstone, hash, ulong.MaxValue, default);
+        hasNoRoom = !log.TryAppend(record, mayCreate: true, isVital: false, out _);
+        return !hasNoRoom;
+    }
+
+    private bool TryCarryControl(ReadOnlySpan<byte> record, int epoch)
     {
         // Behind entries that came after it, a clear holds by its version alone; its body says so.
         var body = TierRecord.Type(record) == TierRecordType.Clear ? SegmentRules.ByVersionOnly : TierRecord.Body(record);
@@ -405,23 +413,23 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
         TierRecord.WriteControl(copy, TierRecord.Type(record), TierRecord.Hash(record), TierRecord.Version(record), body);
         lock (log.Gate)
         {
-            if (epoch == log.Epoch)
-            {
-                log.AppendControl(copy);
-            }
+            hasNoRoom = epoch == log.Epoch && !log.TryAppend(copy, mayCreate: true, isVital: false, out _);
+            return epoch == log.Epoch && !hasNoRoom;
         }
     }
 
-    private void CarryRetired(FooterContent content, long floor)
+    private bool TryCarryRetired(FooterContent content, long floor)
     {
         var controls = content.Footer.ControlRecords;
         while (controls.MoveNext())
         {
-            if (TierRecord.Type(controls.Record) == TierRecordType.Retired && (long)TierRecord.Hash(controls.Record) >= floor)
+            if (TierRecord.Type(controls.Record) == TierRecordType.Retired && (long)TierRecord.Hash(controls.Record) >= floor && !log.TryAppendControl(controls.Record, out _))
             {
-                log.AppendControl(controls.Record);
+                return false;
             }
         }
+
+        return true;
     }
 
     private void Forget(SegmentInfo victim, FooterContent? content, int epoch)
@@ -468,6 +476,8 @@ internal sealed class SegmentReclaim(SegmentLog log, ISegmentStore store, Segmen
             {
                 log.Discarded.Add(local);
             }
+
+            log.DiscardVoids(victim);
         }
 
         if (victim.Home == SegmentHome.Stored)

@@ -16,6 +16,7 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
     private readonly HashSet<long> retired = [];
     private readonly Dictionary<long, OpenSegment> local = [];
     private readonly Dictionary<long, StoredSegment> stored = [];
+    private readonly Dictionary<long, VoidMap> maps = [];
     private long newest;
     private int segments;
 
@@ -45,6 +46,8 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
             newest = Math.Max(newest, left.Sequence);
         }
 
+        AdoptMaps(generation);
+
         // A segment is noted as soon as it is begun, so that the state may be one behind.
         IsStateOld |= newest > openSequence + 1;
         return newest;
@@ -58,6 +61,7 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
             DropLocal(sequence);
         }
 
+        DropMaps(long.MaxValue);
         newest = 0;
     }
 
@@ -109,6 +113,7 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
             newest = sequence - 1;
         }
 
+        DropMaps(long.MaxValue);
         context.Failpoint?.Invoke("recover:before-end");
         lock (log.Gate)
         {
@@ -146,6 +151,31 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         {
             // A file that cannot be mapped is as good as missing: a hole, if it was a segment.
             return null;
+        }
+    }
+
+    /// <summary>A map that is ahead of every segment belongs to one that was never begun.</summary>
+    private void AdoptMaps(Guid generation)
+    {
+        foreach (var path in Directory.EnumerateFiles(context.StateFolder, "*" + VoidMap.Suffix))
+        {
+            if (VoidMap.TryAdopt(path, generation, out var sequence) is not { } map || sequence > newest || !maps.TryAdd(sequence, map))
+            {
+                File.Delete(path);
+            }
+        }
+    }
+
+    /// <summary>Deletes the maps of segments that were not taken, up to a number.</summary>
+    private void DropMaps(long upTo)
+    {
+        foreach (var (sequence, map) in maps)
+        {
+            if (sequence <= upTo)
+            {
+                map.Delete();
+                maps.Remove(sequence);
+            }
         }
     }
 
@@ -196,8 +226,8 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         if (content is not null && content.Trailer.Header is var header && header.Sequence == sequence && header.Generation == log.Generation)
         {
             DropLocal(sequence);
-            Apply(content, epoch, () => log.AddStored(stored[sequence].Name, sequence, header.OpenedAtMs, stored[sequence].Length, content.Trailer.FooterOffset, content.Footer.Count));
-            return true;
+            return TryApply(content, epoch, voids => log.AddStored(
+                stored[sequence].Name, sequence, header.OpenedAtMs, stored[sequence].Length, content.Trailer.FooterOffset, content.Footer.Count, voids));
         }
 
         if (!local.Remove(sequence, out var open))
@@ -220,24 +250,42 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
 
         cancellation.ThrowIfCancellationRequested();
         var trailer = open.FooterBytes();
-        Apply(SegmentFooterSource.Parse(trailer, open.RecordsEnd)!, epoch, () => log.AddStaged(open));
-        return true;
+        if (TryApply(SegmentFooterSource.Parse(trailer, open.RecordsEnd)!, epoch, voids => log.AddStaged(open, voids)))
+        {
+            return true;
+        }
+
+        open.Release();
+        File.Delete(open.Path);
+        return false;
     }
 
-    private void Apply(FooterContent content, int epoch, Func<SegmentInfo> add)
+    /// <returns>False where records of the segment may be marked void, and what marks them is lost: then it cannot be vouched for.</returns>
+    private bool TryApply(FooterContent content, int epoch, Func<VoidMap?, SegmentInfo> add)
     {
         var sequence = content.Trailer.Header.Sequence;
         var footer = content.Footer;
+        maps.Remove(sequence, out var map);
+        VoidMap.VoidBits? voids = null;
+        if (log.State.HasVoids)
+        {
+            voids = map?.TryRead(log.Generation, sequence);
+            if (voids is null)
+            {
+                return false;
+            }
+        }
+
         ApplyControls(footer, sequence);
         context.Failpoint?.Invoke("recover:controls");
         lock (log.Gate)
         {
             if (epoch != log.Epoch)
             {
-                return;
+                return true;
             }
 
-            add();
+            add(map);
         }
 
         segments++;
@@ -248,17 +296,18 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
                 var now = log.NowMs;
                 for (var count = 0; epoch == log.Epoch && place >= 0 && count < EntriesPerHold; count++, place--)
                 {
-                    Take(footer[place], sequence, now);
+                    Take(footer[place], sequence, now, voids);
                 }
 
                 if (epoch != log.Epoch)
                 {
-                    return;
+                    return true;
                 }
             }
         }
 
         context.Failpoint?.Invoke("recover:segment");
+        return true;
     }
 
     private void ApplyControls(SegmentFooter footer, long sequence)
@@ -301,20 +350,26 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         }
     }
 
-    private void Take(in FooterEntry mention, long sequence, long nowMs)
+    private void Take(in FooterEntry mention, long sequence, long nowMs, VoidMap.VoidBits? voids)
     {
         var location = SegmentLocation.InSegment(sequence, mention.Offset, mention.Length);
-        if (log.TryFind(mention.Hash, out _) || log.Clears.IsCleared(mention.Hash, location))
+        if (log.TryFind(mention.Hash, out _))
+        {
+            log.Recovered(mention.Hash, sequence, mention.Offset, mention.Type == TierRecordType.Entry);
+            return;
+        }
+
+        if (log.Clears.IsCleared(mention.Hash, location))
         {
             return;
         }
 
         var entry = new IndexEntry(mention.Hash, location, mention.ExpiresAtSeconds);
-        var isDead = mention.Type == TierRecordType.Tombstone || entry.IsExpired(nowMs);
+        var isDead = mention.Type == TierRecordType.Tombstone || entry.IsExpired(nowMs) || voids?.IsVoid(mention.Offset) == true;
         log.Put(isDead ? entry with { Location = location.With(LocationFlags.Void) } : entry);
     }
 
-    /// <summary>An open segment into which nothing was written.</summary>
+    /// <summary>An open segment into which nothing was written. Where the log has no room to say that it is gone it stays, and is handed to the store as it is.</summary>
     private void Retire(OpenSegment empty, int epoch)
     {
         lock (log.Gate)
@@ -323,7 +378,12 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
             {
                 Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
                 TierRecord.WriteControl(record, TierRecordType.Retired, (ulong)empty.Sequence, 0, default);
-                log.AppendControl(record);
+                if (!log.TryAppendControl(record, out _))
+                {
+                    maps.Remove(empty.Sequence, out var map);
+                    log.AddStaged(empty, map);
+                    return;
+                }
             }
         }
 
@@ -352,6 +412,8 @@ internal sealed class SegmentRecovery(SegmentLog log, ISegmentStore store, ITier
         {
             DropLocal(sequence);
         }
+
+        DropMaps(hole);
     }
 
     private void DropLocal(long sequence)

@@ -69,6 +69,7 @@ internal sealed class SegmentSealer(SegmentLog log, ISegmentStore store, TierCon
             {
                 log.Table.Move(info, SegmentHome.Stored, content.Length);
                 info.Local = null;
+                info.Voids?.Close();
             }
         }
 

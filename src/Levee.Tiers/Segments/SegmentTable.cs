@@ -31,6 +31,9 @@ internal sealed class SegmentInfo(long sequence, string name, long openedAtMs)
     /// <summary>Its bytes while they are on this machine.</summary>
     public OpenSegment? Local { get; set; }
 
+    /// <summary>Where its records can be marked void; null: nowhere, as it was written before there was such a thing.</summary>
+    public VoidMap? Voids { get; init; }
+
     /// <summary>What it takes of the capacity.</summary>
     public long Length { get; set; }
 

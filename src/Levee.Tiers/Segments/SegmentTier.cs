@@ -12,6 +12,7 @@ namespace Levee.Tiers.Segments;
 public sealed class SegmentTier : ITier
 {
     private const int MaxAttempts = 200;
+    private const int MaxRecoveryAttempts = 3000;
     private static readonly TimeSpan AttemptPace = TimeSpan.FromMilliseconds(10);
 
     private readonly ISegmentStore store;
@@ -80,6 +81,18 @@ public sealed class SegmentTier : ITier
 
     /// <inheritdoc/>
     public bool IsCommitted => log.IsCommitted;
+
+    /// <inheritdoc/>
+    public bool HasRoom
+    {
+        get
+        {
+            lock (log.Gate)
+            {
+                return log.HasRoom;
+            }
+        }
+    }
 
     /// <summary>The log, for tests of its invariants.</summary>
     internal SegmentLog Log => log;
@@ -204,12 +217,10 @@ public sealed class SegmentTier : ITier
 
             if (!log.TryWrite(entry, out hasRotated))
             {
-                if (!log.TryBuffer(entry, isThrough: true, out var ticket))
+                if (!log.TryPrepareNext() || !log.TryBuffer(entry, isThrough: true, out _))
                 {
                     return false;
                 }
-
-                log.ThroughTicket = ticket;
             }
         }
 
@@ -240,10 +251,10 @@ public sealed class SegmentTier : ITier
             }
             else if (log.IsRecovering)
             {
-                var location = log.AppendTombstone(hash, version);
+                log.VoidMention(hash, version, null);
                 if (log.IsRecovering)
                 {
-                    log.Put(new IndexEntry(hash, location.With(LocationFlags.Void), IndexEntry.NeverExpires));
+                    log.Put(new IndexEntry(hash, default(SegmentLocation).With(LocationFlags.Void), IndexEntry.NeverExpires));
                 }
             }
         }
@@ -262,11 +273,11 @@ public sealed class SegmentTier : ITier
     }
 
     /// <inheritdoc/>
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         if (!log.HoldsAnything)
         {
-            return;
+            return true;
         }
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes + byte.MaxValue];
@@ -274,32 +285,42 @@ public sealed class SegmentTier : ITier
         TierRecord.WriteControl(record, TierRecordType.TagRemoval, (ulong)PartitionMark.Of(partition, partitionCount), version, tag);
         lock (log.Gate)
         {
-            log.AppendControl(record);
+            if (!log.TryAppendControl(record, out _))
+            {
+                return false;
+            }
+
             if (log.Buffer.Count > 0)
             {
                 log.Tags.Add(partition, tag, log.LastTicket);
             }
         }
+
+        return true;
     }
 
     /// <inheritdoc/>
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
         if (!log.HoldsAnything)
         {
-            return;
+            return true;
         }
 
         Span<byte> record = stackalloc byte[TierRecord.HeaderBytes];
         TierRecord.WriteControl(record, TierRecordType.Clear, (ulong)PartitionMark.Of(partition, partitionCount), version, default);
         lock (log.Gate)
         {
-            var epoch = log.Epoch;
-            var location = log.AppendControl(record);
-            log.Clears.Set(partition, epoch == log.Epoch ? location : default, log.LastTicket);
+            if (!log.TryAppendControl(record, out var location))
+            {
+                return false;
+            }
+
+            log.Clears.Set(partition, location, log.LastTicket);
         }
 
         sweep.Hurry();
+        return true;
     }
 
     /// <inheritdoc/>
@@ -311,6 +332,7 @@ public sealed class SegmentTier : ITier
     /// <inheritdoc/>
     public async Task DrainAsync(CancellationToken cancellation)
     {
+        CheckFolder();
         long target;
         lock (log.Gate)
         {
@@ -406,14 +428,20 @@ public sealed class SegmentTier : ITier
     public async Task StopAsync(CancellationToken cancellation)
     {
         await loops.StopAsync().ConfigureAwait(false);
+        CheckFolder();
         try
         {
             await WriteAndSealRestAsync(cancellation).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is IOException or OperationCanceledException)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or OperationCanceledException)
         {
             // What the store has not taken stays in the folder, and the next start hands it over.
             TierLog.Failed(context.Logger, "Handing the last segments to the store", failure.Message);
+        }
+
+        lock (log.Gate)
+        {
+            log.DropWaiting();
         }
 
         FlushLocal();
@@ -477,10 +505,9 @@ public sealed class SegmentTier : ITier
         lock (log.Gate)
         {
             log.Start(generation, Math.Max(newest + 1, floor), floor, recovering: newest >= floor);
-            if (!log.TryRotate(0, mayCreate: true))
-            {
-                log.GiveUp(log.Problem);
-            }
+
+            // Without one, on a full disk, what is there is served and can be deleted; nothing is taken in until there is room.
+            log.TryRotate(0, mayCreate: true);
         }
 
         if (finding.Outcome == StateOutcome.Unvouched)
@@ -492,11 +519,40 @@ public sealed class SegmentTier : ITier
         loops.Start(log.IsRecovering ? recovery : null);
     }
 
+    /// <summary>Files that were removed can still be written, and are gone when the process ends.</summary>
+    private void CheckFolder()
+    {
+        if (!log.State.IsInPlace)
+        {
+            throw new IOException($"the folder {context.StateFolder} is gone, and with it what the tier held");
+        }
+    }
+
     private async Task CommitPendingAsync()
     {
-        if (!await TryDrainAsync(log.ThroughTicket, CancellationToken.None).ConfigureAwait(false))
+        for (var attempts = 0; log.HasUnlogged; attempts++)
         {
-            throw new IOException($"What was written could not be taken down: {(log.Problem.Length > 0 ? log.Problem : "too many sealed segments wait for the store")}.");
+            if (attempts == MaxRecoveryAttempts)
+            {
+                throw new IOException($"What was deleted could not be noted on the disk: {log.Problem}; it is when the tier has recovered, or has room again.");
+            }
+
+            await Task.Delay(AttemptPace, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        var hasFailed = log.HasThroughFailed;
+        if (!hasFailed && !await TryDrainAsync(log.ThroughTicket, CancellationToken.None).ConfigureAwait(false))
+        {
+            hasFailed = true;
+            lock (log.Gate)
+            {
+                log.FailThroughs();
+            }
+        }
+
+        if (hasFailed)
+        {
+            throw new IOException($"What was written could not be taken down: {(log.Problem.Length > 0 ? log.Problem : "the tier is full, or too many sealed segments wait for the store")}.");
         }
 
         if (context.Fsync)

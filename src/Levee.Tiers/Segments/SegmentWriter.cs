@@ -163,12 +163,12 @@ internal sealed class SegmentWriter(SegmentLog log, TierContext context) : IDisp
                 }
 
                 var record = encoded.AsSpan(item.Offset, item.Length);
-                if (!log.MayTakeEntries || log.Open is null || !log.Open.HasRoomFor(record.Length))
+                if (!log.MayTakeEntries || !log.HasRoomFor(record.Length))
                 {
                     return (next, true);
                 }
 
-                log.TryAppend(record, mayCreate: false, out var location);
+                log.TryAppend(record, mayCreate: false, isVital: false, out var location);
                 log.Turn(entry, location.With(entry.Location.Flags));
                 log.Supersedes(item.Hash);
             }

@@ -19,7 +19,8 @@ namespace Levee.Tiers.Segments;
 ///  81 synced       1  since the generation began, or a clean stop, every write was flushed
 ///  82 given up     2  how many
 ///  84 note         2  its length
-///  86 zero        10
+///  86 voids        1  records were marked void in the segments' maps (<see cref="VoidMap"/>), which therefore must be there
+///  87 zero         9
 ///  96 note       256  UTF-8
 /// 352 given up  1024  16 each
 /// </code>
@@ -27,7 +28,10 @@ namespace Levee.Tiers.Segments;
 internal sealed record StateContent
 {
     public const int SlotBytes = 4096;
-    public const int FormatVersion = 1;
+    public const int FormatVersion = 2;
+
+    /// <summary>What is written where no later format is needed, so that an earlier version can go on with it.</summary>
+    private const int FirstVersion = 1;
     public const int MaxNoteBytes = 256;
     public const int MaxGivenUp = 64;
     public const int MagicBytes = 8;
@@ -58,6 +62,8 @@ internal sealed record StateContent
 
     public bool IsSynced { get; init; }
 
+    public bool HasVoids { get; init; }
+
     public IReadOnlyList<Guid> GivenUp { get; init; } = [];
 
     public string Note { get; init; } = "";
@@ -69,7 +75,7 @@ internal sealed record StateContent
     {
         slot.Clear();
         Magic.CopyTo(slot);
-        BinaryPrimitives.WriteInt32LittleEndian(slot[8..], FormatVersion);
+        BinaryPrimitives.WriteInt32LittleEndian(slot[8..], HasVoids ? FormatVersion : FirstVersion);
         BinaryPrimitives.WriteUInt64LittleEndian(slot[16..], Counter);
         Generation.TryWriteBytes(slot[24..]);
         BinaryPrimitives.WriteInt64LittleEndian(slot[40..], OpenSequence);
@@ -77,6 +83,7 @@ internal sealed record StateContent
         Boot.Write(slot.Slice(56, BootIdentity.Bytes));
         slot[80] = IsClean ? (byte)1 : (byte)0;
         slot[81] = IsSynced ? (byte)1 : (byte)0;
+        slot[86] = HasVoids ? (byte)1 : (byte)0;
         BinaryPrimitives.WriteUInt16LittleEndian(slot[82..], (ushort)GivenUp.Count);
         BinaryPrimitives.WriteUInt16LittleEndian(slot[84..], (ushort)Encoding.UTF8.GetBytes(Note, slot.Slice(NoteOffset, MaxNoteBytes)));
         for (var i = 0; i < GivenUp.Count; i++)
@@ -128,6 +135,7 @@ internal sealed record StateContent
             Boot = BootIdentity.Read(slot.Slice(56, BootIdentity.Bytes)),
             IsClean = slot[80] != 0,
             IsSynced = slot[81] != 0,
+            HasVoids = slot[86] != 0,
             GivenUp = ids,
             Note = Encoding.UTF8.GetString(slot.Slice(NoteOffset, note)),
         };

@@ -24,6 +24,7 @@ public sealed class TierState : IDisposable
     private readonly bool fsync;
     private readonly MappedFile file;
     private StateContent content;
+    private bool isClosed;
 
     private TierState(MappedFile file, StateContent content, bool fsync)
     {
@@ -46,6 +47,9 @@ public sealed class TierState : IDisposable
 
     /// <summary>Generations whose objects are to be deleted, the oldest first.</summary>
     public IReadOnlyList<Guid> GivenUp => Read().GivenUp;
+
+    /// <summary>Whether records of the generation may be marked void in maps beside their segments.</summary>
+    public bool HasVoids => Read().HasVoids;
 
     /// <summary>What the tier keeps for itself.</summary>
     public string Note => Read().Note;
@@ -94,6 +98,9 @@ public sealed class TierState : IDisposable
     /// <summary>Says which segment is open.</summary>
     public void SetOpenSequence(long sequence) => Change(found => found with { OpenSequence = sequence });
 
+    /// <summary>Says that records are marked void in maps from here on.</summary>
+    public void SetHasVoids() => Change(found => found with { HasVoids = true });
+
     /// <summary>Promises that no clock above this, in Unix milliseconds, is given out before the next call. It never goes back.</summary>
     public void Reserve(long ms) => Change(found => found with { ReservedMs = Math.Max(found.ReservedMs, ms) });
 
@@ -108,8 +115,18 @@ public sealed class TierState : IDisposable
     /// <summary>Says that the tier has stopped, and that all it logged is on the disk: flush that first. Durable when this returns.</summary>
     public void MarkClean() => Change(found => found with { IsClean = true }, isDurable: true);
 
-    /// <summary>Closes the file. Without <see cref="MarkClean"/> that is as if the process had died.</summary>
-    public void Dispose() => file.Dispose();
+    /// <summary>Whether the file still has its name: a folder that was removed takes what it held with it.</summary>
+    public bool IsInPlace => File.Exists(file.Path);
+
+    /// <summary>Closes the file. Without <see cref="MarkClean"/> that is as if the process had died. Whoever changes the state afterwards is refused as by a disk that fails.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            isClosed = true;
+            file.Dispose();
+        }
+    }
 
     /// <summary>The file, whole. One that is not whole never has the name of the state, unless it was damaged.</summary>
     private static MappedFile OpenFile(string path, out StateContent.SlotFinding before)
@@ -161,6 +178,7 @@ public sealed class TierState : IDisposable
     {
         Generation = Guid.NewGuid(),
         OpenSequence = 0,
+        HasVoids = false,
         IsSynced = fsync,
         GivenUp = found.Generation == Guid.Empty ? found.GivenUp : [.. found.GivenUp.Append(found.Generation).TakeLast(MaxGivenUp)],
     };
@@ -200,6 +218,11 @@ public sealed class TierState : IDisposable
     {
         lock (gate)
         {
+            if (isClosed)
+            {
+                throw new IOException($"The tier's state '{file.Path}' is closed.");
+            }
+
             // Whatever is changed after a clean stop takes its mark away, and that must not be lost.
             Write(change(content with { IsClean = false }), isDurable || fsync || content.IsClean);
         }

@@ -26,7 +26,7 @@ public sealed class FileSegmentStore : ISegmentStore
         handles = new OpenHandles(maxOpenFiles);
         try
         {
-            Directory.CreateDirectory(this.folder);
+            PrivateFiles.CreateFolder(this.folder);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -48,7 +48,7 @@ public sealed class FileSegmentStore : ISegmentStore
         var path = PathOf(name);
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            PrivateFiles.CreateFolder(Path.GetDirectoryName(path)!);
             if (!TryRename(content, path))
             {
                 await CopyAsync(content, path, cancellation).ConfigureAwait(false);
@@ -192,7 +192,7 @@ public sealed class FileSegmentStore : ISegmentStore
             var from = content.Open();
             await using (from.ConfigureAwait(false))
             {
-                var to = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 64 * 1024, FileOptions.Asynchronous);
+                var to = PrivateFiles.Open(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 64 * 1024, FileOptions.Asynchronous);
                 await using (to.ConfigureAwait(false))
                 {
                     await from.CopyToAsync(to, cancellation).ConfigureAwait(false);

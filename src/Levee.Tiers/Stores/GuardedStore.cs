@@ -8,8 +8,11 @@ namespace Levee.Tiers.Stores;
 /// <summary>How a remote store is guarded. Defaults fit object stores.</summary>
 public sealed record GuardOptions
 {
-    /// <summary>Requests at a time; further ones wait their turn within their time-out.</summary>
+    /// <summary>Requests at a time; further ones wait for their turn.</summary>
     public int MaxConcurrency { get; init; } = 32;
+
+    /// <summary>A request that has waited for its turn for longer is given up. That is no failure of the store, and not counted as one.</summary>
+    public TimeSpan QueueTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>A read that takes longer is given up.</summary>
     public TimeSpan ReadTimeout { get; init; } = TimeSpan.FromSeconds(2);
@@ -36,6 +39,7 @@ public sealed class GuardedStore : ISegmentStore
     private readonly ISegmentStore store;
     private readonly SemaphoreSlim slots;
     private readonly TimeSpan writeTimeout;
+    private readonly TimeSpan queueTimeout;
     private readonly ResiliencePipeline reading;
     private readonly ResiliencePipeline writing;
 
@@ -49,6 +53,7 @@ public sealed class GuardedStore : ISegmentStore
         this.store = store;
         slots = new SemaphoreSlim(options.MaxConcurrency);
         writeTimeout = options.WriteTimeout;
+        queueTimeout = options.QueueTimeout;
 
         // One breaker for both pipelines: a store that does not take writes is not asked to read either.
         var breaker = new ResiliencePipelineBuilder { TimeProvider = time }
@@ -136,23 +141,15 @@ public sealed class GuardedStore : ISegmentStore
     private async ValueTask<TResult> RunAsync<TCall, TResult>(
         ResiliencePipeline pipeline, Func<TCall, CancellationToken, ValueTask<TResult>> request, TCall call, CancellationToken cancellation)
     {
+        // Before the pipeline, whose time-outs and breaker measure the store and not how many wait here.
+        if (!await slots.WaitAsync(queueTimeout, cancellation).ConfigureAwait(false))
+        {
+            throw new IOException($"{Location} has more requests waiting than it answers within {queueTimeout.TotalSeconds} s");
+        }
+
         try
         {
-            return await pipeline.ExecuteAsync(
-                static async (state, token) =>
-                {
-                    await state.Slots.WaitAsync(token).ConfigureAwait(false);
-                    try
-                    {
-                        return await state.Request(state.Call, token).ConfigureAwait(false);
-                    }
-                    finally
-                    {
-                        state.Slots.Release();
-                    }
-                },
-                (Slots: slots, Request: request, Call: call),
-                cancellation).ConfigureAwait(false);
+            return await pipeline.ExecuteAsync(static (state, token) => state.Request(state.Call, token), (Request: request, Call: call), cancellation).ConfigureAwait(false);
         }
         catch (BrokenCircuitException)
         {
@@ -161,6 +158,10 @@ public sealed class GuardedStore : ISegmentStore
         catch (TimeoutRejectedException slow)
         {
             throw new IOException($"{Location} did not answer within {slow.Timeout.TotalSeconds} s", slow);
+        }
+        finally
+        {
+            slots.Release();
         }
     }
 }

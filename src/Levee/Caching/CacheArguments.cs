@@ -38,6 +38,7 @@ internal static class CacheArguments
         operation.Flags = options.Flags;
         operation.Condition = options.Condition;
         operation.Version = options.Version;
+        operation.Lease = options.Lease;
         operation.KeepTtl = options.KeepTtl;
         operation.JitterMs = Milliseconds(options.Jitter, nameof(EntryOptions.Jitter), 0);
         operation.SlidingMs = options.SlidingTtl is { } sliding ? Milliseconds(sliding, nameof(EntryOptions.SlidingTtl), 1) : 0;

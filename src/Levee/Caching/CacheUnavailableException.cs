@@ -1,3 +1,5 @@
+using Levee.Operations;
+
 namespace Levee.Caching;
 
 /// <summary>
@@ -15,9 +17,18 @@ public sealed class CacheUnavailableException : Exception
         Partition = partition;
     }
 
+    /// <summary>Some of a cache's partitions did not do what all were asked to.</summary>
+    /// <param name="missing">Which ones.</param>
+    internal CacheUnavailableException(Unanswered missing)
+        : base($"Not done: {missing}.")
+    {
+        Cache = missing.Cache;
+        Partition = missing.First;
+    }
+
     /// <summary>The cache's name.</summary>
     public string Cache { get; }
 
-    /// <summary>The partition's number.</summary>
+    /// <summary>The partition's number; of several the lowest.</summary>
     public int Partition { get; }
 }

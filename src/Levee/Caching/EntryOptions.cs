@@ -32,6 +32,14 @@ public readonly record struct EntryOptions
     /// <summary>The version that <see cref="Condition.IfVersion"/> asks for.</summary>
     public ulong Version { get; init; }
 
+    /// <summary>
+    /// What <see cref="ILeveeCache.LeaseAsync"/> gave before the value was loaded from where the truth is; 0: the value was not loaded. The
+    /// write fails like a condition where the load may have brought something old: since the
+    /// lease was given the key was written or removed or got another TTL, one of <see cref="Tags"/> was removed, or everything was; or the
+    /// lease is too old. Then do not try again with the same value.
+    /// </summary>
+    public ulong Lease { get; init; }
+
     /// <summary>Writes only over the entry that has a version.</summary>
     public static EntryOptions IfVersion(ulong version) => new() { Condition = Condition.IfVersion, Version = version };
 }

@@ -249,14 +249,19 @@ public sealed partial class HostedCache
         {
             var number = 0L;
             var statistics = new PartitionStatistics();
+            var missing = new Unanswered(cache.host);
             foreach (ref readonly var reply in replies.All)
             {
-                cache.ThrowIfUnavailable(reply);
+                if (!missing.Note(reply.Partition, reply.Outcome))
+                {
+                    continue;
+                }
+
                 number += reply.Number;
                 statistics = reply.Statistics is null ? statistics : statistics + reply.Statistics;
             }
 
-            return (number, statistics);
+            return missing.IsEmpty ? (number, statistics) : throw new CacheUnavailableException(missing);
         }, cancellation);
     }
 

@@ -68,6 +68,10 @@ public sealed partial class HostedCache : ILeveeCache
     }
 
     /// <inheritdoc/>
+    public ValueTask<ulong> LeaseAsync(string key, CancellationToken cancellationToken = default) =>
+        Start(key, OperationKind.Lease, Want.Outcome, static (cache, replies) => (ulong)cache.Only(replies).Number, cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) =>
         Start(key, OperationKind.Delete, Want.Outcome, static (cache, replies) => cache.Only(replies).Outcome == Outcome.Removed, cancellationToken);
 

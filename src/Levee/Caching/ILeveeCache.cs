@@ -35,6 +35,18 @@ public interface ILeveeCache
     /// <exception cref="ArgumentException">Key, TTLs, content type or tags are not allowed; the message says what is.</exception>
     ValueTask<SetResult> SetAsync(string key, ReadOnlyMemory<byte> value, EntryOptions options = default, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Says that the value of a key is about to be loaded from where the truth is. Ask before the load begins, and write what it brings
+    /// with <see cref="EntryOptions.Lease"/>: then a removal that comes while the load runs is not
+    /// undone by it. A lease need not be given back; a load may take up to five minutes.
+    /// <code>
+    /// var lease = await cache.LeaseAsync(key);
+    /// var product = await database.ReadAsync(key);
+    /// await cache.SetAsync(key, product, new EntryOptions { Lease = lease }); // ConditionFailed: something newer has happened to the key
+    /// </code>
+    /// </summary>
+    ValueTask<ulong> LeaseAsync(string key, CancellationToken cancellationToken = default);
+
     /// <summary>Removes the entry of a key.</summary>
     /// <returns>Whether there was one.</returns>
     ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default);

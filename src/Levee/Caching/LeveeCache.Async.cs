@@ -35,6 +35,10 @@ public sealed partial class LeveeCache
         Hosted.SetAsync(key, value, options, cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask<ulong> LeaseAsync(string key, CancellationToken cancellationToken = default) =>
+        Hosted.LeaseAsync(key, cancellationToken);
+
+    /// <inheritdoc/>
     public ValueTask<bool> RemoveAsync(string key, CancellationToken cancellationToken = default) => Hosted.RemoveAsync(key, cancellationToken);
 
     /// <inheritdoc/>

@@ -31,7 +31,8 @@ public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
     /// <param name="options">What the cache is configured with; checked here.</param>
     /// <param name="time">The source of time; null: the system's.</param>
     /// <param name="origin">Loads an entry from where the truth is, for <see cref="PrefetchAsync"/> and for what the cache foresees; null: the cache has no prefetcher. It is called from any thread, a few times at once;
-    /// what it brings is stored only where the key has no entry then. An exception counts as a load that failed.</param>
+    /// what it brings is stored only where the key has no entry then and nothing was removed meanwhile that it may have read. An exception
+    /// counts as a load that failed.</param>
     /// <exception cref="ArgumentException">An option is out of range; the message names it, its value and what is allowed.</exception>
     public LeveeCache(CacheOptions options, TimeProvider? time = null, OriginLoader? origin = null)
     {
@@ -202,6 +203,10 @@ public sealed partial class LeveeCache : ILeveeCache, IAsyncDisposable
         using var bytes = new Utf8(key, stackalloc byte[StackBytes]);
         return Set(bytes.Span, value, options);
     }
+
+    /// <summary>Says that the value of a key is about to be loaded from where the truth is, as <see cref="LeaseAsync"/> does.</summary>
+    /// <returns>The <see cref="EntryOptions.Lease"/> of the write that brings what was loaded.</returns>
+    public ulong Lease(string key) => Now(LeaseAsync(key));
 
     /// <summary>Removes the entry of a key.</summary>
     /// <returns>Whether there was one.</returns>

@@ -26,7 +26,8 @@ internal struct RoutedOperation
     public readonly OperationKind Kind => PackedOperation.Kind(Packed);
 
     /// <summary>Whether carrying it out twice changes nothing.</summary>
-    public readonly bool IsRead => Kind is OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch or OperationKind.Scan or OperationKind.Statistics;
+    public readonly bool IsRead => Kind is OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch
+        or OperationKind.Lease or OperationKind.Scan or OperationKind.Statistics;
 }
 
 /// <summary>The operations of one partition, in order. At most one batch with some of them is under way. Guarded by the router's lock.</summary>

@@ -25,7 +25,7 @@ internal static class PackedOperation
     public const int HeadBytes = 20;
 
     /// <summary>The last kind that version 1 knows; a request with another is refused.</summary>
-    public const OperationKind LastKind = OperationKind.Prefetch;
+    public const OperationKind LastKind = OperationKind.Lease;
 
     private const byte AheadBit = 4;
     private const byte SkipsValueBit = 8;
@@ -97,7 +97,7 @@ internal static class PackedOperation
     {
         switch (operation.Kind)
         {
-            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch:
+            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch or OperationKind.Lease:
                 return Traits.None;
             case OperationKind.Scan:
                 return Traits.Range | Given(operation.Number != 0, Traits.Number);

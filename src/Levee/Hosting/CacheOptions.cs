@@ -10,7 +10,7 @@ public sealed record CacheOptions
     /// <summary>The smallest budget, in bytes.</summary>
     public const long MinMemoryBytes = 16L << 20;
 
-    /// <summary>The cache's name: 1 to 64 letters, digits, '-', '_' and '.'.</summary>
+    /// <summary>The cache's name: 1 to 64 letters, digits, '-', '_' and '.', the first no '.'.</summary>
     public string Name { get; init; } = "default";
 
     /// <summary>Memory budget in bytes: keys, values, index and ghosts, all included. At least 16 MiB.</summary>
@@ -47,7 +47,8 @@ public sealed record CacheOptions
     /// <exception cref="ArgumentException">A value is out of range; the message names it, its value and what is allowed.</exception>
     public void Validate()
     {
-        Check(Name.Length is >= 1 and <= 64 && Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'), nameof(Name), Name, "1 to 64 letters, digits, '-', '_' and '.'");
+        // A name becomes a folder's: with a dot in front it could be one that is elsewhere, or hidden.
+        Check(Name.Length is >= 1 and <= 64 && Name[0] != '.' && Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'), nameof(Name), Name, "1 to 64 letters, digits, '-', '_' and '.', the first no '.'");
         Check(IsTiny || MemoryBytes >= MinMemoryBytes, nameof(MemoryBytes), MemoryBytes, $"at least {MinMemoryBytes} bytes (16mb)");
         Check(Partitions == 0 || (Partitions is > 0 and <= 1024 && int.IsPow2(Partitions)), nameof(Partitions), Partitions, "a power of two from 1 to 1024, or 0 to choose from the budget");
         Check(IsTiny || Partitions == 0 || MemoryBytes / Partitions >= MinPartitionBytes, nameof(Partitions), Partitions, $"at most one partition for each {MinPartitionBytes >> 20} MiB of memory");

@@ -20,11 +20,6 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
     /// <summary>8 MiB: what is less lies in a processor's cache, where looking ahead costs more than it saves.</summary>
     private const int LeastPagesApproached = (8 << 20) / PageArena.PageBytes;
 
-    private const int TakenPerSlice = 256;
-
-    /// <summary>Within what a tier's buffer takes.</summary>
-    private const long MaxWaitingBytes = 4 << 20;
-
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider time;
@@ -398,43 +393,6 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
         return worked;
     }
 
-    /// <summary>Takes all that is in memory down to the tiers, the coldest first, so that the next start is warm. Front doors have been closed; the tiers are stopped afterwards.</summary>
-    public async Task TakeDownAsync(CancellationToken cancellation)
-    {
-        if (tiers is null)
-        {
-            return;
-        }
-
-        var waiting = 0L;
-        for (var left = slots.ToList(); left.Count > 0;)
-        {
-            for (var i = left.Count - 1; i >= 0; i--)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                long taken;
-                lock (left[i].Gate)
-                {
-                    taken = left[i].Serving?.TakeDown(TakenPerSlice, Clock.Now) ?? 0;
-                }
-
-                if (taken == 0)
-                {
-                    left.RemoveAt(i);
-                }
-
-                waiting += taken;
-                if (waiting >= MaxWaitingBytes)
-                {
-                    waiting = 0;
-                    await tiers.DrainAsync(cancellation).ConfigureAwait(false);
-                }
-            }
-        }
-
-        await tiers.DrainAsync(cancellation).ConfigureAwait(false);
-    }
-
     /// <summary>Checks the invariants of all partitions. For tests.</summary>
     public void CheckInvariants()
     {
@@ -448,12 +406,13 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
         }
     }
 
-    /// <summary>Stops maintenance and gives all memory back. Nobody may use the host any more.</summary>
+    /// <summary>
+    /// Stops maintenance and gives all memory back. Nobody may use the host any more. The tiers are disposed of before: large values that wait there lie in this memory;
+    /// <see cref="TakeDownAsync"/> sees to it that the host does not use them any longer by then.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await stopping.CancelAsync().ConfigureAwait(false);
-        await maintenance.ConfigureAwait(false);
-        await EndArrivalsAsync().ConfigureAwait(false);
+        await EndMaintenanceAsync().ConfigureAwait(false);
 
         // A caller who comes too late finds nothing here, and not memory that is gone.
         foreach (var slot in slots)

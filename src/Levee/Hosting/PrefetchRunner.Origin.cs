@@ -65,8 +65,14 @@ public sealed partial class PrefetchRunner
         var outcome = PrefetchOutcome.Failed;
         try
         {
-            var loaded = await origin(new CacheKey(wanted.Span), stopping.Token).ConfigureAwait(false);
-            outcome = loaded is { } entry ? await StoreAsync(wanted, entry).ConfigureAwait(false) : PrefetchOutcome.Absent;
+            var leased = await LeaseAsync(wanted).ConfigureAwait(false);
+            if (leased.Outcome == Outcome.Done)
+            {
+                var loaded = await origin(new CacheKey(wanted.Span), stopping.Token).ConfigureAwait(false);
+                outcome = loaded is { } entry
+                    ? await StoreAsync(wanted, entry, leased.Lease).ConfigureAwait(false)
+                    : PrefetchOutcome.Absent;
+            }
         }
         catch (Exception failure) when (failure is not OutOfMemoryException)
         {
@@ -79,8 +85,16 @@ public sealed partial class PrefetchRunner
         Wake();
     }
 
-    /// <summary>Stores what the origin gave, where the key has no entry, as one that was not used yet.</summary>
-    private async Task<PrefetchOutcome> StoreAsync(ReadOnlyMemory<byte> wanted, OriginEntry entry)
+    /// <summary>Tells the key's partition that a load begins: a removal that comes before its end is not undone by it.</summary>
+    private async Task<Ending> LeaseAsync(ReadOnlyMemory<byte> wanted)
+    {
+        var sink = new EndSink();
+        Submit(new Operation { Kind = OperationKind.Lease, Key = wanted.Span, Hash = KeyHash.Of(wanted.Span) }, sink);
+        return await sink.Ended.ConfigureAwait(false);
+    }
+
+    /// <summary>Stores what the origin gave, where the key has no entry and the lease holds, as one that was not used yet.</summary>
+    private async Task<PrefetchOutcome> StoreAsync(ReadOnlyMemory<byte> wanted, OriginEntry entry, ulong lease)
     {
         var large = entry.Value.Length > Limits.MaxInlineBytes ? host.LargeValues.TryCreate(entry.Value.Span) : null;
         if (entry.Value.Length > Limits.MaxInlineBytes && large is null)
@@ -88,10 +102,10 @@ public sealed partial class PrefetchRunner
             return PrefetchOutcome.Failed;
         }
 
-        var sink = new StoreSink();
+        var sink = new EndSink();
         try
         {
-            Submit(wanted.Span, entry, large, sink);
+            Store(wanted.Span, entry, large, lease, sink);
         }
         catch (ArgumentException)
         {
@@ -99,30 +113,37 @@ public sealed partial class PrefetchRunner
             throw;
         }
 
-        var outcome = await sink.Ended.ConfigureAwait(false);
-        if (outcome != Outcome.Stored)
+        var ending = await sink.Ended.ConfigureAwait(false);
+        if (ending.Outcome != Outcome.Stored)
         {
             large?.Release();
         }
 
-        return outcome switch
+        return ending switch
         {
-            Outcome.Stored => PrefetchOutcome.Promoted,
-            Outcome.ConditionFailed => PrefetchOutcome.Resident,
+            { Outcome: Outcome.Stored } => PrefetchOutcome.Promoted,
+            { Outcome: Outcome.ConditionFailed, IsPresent: true } => PrefetchOutcome.Resident,
+            { Outcome: Outcome.ConditionFailed } => PrefetchOutcome.Dropped, // Something was removed meanwhile.
             _ => PrefetchOutcome.Failed,
         };
     }
 
-    private void Submit(ReadOnlySpan<byte> wanted, in OriginEntry entry, LargeValue? large, StoreSink sink)
+    private void Store(ReadOnlySpan<byte> wanted, in OriginEntry entry, LargeValue? large, ulong lease, EndSink sink)
     {
         Span<byte> tags = stackalloc byte[entry.Options.Tags is null ? 0 : Limits.MaxPackedTagsBytes];
         Span<byte> contentType = stackalloc byte[entry.Options.ContentType is null ? 0 : Limits.MaxContentTypeBytes];
         var operation = CacheArguments.Set(wanted, entry.Options, time.GetUtcNow().ToUnixTimeMilliseconds(), tags, contentType);
         operation.Condition = Condition.IfAbsent;
+        operation.Lease = lease;
         operation.KeepTtl = false;
         operation.IsAhead = true;
         operation.Large = large;
         operation.Value = large is null ? entry.Value.Span : default;
+        Submit(operation, sink);
+    }
+
+    private void Submit(in Operation operation, EndSink sink)
+    {
         host.Submit(operation, sink, 0);
         host.Flush(sink);
     }
@@ -195,13 +216,17 @@ public sealed partial class PrefetchRunner
         }
     }
 
-    /// <summary>Waits for the answer to a set.</summary>
-    private sealed class StoreSink : IAnswerSink
+    /// <summary>Waits for the answer to a lease or a set.</summary>
+    private sealed class EndSink : IAnswerSink
     {
-        private readonly TaskCompletionSource<Outcome> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<Ending> ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public Task<Outcome> Ended => ended.Task;
+        public Task<Ending> Ended => ended.Task;
 
-        public void Answer(long ticket, in Answer answer) => ended.TrySetResult(answer.Outcome);
+        public void Answer(long ticket, in Answer answer) =>
+            ended.TrySetResult(new Ending(answer.Outcome, (ulong)answer.Number, !answer.Entry.IsEmpty));
     }
+
+    /// <summary>What an operation ended with.</summary>
+    private readonly record struct Ending(Outcome Outcome, ulong Lease, bool IsPresent);
 }

@@ -11,7 +11,9 @@ public delegate ValueTask<OriginEntry?> OriginLoader(CacheKey key, CancellationT
 
 /// <summary>What an <see cref="OriginLoader"/> brings.</summary>
 /// <param name="Value">The value, up to the cache's longest.</param>
-/// <param name="Options">How it is written; its condition is not read: it is stored only where the key has no entry.</param>
+/// <param name="Options">How it is written; its condition and its lease are not read: it is stored only where the key has no entry and
+/// nothing was removed since the load
+/// began that it may have read.</param>
 public readonly record struct OriginEntry(ReadOnlyMemory<byte> Value, EntryOptions Options);
 
 /// <summary>What a <see cref="PrefetchRunner"/> is made of.</summary>

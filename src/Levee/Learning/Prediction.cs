@@ -24,6 +24,7 @@ public enum PrefetchOutcome
     /// <summary>The load failed.</summary>
     Failed = 3,
 
-    /// <summary>It was given up before the load was begun: there were too many.</summary>
+    /// <summary>It was given up before the load was begun, as there were too many; or the origin's answer was, as something was removed
+    /// meanwhile that it may have read.</summary>
     Dropped = 4,
 }

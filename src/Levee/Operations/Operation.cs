@@ -56,6 +56,13 @@ public enum OperationKind : byte
     /// first use. A <see cref="Get"/> that comes meanwhile waits for the same load. Where <see cref="Operation.Key"/> is empty and <see cref="Operation.Hash"/> is not that of the empty key, the entry with that hash is brought up, whatever its key.
     /// </summary>
     Prefetch,
+
+    /// <summary>
+    /// Says that somebody begins to load the entry of a key from outside the cache. Answers <see cref="Outcome.Done"/> with the lease in
+    /// <see cref="Answer.Number"/>: the <see cref="Operation.Lease"/> of the set that brings what
+    /// was loaded. Counts as no use, looks for no entry, and asks no tier.
+    /// </summary>
+    Lease,
 }
 
 /// <summary>When a <see cref="OperationKind.Set"/> or <see cref="OperationKind.Delete"/> may act.</summary>
@@ -179,8 +186,22 @@ public ref struct Operation
     /// <summary>The version that <see cref="Condition.IfVersion"/> compares with.</summary>
     public ulong Version { get; set; }
 
-    /// <summary>The summand of an <see cref="OperationKind.Increment"/>; the position of a <see cref="OperationKind.Scan"/>.</summary>
+    /// <summary>The summand of an <see cref="OperationKind.Increment"/>; the position of a <see cref="OperationKind.Scan"/>; the
+    /// <see cref="Lease"/> of a <see cref="OperationKind.Set"/>.</summary>
     public long Number { get; set; }
+
+    /// <summary>
+    /// What <see cref="OperationKind.Lease"/> answered before the value of this set was loaded; 0: the value was not loaded. The set is
+    /// refused with <see cref="Outcome.ConditionFailed"/> where the load may have brought
+    /// something old: the key was written, removed or given another TTL since, the cache was cleared, a tag of <see cref="Tags"/> was
+    /// removed, another fill came first, or the lease was forgotten. Travels as
+    /// <see cref="Number"/>.
+    /// </summary>
+    public ulong Lease
+    {
+        readonly get => (ulong)Number;
+        set => Number = (long)value;
+    }
 
     /// <summary>The summand of an <see cref="OperationKind.IncrementFloat"/>.</summary>
     public double Addend { get; set; }

@@ -22,6 +22,11 @@ public interface ILowerTiers
     /// <summary>Whether everything that was logged so far is as durable as the configuration asks. Until then no answer that was given since may leave the process.</summary>
     bool IsCommitted { get; }
 
+    /// <summary>
+    /// Whether an entry that is demoted now is taken, whatever its length. Who takes memory down waits until it is so (<see cref="ITierChain.DrainAsync"/>); an eviction, for which nobody may wait, drops the entry.
+    /// </summary>
+    bool HasRoom => true;
+
     /// <summary>Says that a hash is about to be asked for: a tier whose index lies in this process' memory fetches what that will touch. From any thread, without a lock; changes nothing and may do nothing.</summary>
     void Approach(ulong hash)
     {
@@ -55,10 +60,12 @@ public interface ILowerTiers
     void Forget(ulong hash);
 
     /// <summary>Logs that what carries a tag in a partition is void, up to a version.</summary>
-    void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version);
+    /// <returns>False where there is no room to log it: then it must not be acknowledged.</returns>
+    bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version);
 
     /// <summary>Logs that everything in a partition is void, up to a version.</summary>
-    void Clear(int partition, ulong version);
+    /// <returns>False where there is no room to log it: then it must not be acknowledged.</returns>
+    bool Clear(int partition, ulong version);
 
     /// <summary>Completes when everything that was logged before the call is as durable as the configuration asks.</summary>
     /// <exception cref="IOException">It could not be made so; what was answered since the last commit must not be acknowledged.</exception>

@@ -17,7 +17,8 @@ public interface ITierChain : ILowerTiers, IEffectRunner
     /// <summary>Promises that no partition's clock passes this, in Unix milliseconds, before the next call; durable when it returns.</summary>
     void Reserve(long untilMs);
 
-    /// <summary>Completes when there is room again for what is demoted: what was demoted before the call waits no more.</summary>
+    /// <summary>Completes when there is room again for what is demoted (<see cref="ILowerTiers.HasRoom"/>), or when the tiers cannot make any now.</summary>
+    /// <exception cref="IOException">Nothing that is demoted from here on will be kept.</exception>
     Task DrainAsync(CancellationToken cancellation);
 
     /// <summary>Visits some of the entries that a tier holds. What stays in the tier from the first call to the last is given at least once.</summary>

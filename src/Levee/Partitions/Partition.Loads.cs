@@ -207,6 +207,31 @@ public sealed partial class Partition
         LastAccess = isLate ? AccessKind.Late : isPollution ? AccessKind.PollutedMiss : AccessKind.Miss;
     }
 
+    /// <summary>Acts on an operation that comes ahead of a use.</summary>
+    private void ExecuteAhead(scoped in Operation operation, IAnswerSink sink, long ticket)
+    {
+        if (operation.Kind == OperationKind.Prefetch)
+        {
+            Prefetch(operation, sink, ticket);
+            return;
+        }
+
+        sink.Answer(ticket, new Answer(Outcome.Done, (long)leases.Grant(operation.Hash, NextVersion(), clock)));
+    }
+
+    /// <summary>Whether what a load from outside has brought may be stored: nothing has made it void since the load began. Its lease
+    /// ends.</summary>
+    private bool MayFill(scoped in Operation operation) =>
+        leases.TryUse(operation.Hash, operation.Lease, clock) && !tags.Covers(operation.Tags, operation.Lease);
+
+    /// <summary>The entry of a key is void: no fill of it that is under way is stored, and nothing of it is taken from the frozen
+    /// copy.</summary>
+    private void NoteVoid(ulong routingHash)
+    {
+        leases.Void(routingHash);
+        LeaveBehind(routingHash);
+    }
+
     /// <summary>Starts a load, or marks the one that is under way, so that the entry is stored when it comes. Nobody waits.</summary>
     private void Prefetch(scoped in Operation operation, IAnswerSink sink, long ticket)
     {

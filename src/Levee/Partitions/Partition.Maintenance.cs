@@ -73,7 +73,12 @@ public sealed partial class Partition
         }
     }
 
-    private void ForgetTags() => tags.Forget(arriving is not null ? 0 : Math.Min(lower?.HoldsFromMs ?? long.MaxValue, loads.HoldsFromMs));
+    private void ForgetTags()
+    {
+        leases.Expire(clock);
+        var heldFromMs = Math.Min(lower?.HoldsFromMs ?? long.MaxValue, Math.Min(loads.HoldsFromMs, leases.HoldsFromMs));
+        tags.Forget(arriving is not null ? 0 : heldFromMs);
+    }
 
     /// <summary>Visits at most one page that has something due. A pass over all pages begins at most once a second.</summary>
     private bool ReclaimExpired()

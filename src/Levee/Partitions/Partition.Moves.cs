@@ -180,7 +180,7 @@ public sealed partial class Partition
     }
 
     /// <summary>Says that nothing with this hash is to be taken from the frozen copy any more. Where that cannot be remembered nothing at all is taken from there: losing is allowed.</summary>
-    private void NoteVoid(ulong routingHash)
+    private void LeaveBehind(ulong routingHash)
     {
         if (arriving is not null && !arriving.TryVoid(routingHash))
         {

@@ -12,6 +12,8 @@ namespace Levee.Partitions;
 /// </summary>
 public sealed partial class Partition
 {
+    private long handedDown;
+
     /// <summary>Whether an entry that lies in a lower tier is still true: neither expired nor invalidated by its tags nor cleared since it was written.</summary>
     public bool IsTrue(scoped in TierEntry entry, long now)
     {
@@ -47,17 +49,21 @@ public sealed partial class Partition
         };
     }
 
-    /// <summary>Evicts entries, coldest first, so that the tiers have them when the process ends.</summary>
-    /// <returns>Bytes evicted; 0 where nothing is left.</returns>
-    public long TakeDown(int maxEntries, long now)
+    /// <summary>Evicts entries, coldest first, so that the tiers have them when the process ends: as long as the tiers have room for what waits.</summary>
+    /// <param name="maxEntries">How many at most.</param>
+    /// <param name="now">The time.</param>
+    public TakenDown TakeDown(int maxEntries, long now)
     {
         Advance(now);
-        var before = store.PayloadBytes;
-        while (maxEntries-- > 0 && store.EvictOne())
+        var payload = store.PayloadBytes;
+        var handed = handedDown;
+        var evicted = 0;
+        while (evicted < maxEntries && lower!.HasRoom && store.EvictOne())
         {
+            evicted++;
         }
 
-        return before - store.PayloadBytes;
+        return new TakenDown(evicted, handedDown - handed, payload - store.PayloadBytes);
     }
 
     /// <summary>A tier has found a tag removal in its log.</summary>
@@ -91,7 +97,7 @@ public sealed partial class Partition
         }
 
         var routingHash = KeyHash.Of(parts.Key);
-        NoteVoid(routingHash); // From here on the tiers have it, or it is lost.
+        LeaveBehind(routingHash); // From here on the tiers have it, or it is lost.
         if (loads.Unnamed(routingHash) is { } load)
         {
             Overtake(load); // It may have looked before, and found nothing, or a copy that expires too early.
@@ -102,6 +108,8 @@ public sealed partial class Partition
         {
             lower!.Demote(EntryOf(parts, routingHash));
         }
+
+        handedDown++;
     }
 
     void IEvictionListener.EvictingSoon(ReadOnlySpan<byte> record) => lower!.Approach(KeyHash.Of(EntryRecord.Key(record)));

@@ -44,6 +44,7 @@ public sealed partial class Partition : IEvictionListener
     private readonly ulong hintMark;
     private readonly ulong voidBelow;
     private readonly PendingLoads loads;
+    private readonly FillLeases leases = new();
     private readonly List<Effect> effects = [];
     private readonly TagInvalidations tags = new();
     private readonly Queue<EntryStore> retired = new();
@@ -152,7 +153,7 @@ public sealed partial class Partition : IEvictionListener
                 RemoveByTag(operation.Key, sink, ticket);
                 return;
             case OperationKind.Clear:
-                sink.Answer(ticket, new Answer(Outcome.Done, Clear()));
+                Clear(sink, ticket);
                 return;
             case OperationKind.Statistics:
                 sink.Answer(ticket, new Answer(GetStatistics()));
@@ -167,6 +168,7 @@ public sealed partial class Partition : IEvictionListener
     public void CheckInvariants()
     {
         store.CheckInvariants();
+        Invariant.Holds(leases.Count <= FillLeases.MaxCount, "a partition remembers no more leases than it may");
         Invariant.Holds(lower is not null || loads.Count == loads.CountFromSource, "only a partition with lower tiers loads, or one that is arriving");
     }
 
@@ -214,9 +216,9 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        if (operation.Kind == OperationKind.Prefetch)
+        if (operation.Kind >= OperationKind.Prefetch)
         {
-            Prefetch(operation, sink, ticket);
+            ExecuteAhead(operation, sink, ticket);
             return;
         }
 
@@ -322,6 +324,12 @@ public sealed partial class Partition : IEvictionListener
 
     private void Set(scoped in Operation operation, uint tag, int node, IAnswerSink sink, long ticket)
     {
+        if (operation.Lease != 0 && !MayFill(operation))
+        {
+            AnswerFailed(node, sink, ticket);
+            return;
+        }
+
         if (operation.ReturnsPrevious && node != NodeTable.None)
         {
             if (EntryRecord.Kind(store.Record(node)) != EntryKind.Bytes)
@@ -335,7 +343,7 @@ public sealed partial class Partition : IEvictionListener
 
         if (operation.Condition != Condition.None && !Allows(operation, node))
         {
-            sink.Answer(ticket, node == NodeTable.None ? new Answer(Outcome.ConditionFailed) : new Answer(Outcome.ConditionFailed, store.View(node)));
+            AnswerFailed(node, sink, ticket);
             return;
         }
 
@@ -352,6 +360,10 @@ public sealed partial class Partition : IEvictionListener
         };
         Write(node, ref parts, operation.Hash, tag, sink, ticket, isAhead: operation.IsAhead);
     }
+
+    /// <summary>Answers a set whose condition does not hold, or whose lease has ended.</summary>
+    private void AnswerFailed(int node, IAnswerSink sink, long ticket) =>
+        sink.Answer(ticket, new Answer(Outcome.ConditionFailed, node == NodeTable.None ? default : store.View(node)));
 
     private void Delete(scoped in Operation operation, int node, IAnswerSink sink, long ticket)
     {
@@ -538,14 +550,27 @@ public sealed partial class Partition : IEvictionListener
             return;
         }
 
-        tags.Add(tag, NextVersion());
-        lower?.RemoveByTag(number, tag, lastVersion);
+        var version = NextVersion();
+        if (lower?.RemoveByTag(number, tag, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
+        tags.Add(tag, version);
         listener?.TagRemoved(number, tag);
         sink.Answer(ticket, new Answer(Outcome.Done));
     }
 
-    private long Clear()
+    private void Clear(IAnswerSink sink, long ticket)
     {
+        var version = NextVersion();
+        if (lower?.Clear(number, version) == false)
+        {
+            sink.Answer(ticket, new Answer(Outcome.Unavailable));
+            return;
+        }
+
         var count = store.Count;
         removals += count;
         SampleClear();
@@ -555,16 +580,16 @@ public sealed partial class Partition : IEvictionListener
         store = NewStore();
         store.Area.Follow(cleared);
         tags.Clear();
+        leases.VoidAll();
         EndArrival(ArrivalEnd.Cleared);
-        clearedVersion = NextVersion();
-        lower?.Clear(number, clearedVersion);
+        clearedVersion = version;
         listener?.Cleared(number);
         foreach (var load in loads.VoidAll())
         {
             effects.Add(new Effect(EffectKind.CancelLoad, load.Ticket, load.Key, load.Hash));
         }
 
-        return count;
+        sink.Answer(ticket, new Answer(Outcome.Done, count));
     }
 
     /// <summary>The resident, live entry of a key. An entry that is found dead leaves at once.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Levee.Memory;
+using Levee.Operations;
 using Levee.Partitions;
 
 namespace Levee.Segments;
@@ -19,6 +20,10 @@ public sealed unsafe class DemotionBuffer : IDisposable
     private const int FrameHeaderBytes = 16;
     private const int UnitBytes = 8;
 
+    /// <summary>The longest record with all its parts, and as much again for the gap at the ring's end.</summary>
+    private const long MostReserved =
+        2 * (FrameHeaderBytes + TierRecord.HeaderBytes + 64 + Limits.MaxKeyBytes + Limits.MaxInlineBytes + Limits.MaxPackedTagsBytes + Limits.MaxContentTypeBytes);
+
     private readonly long capacity;
     private readonly long largeCapacity;
     private readonly Stack<int> freeNumbers = new();
@@ -32,7 +37,9 @@ public sealed unsafe class DemotionBuffer : IDisposable
     private long gapEnd;
 
     /// <param name="capacityBytes">What the ring may take; each record takes 16 bytes more there than its length.</param>
-    /// <param name="largeBytes">What large values that wait may take together.</param>
+    /// <param name="largeBytes">
+    /// What large values that wait may take together before no more are taken. The last one may pass it: a value that is longer than that must find a way as well, and it lies in memory already.
+    /// </param>
     public DemotionBuffer(long capacityBytes, long largeBytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacityBytes, FrameHeaderBytes + TierRecord.HeaderBytes);
@@ -49,6 +56,11 @@ public sealed unsafe class DemotionBuffer : IDisposable
 
     /// <summary>Records that wait.</summary>
     public int Count { get; private set; }
+
+    /// <summary>Whether there is room for one more entry, whatever its length.</summary>
+    public bool HasRoom => Count == 0 || (HasRoomForLarge && end - first + MostReserved <= capacity);
+
+    private bool HasRoomForLarge => LargeBytes < largeCapacity || LargeBytes == 0;
 
     /// <summary>What of the ring is in use, in bytes.</summary>
     public long UsedBytes => end - first;
@@ -67,7 +79,7 @@ public sealed unsafe class DemotionBuffer : IDisposable
         var large = entry.Large;
         var inline = entry with { Large = null, Value = large is null ? entry.Value : default };
         var length = TierRecord.PlainLength(inline);
-        if ((large is not null && LargeBytes + large.Length > largeCapacity) || !TryReserve(FrameHeaderBytes + TierRecord.Padded(length), out var position))
+        if ((large is not null && !HasRoomForLarge) || !TryReserve(FrameHeaderBytes + TierRecord.Padded(length), out var position))
         {
             return false;
         }
@@ -163,7 +175,7 @@ public sealed unsafe class DemotionBuffer : IDisposable
         Invariant.Holds(position == end, "the last frame ends where the next will begin");
         Invariant.Holds(end - first <= capacity, "frames take no more than the ring has");
         Invariant.Holds(count == Count, $"the buffer counts its {count} records, not {Count}");
-        Invariant.Holds(largeBytes == LargeBytes && largeBytes <= largeCapacity, "the buffer counts the bytes of its large values");
+        Invariant.Holds(largeBytes == LargeBytes, "the buffer counts the bytes of its large values");
         Invariant.Holds(numbers.Count == larges.Count(large => large is not null) && numbers.Count + freeNumbers.Count == larges.Count, "no large value is kept without a frame");
     }
 

@@ -109,7 +109,14 @@ public sealed class ServeProcessTests
 
     [Theory]
     [InlineData("--memory 1mb", "memory is '1mb' (from --memory); allowed: a size")]
-    [InlineData("--partitions 3", "Partitions is '3'; allowed: a power of two")]
+    [InlineData("--partitions 3", "partitions is '3' (from --partitions); allowed: a power of two")]
+    [InlineData("--bind 0.0.0.0", "bind is '0.0.0.0' (from --bind): that opens the listeners to the network, and nobody is asked for a password; allowed: with --password (LEVEE__PASSWORD), or with --insecure")]
+    [InlineData("--tier none --tier file", "tier is 'none file' (from --tier); allowed: none, file,")]
+    [InlineData("--tier redis://user:hunter2@host/x", "tier is 'redis://***' (from --tier): The path of a Redis tier's URI is the database's number")]
+    [InlineData("--tier none --encryption-keys keys", "encryption-keys is '(not shown)' (from --encryption-keys): nothing leaves memory")]
+    [InlineData("--caches ..=16mb --memory 64mb", "caches is '..=16mb' (from --caches): cache '..' of 16mb cannot have that.")]
+    [InlineData("--compress brotli:99", "compress is 'brotli:99' (from --compress); allowed: none; zlib")]
+    [InlineData("--pasword hunter2", "'--pasword'")]
     [InlineData("--caches sessions", "caches is 'sessions' (from --caches); allowed: names")]
     [InlineData("--memory 32mb --caches a=32mb", "leave 0 bytes of --memory for the default cache")]
     [InlineData("--default-ttl-jitter 5s", "default-ttl-jitter is '5s' (from --default-ttl-jitter); allowed: a time from 0 to the default TTL")]
@@ -121,6 +128,30 @@ public sealed class ServeProcessTests
         var code = await CommandRoot.InvokeAsync(["serve", .. options.Split(' ')], TextWriter.Null, error, TestContext.Current.CancellationToken);
         Assert.Equal(ExitCode.Usage, code);
         Assert.Contains(message, error.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("hunter2", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--data-dir /proc/levee/x", "--data-dir: the folder /proc/levee/x/")]
+    [InlineData("--tier file:///proc/levee/x", "tier file:///proc/levee/x cannot be used")]
+    [InlineData("--tier none --bind 192.0.2.1 --insecure", "192.0.2.1 is no address of this machine; choose another with --bind")]
+    public async Task What_cannot_start_ends_in_one_sentence(string options, string message)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no /proc");
+        var folder = Directory.CreateTempSubdirectory("levee-serve-").FullName;
+        try
+        {
+            var error = new StringWriter();
+            string[] given = ["serve", "--memory", "32mb", "--resp-port", "0", "--http-port", "0", .. options.Split(' ')];
+            var code = await CommandRoot.InvokeAsync(options.Contains("--data-dir", StringComparison.Ordinal) ? given : [.. given, "--data-dir", folder], TextWriter.Null, error, TestContext.Current.CancellationToken);
+            Assert.Equal(ExitCode.Error, code);
+            Assert.StartsWith("levee: " + message, error.ToString(), StringComparison.Ordinal);
+            Assert.Equal(1, error.ToString().Count(static letter => letter == '\n'));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private static async Task<RespConnection> ConnectAsync(Process server)

@@ -48,6 +48,43 @@ public sealed class BasicAuthenticationTests
         Assert.Equal(HttpStatusCode.Unauthorized, metrics.StatusCode);
     }
 
+    [Fact]
+    public async Task Guesses_wait_and_the_right_password_comes_in_among_them()
+    {
+        await using var server = await HttpServer.StartAsync(credentials: Guard);
+        for (var i = 0; i <= PasswordGuesses.FreeFailures; i++)
+        {
+            using var wrong = await AskAsync(server, Basic($"anna:{i}"));
+            Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
+        }
+
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        using var right = await AskAsync(server, Basic("anna:s:cret ü"));
+        Assert.Equal(HttpStatusCode.NotFound, right.StatusCode);
+        Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) >= PasswordGuesses.FirstDelay - TimeSpan.FromMilliseconds(20));
+    }
+
+    [Fact]
+    public async Task Too_many_guesses_at_a_time_are_refused_unseen()
+    {
+        await using var server = await HttpServer.StartAsync(credentials: Guard);
+        for (var i = 0; i < 6; i++)
+        {
+            using var wrong = await AskAsync(server, Basic("anna:wrong"));
+        }
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 3 * PasswordGuesses.MostWaitingOfAddress).Select(_ => AskAsync(server, Basic("anna:wrong"))));
+        var refused = answers.Where(static answer => answer.StatusCode == HttpStatusCode.TooManyRequests).ToList();
+        Assert.NotEmpty(refused);
+        Assert.All(refused, static answer => Assert.True(answer.Headers.Contains("Retry-After")));
+        Assert.Contains("too-many-guesses", await refused[0].TextAsync(), StringComparison.Ordinal);
+        Assert.All(answers.Except(refused), static answer => Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode));
+        using var open = await server.GetAsync("/health/live");
+        Assert.Equal(HttpStatusCode.OK, open.StatusCode);
+    }
+
+    private static string Basic(string given) => "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes(given));
+
     private static Task<HttpResponseMessage> AskAsync(HttpServer server, string? authorization) =>
         authorization is null
             ? server.GetAsync("/caches/default/keys/none")

@@ -95,13 +95,14 @@ public sealed class HashAndServerCommandsTests : IAsyncDisposable
     [Fact]
     public void Resp3_has_its_own_nulls_and_maps()
     {
-        Assert.Equal("*14|$6|server|$5|redis|$7|version|$5|7.2.5|$5|proto|:2|$2|id|:1|$4|mode|$10|standalone|$4|role|$6|master|$7|modules|*0|", client.Ask("HELLO"));
+        Assert.Equal("*14|$6|server|$5|redis|$7|version|$5|8.4.0|$5|proto|:2|$2|id|:1|$4|mode|$10|standalone|$4|role|$6|master|$7|modules|*0|", client.Ask("HELLO"));
         RespRig.Converse(client,
             "HELLO 4", "-NOPROTO unsupported protocol version|",
             "HELLO x", "-ERR Protocol version is not an integer or out of range|",
             "HELLO 3 FOO", "-ERR Syntax error in HELLO option 'FOO'|",
             "GET none", "$-1|",
-            "HELLO 3 SETNAME me", "%7|$6|server|$5|redis|$7|version|$5|7.2.5|$5|proto|:3|$2|id|:1|$4|mode|$10|standalone|$4|role|$6|master|$7|modules|*0|",
+            "HELLO 3 SETNAME me",
+            "%7|$6|server|$5|redis|$7|version|$5|8.4.0|$5|proto|:3|$2|id|:1|$4|mode|$10|standalone|$4|role|$6|master|$7|modules|*0|",
             "CLIENT GETNAME", "$2|me|",
             "GET none", "_|",
             "MGET none", "*1|_|",

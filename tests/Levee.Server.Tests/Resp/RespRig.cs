@@ -18,11 +18,17 @@ internal sealed class RespRig : IAsyncDisposable
     private readonly List<RespClient> clients = [];
     private readonly bool checksLeaks;
 
-    public RespRig(RespOptions? options = null, ITierChain? tier = null, bool defers = false, long memoryBytes = 32L << 20, int maxValueBytes = 0)
+    public RespRig(
+        RespOptions? options = null,
+        ITierChain? tier = null,
+        bool defers = false,
+        long memoryBytes = 32L << 20,
+        int maxValueBytes = 0,
+        Func<ICacheHost, ICacheHost>? wrap = null)
     {
         Cache = new LockHost(new CacheOptions { MemoryBytes = memoryBytes, Partitions = 2, MaxValueBytes = maxValueBytes }, Time, tier, seed: 1, maintains: false);
         second = new LockHost(new CacheOptions { Name = "second", MemoryBytes = CacheOptions.MinMemoryBytes }, Time, seed: 2, maintains: false);
-        Deferring = new DeferringHost(Cache) { Defers = defers };
+        Deferring = new DeferringHost(wrap?.Invoke(Cache) ?? Cache) { Defers = defers };
         Server = new RespServer(new CacheCatalog([Deferring, second]), options ?? new RespOptions(), new MillisecondClock(Time), NullLogger.Instance) { MemoryBytes = memoryBytes };
         checksLeaks = tier is null;
     }

@@ -143,7 +143,7 @@ public sealed class StringCommandsTests : IAsyncDisposable
         "GETEX a FOO 1", "-ERR syntax error|",
         "GETEX a EX x", "-ERR value is not an integer or out of range|",
         "GETEX a EX 0", "-ERR invalid expire time in 'getex' command|",
-        "LPUSH l 1", "-ERR unknown command 'LPUSH', with args beginning with: 'l' '1' |",
+        "GEOADDS l 1", "-ERR unknown command 'GEOADDS', with args beginning with: 'l' '1' |",
         "foo", "-ERR unknown command 'foo', with args beginning with: |",
         "foo a b c d e", "-ERR unknown command 'foo', with args beginning with: 'a' 'b' 'c' 'd' 'e' |",
         "HSET h f v", ":1|",

@@ -81,6 +81,43 @@ public sealed class HostedCacheTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_all_partitions_are_asked_names_those_that_did_not_do_it_and_the_others_have()
+    {
+        deferring.Defers = false;
+        for (var i = 0; i < 100; i++)
+        {
+            await cache.SetAsync($"k{i}", new byte[10], new EntryOptions { Tags = ["t"] }, Cancellation);
+        }
+
+        var failing = new FailingHost(host) { Fails = static (_, _, partition) => partition is 1 or 3 };
+        var cut = new HostedCache(failing, time);
+        var before = new int[4];
+        for (var i = 0; i < 100; i++)
+        {
+            before[host.PartitionOf(Levee.Keys.KeyHash.Of(Encoding.UTF8.GetBytes($"k{i}")))]++;
+        }
+
+        foreach (var call in new Func<Task>[]
+        {
+            async () => await cut.GetStatisticsAsync(Cancellation),
+            async () => await cut.RemoveByTagAsync("t", Cancellation),
+            async () => await cut.ClearAsync(Cancellation),
+        })
+        {
+            var failure = await Assert.ThrowsAsync<CacheUnavailableException>(call);
+            Assert.Equal(("far", 1), (failure.Cache, failure.Partition));
+            Assert.Equal(
+                "Not done: partition 1 of the cache 'far' did not answer (its silo is gone); "
+                + "partition 3 of the cache 'far' did not answer (its silo is gone).",
+                failure.Message);
+        }
+
+        Assert.Equal(1, (await Assert.ThrowsAsync<CacheUnavailableException>(async () => await cut.ScanAsync().ToListAsync(Cancellation))).Partition);
+        Assert.InRange(before[1] + before[3], 1, 99);
+        Assert.Equal(before[1] + before[3], (await cache.ScanAsync().ToListAsync(Cancellation)).Count);
+    }
+
+    [Fact]
     public async Task A_cancellation_ends_the_wait_and_late_answers_let_go_of_large_values()
     {
         deferring.Defers = false;

@@ -64,6 +64,30 @@ public abstract class LeveeCacheBattery : IAsyncDisposable
         Assert.Equal(new SetResult(Outcome.TooLarge, 0, Cache.MaxValueBytes), await Cache.SetAsync("key", new byte[Cache.MaxValueBytes + 1], default, Cancellation));
     }
 
+    [Theory]
+    [InlineData("nothing")]
+    [InlineData("key")]
+    [InlineData("tag")]
+    [InlineData("all")]
+    [InlineData("write")]
+    public async Task What_was_loaded_is_stored_unless_its_key_was_voided_while_the_load_ran(string how)
+    {
+        var lease = await Cache.LeaseAsync("key", Cancellation);
+        Assert.NotEqual(0UL, lease);
+        await (how switch
+        {
+            "key" => Cache.RemoveAsync("key", Cancellation).AsTask(),
+            "tag" => Cache.RemoveByTagAsync("t", Cancellation).AsTask(),
+            "all" => Cache.ClearAsync(Cancellation).AsTask(),
+            "write" => Cache.SetAsync("key", "new"u8.ToArray(), default, Cancellation).AsTask(),
+            _ => Task.CompletedTask,
+        });
+        var result = await Cache.SetAsync("key", Bytes(20_000), new EntryOptions { Tags = ["t"], Lease = lease }, Cancellation);
+        Assert.Equal(how == "nothing" ? Outcome.Stored : Outcome.ConditionFailed, result.Outcome);
+        var expected = how switch { "nothing" => Bytes(20_000), "write" => "new"u8.ToArray(), _ => null };
+        Assert.Equal(expected, await Cache.GetAsync("key", Cancellation));
+    }
+
     [Fact]
     public async Task Entries_expire_slide_and_can_be_kept()
     {

@@ -52,13 +52,7 @@ public sealed class LeveeCacheTests : IAsyncDisposable
             });
         await cache.SetAsync("there", "written"u8.ToArray(), default, TestContext.Current.CancellationToken);
         Assert.Equal(4, await cache.PrefetchAsync(["wanted", "there", "absent", "broken"], 9, TestContext.Current.CancellationToken));
-        PrefetchReport report;
-        do
-        {
-            report = await cache.Prefetching!.ReportAsync(10, TestContext.Current.CancellationToken);
-        }
-        while (report.Waiting + report.InFlight > 0);
-
+        var report = await EndOfPrefetching(cache);
         Assert.Equal("loaded"u8.ToArray(), await cache.GetAsync("wanted", TestContext.Current.CancellationToken));
         Assert.Equal("written"u8.ToArray(), await cache.GetAsync("there", TestContext.Current.CancellationToken));
         Assert.Null(await cache.GetAsync("absent", TestContext.Current.CancellationToken));
@@ -67,6 +61,64 @@ public sealed class LeveeCacheTests : IAsyncDisposable
         await using var without = new LeveeCache(new CacheOptions { MemoryBytes = CacheOptions.MinMemoryBytes });
         Assert.Null(without.Prefetching);
         Assert.Equal(0, await without.PrefetchAsync(["wanted"], cancellationToken: TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData("key")]
+    [InlineData("tag")]
+    [InlineData("all")]
+    [InlineData("write")]
+    public async Task A_removal_while_the_origin_loads_a_hinted_key_is_not_undone(string how)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var cache = new LeveeCache(
+            new CacheOptions { MemoryBytes = CacheOptions.MinMemoryBytes },
+            origin: async (key, _) =>
+            {
+                begun.TrySetResult();
+                await go.Task;
+                return new OriginEntry("old"u8.ToArray(), new EntryOptions { Tags = ["t"] });
+            });
+        await cache.PrefetchAsync(["key"], 9, cancellation);
+        await begun.Task.WaitAsync(cancellation);
+        switch (how)
+        {
+            case "key":
+                await cache.RemoveAsync("key", cancellation);
+                break;
+            case "tag":
+                await cache.RemoveByTagAsync("t", cancellation);
+                break;
+            case "all":
+                await cache.ClearAsync(cancellation);
+                break;
+            default:
+                cache.Set("key", "new"u8);
+                cache.Remove("key");
+                break;
+        }
+
+        go.SetResult();
+        var report = await EndOfPrefetching(cache);
+        Assert.Equal((0L, 0L), (report.FromOrigin, report.OriginFailures));
+        Assert.Null(await cache.GetAsync("key", cancellation));
+
+        await cache.PrefetchAsync(["key"], 9, cancellation);
+        Assert.Equal(1L, (await EndOfPrefetching(cache)).FromOrigin);
+        Assert.Equal("old"u8.ToArray(), await cache.GetAsync("key", cancellation));
+    }
+
+    private static async Task<PrefetchReport> EndOfPrefetching(LeveeCache cache)
+    {
+        PrefetchReport report;
+        do
+        {
+            report = await cache.Prefetching!.ReportAsync(10, TestContext.Current.CancellationToken);
+        }
+        while (report.Waiting + report.InFlight > 0);
+        return report;
     }
 
     [Fact]

@@ -128,7 +128,7 @@ internal static class Operations
         var operation = new Operation { Kind = kind, Key = key, Hash = KeyHash.Of(key), SkipsValue = random.Next(2) == 0 };
         switch (kind)
         {
-            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch:
+            case OperationKind.Get or OperationKind.Peek or OperationKind.Explain or OperationKind.Prefetch or OperationKind.Lease:
                 return operation;
             case OperationKind.Scan or OperationKind.RemoveByTag or OperationKind.Clear or OperationKind.Statistics:
                 operation.Partition = random.Next();

@@ -153,15 +153,17 @@ internal sealed class LiteralTier(long floorMs) : ITierChain
         }
     }
 
-    public void RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
+    public bool RemoveByTag(int partition, ReadOnlySpan<byte> tag, ulong version)
     {
         lock (gate)
         {
             CheckVersion(version);
         }
+
+        return true;
     }
 
-    public void Clear(int partition, ulong version)
+    public bool Clear(int partition, ulong version)
     {
         lock (gate)
         {
@@ -169,6 +171,8 @@ internal sealed class LiteralTier(long floorMs) : ITierChain
             CheckVersion(version);
             cleared[partition] = Math.Max(version, cleared.GetValueOrDefault(partition));
         }
+
+        return true;
     }
 
     public ValueTask CommitAsync() => ValueTask.CompletedTask;

@@ -390,7 +390,7 @@ public sealed class PrefetchTests : IAsyncDisposable
         var operation = TestBed.On(key, kind);
         operation.ExpiresAt = Limits.Never;
         operation.Value = "1"u8;
-        operation.Number = 1;
+        operation.Number = kind == OperationKind.Increment ? 1 : 0;
         Assert.True(host.TrySubmit(operation, sink, 1, out var access));
         return access;
     }

@@ -123,7 +123,7 @@ internal sealed class DemotionBufferModel : IDisposable
         {
             Assert.Equal(0, ticket);
             Assert.Equal((usedBefore, largeBefore), (buffer.UsedBytes, buffer.LargeBytes));
-            var isLargeFull = large is not null && largeBefore + large.Length > LargeLimit;
+            var isLargeFull = large is not null && largeBefore >= LargeLimit;
             Assert.True(isLargeFull || frame > LongestRun(), "there was no room");
             _ = isLargeFull ? LargeFull++ : RingFull++;
         }

@@ -49,17 +49,57 @@ public sealed class DemotionBufferTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_record_longer_than_the_ring_and_a_value_longer_than_the_bound_are_refused_and_not_kept()
+    public void A_record_longer_than_the_ring_is_refused_and_a_value_longer_than_the_bound_is_taken_alone()
     {
         using var arena = new PageArena(8 << 20);
         var large = new LargeValueStore(arena, 1 << 20).TryCreate(new byte[50_000])!;
         using var buffer = new DemotionBuffer(256, 49_999);
         Assert.False(buffer.TryAdd(NewEntry() with { Value = new byte[256] }, out _));
+        Assert.True(buffer.HasRoom);
+        Assert.True(buffer.TryAdd(NewEntry() with { Value = default, Large = large }, out var ticket));
+        Assert.False(buffer.HasRoom);
         Assert.False(buffer.TryAdd(NewEntry() with { Value = default, Large = large }, out _));
         large.Release();
+        buffer.Release(ticket);
         Assert.Equal(0, arena.RentedPages);
+        Assert.True(buffer.HasRoom);
         Assert.True(buffer.TryAdd(NewEntry(), out _));
         buffer.CheckInvariants();
+    }
+
+    /// <summary>Whoever asks for room first is never refused, whatever the next entry is and wherever the ring's end lies.</summary>
+    [Fact]
+    public void With_room_the_longest_entry_is_taken()
+    {
+        using var buffer = new DemotionBuffer(100_000, 0);
+        var random = new Random(7);
+        var longest = NewEntry() with
+        {
+            Key = new byte[Limits.MaxKeyBytes],
+            Value = new byte[Limits.MaxInlineBytes],
+            Tags = new byte[Limits.MaxPackedTagsBytes],
+            ContentType = new byte[Limits.MaxContentTypeBytes],
+            SlidingMs = 1,
+            Flags = 1,
+        };
+        var (asked, full) = (0, 0);
+        var tickets = new Queue<long>();
+        for (var step = 0; step < 20_000; step++)
+        {
+            if (buffer.HasRoom)
+            {
+                asked++;
+                Assert.True(buffer.TryAdd(random.Next(3) == 0 ? longest : NewEntry() with { Value = new byte[random.Next(2000)] }, out var ticket));
+                tickets.Enqueue(ticket);
+            }
+            else
+            {
+                full++;
+                buffer.Release(tickets.Dequeue());
+            }
+        }
+
+        Assert.True(asked > 5000 && full > 1000, $"{asked} had room, {full} times it was full");
     }
 
     [Fact]

@@ -25,7 +25,8 @@ public sealed class SegmentTierModelTests
         await model.RunAsync(4000);
         Assert.True(model.Found > 100, $"seed {seed}: only {model.Found} reads found anything");
         Assert.True(model.Crashes > 5, $"seed {seed}: only {model.Crashes} crashes");
-        TestContext.Current.TestOutputHelper?.WriteLine($"found {model.Found}, crashes {model.Crashes}, cleaned {model.Cleaned}, reclaimed {model.Reclaimed}");
+        Assert.True(model.Fulls > 5, $"seed {seed}: only {model.Fulls} times the disk was full");
+        TestContext.Current.TestOutputHelper?.WriteLine($"full {model.Fulls} times, {model.Marked} lives marked records; found {model.Found}, crashes {model.Crashes}, cleaned {model.Cleaned}, reclaimed {model.Reclaimed}");
     }
 
     private sealed class Model(int seed)
@@ -39,11 +40,18 @@ public sealed class SegmentTierModelTests
         private TierRig rig = null!;
         private ulong version = 1;
         private int depth;
+        private bool isFull;
         private (TierRig Rig, Dictionary<string, Truth> Truths, string Moment)? killed;
 
         public int Found { get; private set; }
 
         public int Crashes { get; private set; }
+
+        /// <summary>How often no segment could be created.</summary>
+        public int Fulls { get; private set; }
+
+        /// <summary>How many lives have marked records void, for want of room for tombstones.</summary>
+        public int Marked { get; private set; }
 
         public long Cleaned { get; private set; }
 
@@ -93,7 +101,19 @@ public sealed class SegmentTierModelTests
         private void OnMoment(string moment)
         {
             log.Add($"  at {moment}");
-            if (killed is null && random.Next(moment.StartsWith("rotate", StringComparison.Ordinal) ? 30 : 12) == 0)
+            if (moment == "create:segment")
+            {
+                if (isFull)
+                {
+                    Fulls++;
+                    throw new IOException("the disk is full");
+                }
+
+                return; // Under the tier's lock, or beside it.
+            }
+
+            // What is not committed nobody was told: a killed process may have it either way.
+            if (killed is null && rig.Tier.IsCommitted && random.Next(moment.StartsWith("rotate", StringComparison.Ordinal) ? 30 : 12) == 0)
             {
                 killed = (rig.Killed(), new Dictionary<string, Truth>(truths), moment);
             }
@@ -153,6 +173,8 @@ public sealed class SegmentTierModelTests
                     rig.Host.NowMs = rig.Time.Milliseconds;
                     break;
                 case 98 when random.Next(3) > 0:
+                    isFull = !isFull && random.Next(2) == 0;
+                    log.Add($"full: {isFull}");
                     break;
                 default:
                     await RestartAsync(random.Next(2) == 0);
@@ -236,7 +258,12 @@ public sealed class SegmentTierModelTests
         {
             version++;
             log.Add($"remove tag {tag} in {partition} at {version}");
-            rig.Tier.RemoveByTag(partition, Encoding.UTF8.GetBytes(tag), version);
+            if (!rig.Tier.RemoveByTag(partition, Encoding.UTF8.GetBytes(tag), version))
+            {
+                log.Add("  refused");
+                return;
+            }
+
             rig.Host.RecoverTagRemoval(partition, Encoding.UTF8.GetBytes(tag), version);
             DropDead(partition, truth => truth.Tags.AsSpan().SequenceEqual(TestBed.Pack(tag)));
         }
@@ -245,7 +272,12 @@ public sealed class SegmentTierModelTests
         {
             version++;
             log.Add($"clear {partition} at {version}");
-            rig.Tier.Clear(partition, version);
+            if (!rig.Tier.Clear(partition, version))
+            {
+                log.Add("  refused");
+                return;
+            }
+
             rig.Host.RecoverClear(partition, version);
             DropDead(partition, static _ => true);
         }
@@ -303,6 +335,13 @@ public sealed class SegmentTierModelTests
         private async Task RestartAsync(bool isClean)
         {
             log.Add($"restart, clean: {isClean}");
+            if (!rig.Tier.IsCommitted)
+            {
+                await rig.Tier.StepAsync();
+                Assert.True(rig.Tier.IsCommitted, "recovery has come across everything");
+            }
+
+            Marked += rig.Tier.Log.State.HasVoids ? 1 : 0;
             TierRig next;
             if (isClean)
             {

@@ -156,7 +156,7 @@ public sealed class SegmentTierTests
     }
 
     [Fact]
-    public async Task A_store_that_fails_costs_demotions_and_then_the_generation_but_no_write()
+    public async Task A_store_that_fails_costs_demotions_and_nothing_that_was_taken()
     {
         await using var rig = await new TierRig { Options = new SegmentTierOptions { SegmentBytes = 64 << 10, BufferBytes = 128 << 10, RunsLoops = false, MaxStaged = 2 } }.StartAsync();
         rig.Store.IsBroken = true;
@@ -172,16 +172,15 @@ public sealed class SegmentTierTests
 
         Assert.True(rig.Tier.GetStatistics().Drops > 1000);
         Assert.Equal(TierHealth.Degraded, rig.Tier.GetStatistics().Health);
-        for (var round = 0; round < 40; round++)
+        for (var i = 0; rig.Tier.RemoveByTag(0, "tag"u8, (ulong)i); i++)
         {
-            for (var i = 0; i < 150; i++)
-            {
-                rig.Tier.RemoveByTag(0, "tag"u8, (ulong)i);
-            }
+            Assert.True(i < 6000, "the log is full at last");
         }
 
-        Assert.InRange(rig.Tier.Log.Counters.GenerationsGivenUp, 1, 3);
-        Assert.Null(await rig.ReadAsync("key-1"));
+        rig.Invalidate("key-2");
+        Assert.Equal(0, rig.Tier.Log.Counters.GenerationsGivenUp);
+        Assert.Equal(value, await rig.ReadAsync("key-1"));
+        Assert.Null(await rig.ReadAsync("key-2"));
         rig.Store.IsBroken = false;
         await rig.Tier.StepAsync();
         rig.Demote("again", "1");
@@ -189,7 +188,8 @@ public sealed class SegmentTierTests
         await rig.Tier.StepAsync();
         await using var next = await rig.Killed().StartAsync();
         Assert.Equal("1", await next.ReadAsync("again"));
-        Assert.Null(await next.ReadAsync("key-1"));
+        Assert.Equal(value, await next.ReadAsync("key-1"));
+        Assert.Null(await next.ReadAsync("key-2"));
 
         async Task StepAsync()
         {

@@ -183,12 +183,56 @@ public sealed class TierStateTests : IDisposable
     {
         Begin(fsync: false, clean: false);
         var bytes = File.ReadAllBytes(FilePath);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 2);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(8), 3);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(12), TierRecord.Crc32C([.. bytes.AsSpan(0, 12), .. bytes.AsSpan(16, SlotBytes - 16)]));
         File.WriteAllBytes(FilePath, bytes);
         var refusal = Assert.Throws<TierException>(() => TierState.OpenOrCreate(folder, fsync: false, out _, ThisBoot));
         Assert.Contains("later version", refusal.Message, StringComparison.Ordinal);
         Assert.Equal(bytes, File.ReadAllBytes(FilePath));
+    }
+
+    /// <summary>An earlier version of Levee would not look at the maps, and so must not go on with a state that needs them.</summary>
+    [Fact]
+    public void That_records_are_marked_void_beside_their_segments_makes_a_later_version_of_the_state()
+    {
+        using (var state = Open(ThisBoot, StateOutcome.New))
+        {
+            state.SetOpenSequence(7);
+        }
+
+        Assert.Equal(1, Version());
+        using (var state = Open(ThisBoot, StateOutcome.Continued))
+        {
+            state.SetHasVoids();
+            state.SetOpenSequence(8);
+        }
+
+        Assert.Equal(2, Version());
+        using (var state = Open(ThisBoot, StateOutcome.Continued))
+        {
+            Assert.True(state.HasVoids);
+            state.BeginGeneration();
+            Assert.False(state.HasVoids);
+        }
+
+        Assert.Equal(1, Version());
+
+        int Version()
+        {
+            var bytes = File.ReadAllBytes(FilePath);
+            var newer = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16)) > BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(SlotBytes + 16)) ? 0 : SlotBytes;
+            return BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(newer + 8));
+        }
+    }
+
+    /// <summary>Whoever is late is told so as by a disk that fails, and does not reach memory that is gone.</summary>
+    [Fact]
+    public void A_state_that_is_closed_takes_no_change()
+    {
+        var state = Open(ThisBoot, StateOutcome.New);
+        state.Dispose();
+        Assert.Throws<IOException>(() => state.Reserve(5));
+        state.Dispose();
     }
 
     [Fact]

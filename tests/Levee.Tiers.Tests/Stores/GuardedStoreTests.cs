@@ -100,6 +100,35 @@ public sealed class GuardedStoreTests : IDisposable
         Assert.Equal(4, CountingStore.Most);
     }
 
+    /// <summary>The last wait is several time-outs long, and every request itself is short.</summary>
+    [Fact]
+    public async Task Waiting_for_a_turn_is_not_blamed_on_the_store()
+    {
+        var slow = new GuardOptions { MaxConcurrency = 1, ReadTimeout = TimeSpan.FromMilliseconds(400), FailureRatio = 0.01, MinimumThroughput = 2 };
+        await using var guarded = new GuardedStore(new CountingStore(store), slow, time);
+        await WriteAsync(guarded);
+        Assert.Equal(Enumerable.Repeat(1, 250), await Task.WhenAll(Enumerable.Range(0, 250).Select(_ => ReadAsync(guarded))));
+    }
+
+    [Fact]
+    public async Task A_turn_that_does_not_come_is_an_error_that_opens_nothing()
+    {
+        var gate = new TaskCompletionSource();
+        await using var guarded = new GuardedStore(store, new GuardOptions { MaxConcurrency = 1, QueueTimeout = TimeSpan.FromMilliseconds(20), MinimumThroughput = 2 }, time);
+        await WriteAsync(guarded);
+        store.Gate = gate.Task;
+        var first = ReadAsync(guarded);
+        for (var i = 0; i < 10; i++)
+        {
+            var refused = await Assert.ThrowsAnyAsync<IOException>(() => ReadAsync(guarded));
+            Assert.Contains("requests waiting", refused.Message, StringComparison.Ordinal);
+        }
+
+        gate.SetResult();
+        Assert.Equal(1, await first);
+        Assert.Equal(1, await ReadAsync(guarded));
+    }
+
     [Fact]
     public async Task A_caller_that_gives_up_is_no_failure_of_the_store()
     {

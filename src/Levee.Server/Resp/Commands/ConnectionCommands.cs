@@ -11,8 +11,8 @@ internal static class ConnectionCommands
     [
         new("ping", -1, Ping),
         new("echo", 2, Echo),
-        new("quit", -1, Quit) { RunsUnauthenticated = true },
-        new("reset", 1, Reset) { RunsUnauthenticated = true, IsBarrier = true },
+        new("quit", -1, Quit) { RunsUnauthenticated = true, RunsInRefusedTransaction = true },
+        new("reset", 1, Reset) { RunsUnauthenticated = true, RunsInRefusedTransaction = true, IsBarrier = true },
         new("auth", -2, Auth) { RunsUnauthenticated = true, IsBarrier = true },
         new("hello", -1, Hello) { RunsUnauthenticated = true, IsBarrier = true },
         new("select", 2, Select) { IsBarrier = true },
@@ -61,6 +61,7 @@ internal static class ConnectionCommands
         c.Cache = c.Server.Catalog.Default;
         c.Client.Name = "";
         c.Forget();
+        c.EndRefusedTransaction();
         c.Output.Write("+RESET\r\n"u8);
         return true;
     }
@@ -77,12 +78,7 @@ internal static class ConnectionCommands
             return Refuse(c, "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?");
         }
 
-        if (!TryAuthenticate(c, a.Count == 3 ? a[1] : "default"u8, a[a.Count - 1]))
-        {
-            return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
-        }
-
-        ReplyFormatter.WriteOk(c.Output);
+        c.RunSteps(AuthenticateAsync(c, (a.Count == 3 ? a[1] : "default"u8).ToArray(), a[a.Count - 1].ToArray(), static c => ReplyFormatter.WriteOk(c.Output)));
         return true;
     }
 
@@ -105,15 +101,12 @@ internal static class ConnectionCommands
         }
 
         var name = default(string);
+        var credentials = 0;
         for (var i = 2; i < a.Count; i++)
         {
             if (Is(a[i], "AUTH"u8) && i + 2 < a.Count)
             {
-                if (!TryAuthenticate(c, a[i + 1], a[i + 2]))
-                {
-                    return Refuse(c, "WRONGPASS invalid username-password pair or user is disabled.");
-                }
-
+                credentials = i + 1;
                 i += 2;
             }
             else if (Is(a[i], "SETNAME"u8) && i + 1 < a.Count)
@@ -129,11 +122,24 @@ internal static class ConnectionCommands
             }
         }
 
+        if (credentials > 0)
+        {
+            c.RunSteps(AuthenticateAsync(c, a[credentials].ToArray(), a[credentials + 1].ToArray(), c => Greet(c, version, name)));
+            return true;
+        }
+
         if (!c.IsAuthenticated)
         {
             return Refuse(c, "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
         }
 
+        Greet(c, version, name);
+        return true;
+    }
+
+    /// <summary>What HELLO answers.</summary>
+    private static void Greet(RespConversation c, RespVersion version, string? name)
+    {
         c.Version = version;
         c.Client.Name = name ?? c.Client.Name;
         var output = c.Output;
@@ -152,18 +158,28 @@ internal static class ConnectionCommands
         ReplyFormatter.WriteBulk(output, "master"u8);
         ReplyFormatter.WriteBulk(output, "modules"u8);
         ReplyFormatter.WriteArray(output, 0);
-        return true;
     }
 
-    private static bool TryAuthenticate(RespConversation c, ReadOnlySpan<byte> user, ReadOnlySpan<byte> password)
+    /// <summary>Lets the client in and answers, or refuses. Where its address has guessed wrong before, that takes a while, in which the connection's loop serves others.</summary>
+    private static async Task AuthenticateAsync(RespConversation c, byte[] user, byte[] password, Action<RespConversation> answer)
     {
-        if (!c.Server.Options.Credentials.Accept(user, password))
+        var door = c.Server.Door;
+        var turn = door.Begin(c.Remote);
+        if (turn.IsRefused)
         {
-            return false;
+            ReplyFormatter.WriteError(c.Output, $"ERR wrong passwords came from your address, and as many attempts as may wait are waiting; try again in {Math.Ceiling(turn.Delay.TotalSeconds)} s");
+            return;
+        }
+
+        await c.Until(door.WaitAsync(turn));
+        if (!door.Finish(c.Remote, turn, user, password))
+        {
+            ReplyFormatter.WriteError(c.Output, "WRONGPASS invalid username-password pair or user is disabled.");
+            return;
         }
 
         c.Authenticate(Encoding.UTF8.GetString(user));
-        return true;
+        answer(c);
     }
 
     /// <summary>Chooses a cache by its number in the order of configuration, or by its name.</summary>

@@ -163,7 +163,15 @@ internal static class KeyCommands
         }
 
         using var removed = await c.Ask(Rewriting.RemoveIf(from, version));
-        Reply(c, onlyIfAbsent, isDone: true);
+        if (removed.Outcome is Outcome.Removed or Outcome.Miss or Outcome.ConditionFailed)
+        {
+            Reply(c, onlyIfAbsent, isDone: true);
+        }
+        else
+        {
+            var error = ReplyFormatter.Error(removed.Answer);
+            ReplyFormatter.WriteError(c.Output, $"{error}; the new key is written, and the old one may be there too");
+        }
     }
 
     private static Operation Copy(AnswerCopy source, byte[] to, bool onlyIfAbsent)

@@ -94,7 +94,12 @@ internal static class ScanCommands
         for (var looked = 0; keys.Count < count && keys.Reply.Length < MaxScanReplyBytes && looked < MaxNodesPerReply && partition < end;)
         {
             var step = Math.Min(keys.NodesPerStep, count);
-            node = await ScanStepAsync(c, (int)partition, node, step, keys);
+            if (!(await ScanStepAsync(c, (int)partition, node, step, keys)).TryTake(out node, out var missing))
+            {
+                WriteIncomplete(c, missing, "go on at the same cursor");
+                return;
+            }
+
             looked += step;
             if (node == 0)
             {
@@ -133,7 +138,12 @@ internal static class ScanCommands
             var node = 0L;
             do
             {
-                node = await ScanStepAsync(c, partition, node, keys.NodesPerStep, keys);
+                if (!(await ScanStepAsync(c, partition, node, keys.NodesPerStep, keys)).TryTake(out node, out var missing))
+                {
+                    WriteIncomplete(c, missing, "no keys are given");
+                    return;
+                }
+
                 c.StepBytes = keys.Reply.MemoryBytes;
                 if (keys.Reply.Length > staging.CapacityBytes || (staging.IsFull && c.StepBytes > LeastKeysReplyBytes))
                 {
@@ -156,14 +166,16 @@ internal static class ScanCommands
         keys.WriteTo(c.Output);
     }
 
-    private static async ValueTask<long> ScanStepAsync(RespConversation c, int partition, long node, int count, FoundKeys keys)
+    private static async ValueTask<Survey<long>> ScanStepAsync(RespConversation c, int partition, long node, int count, FoundKeys keys)
     {
-        using var done = await c.Ask(
-            new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = count },
-            keys.Look);
+        var survey = await Surveys.ScanAsync(c, partition, node, count, keys.Look);
         keys.EndStep();
-        return done.Answer.Number;
+        return survey;
     }
+
+    /// <summary>Says that not every partition has done its part, which ones, and how that leaves the rest.</summary>
+    private static void WriteIncomplete(RespConversation c, Unanswered missing, string rest) =>
+        ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {missing}; {rest}");
 
     private static bool DbSize(RespConversation c, scoped in Arguments a)
     {
@@ -171,8 +183,17 @@ internal static class ScanCommands
         return true;
     }
 
-    private static async Task DbSizeAsync(RespConversation c) =>
-        ReplyFormatter.WriteInteger(c.Output, (await ServerCommands.StatisticsAsync(c, c.Cache)).AllEntries);
+    private static async Task DbSizeAsync(RespConversation c)
+    {
+        if ((await Surveys.StatisticsAsync(c, c.Cache)).TryTake(out var statistics, out var missing))
+        {
+            ReplyFormatter.WriteInteger(c.Output, statistics.AllEntries);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, "the number of keys is not known");
+        }
+    }
 
     private static bool RandomKey(RespConversation c, scoped in Arguments a)
     {
@@ -186,31 +207,45 @@ internal static class ScanCommands
         byte[]? found = null;
         AnswerFold takeFirst = (scoped in Answer item) => found ??= item.Entry.Key.ToArray();
         var first = c.NextRandom(c.Cache.PartitionCount);
+        Unanswered? missing = null;
         for (var i = 0; i < c.Cache.PartitionCount && found is null; i++)
         {
-            var partition = (first + i) % c.Cache.PartitionCount;
-            using var statistics = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            var entries = statistics.Answer.Statistics?.Entries ?? 0;
-            var node = entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(entries, int.MaxValue));
-            var ends = 0;
-            while (found is null && entries > 0 && ends < 2)
-            {
-                using var done = await c.Ask(
-                    new Operation { Kind = OperationKind.Scan, Partition = partition, Number = node, Count = 64 },
-                    takeFirst);
-                node = done.Answer.Number;
-                ends += node == 0 ? 1 : 0;
-            }
+            missing = await RandomKeyAsync(c, (first + i) % c.Cache.PartitionCount, takeFirst, () => found is not null) ?? missing;
         }
 
-        if (found is null)
-        {
-            ReplyFormatter.WriteNull(c.Output, c.Version);
-        }
-        else
+        if (found is not null)
         {
             ReplyFormatter.WriteBulk(c.Output, found);
         }
+        else if (missing is not null)
+        {
+            WriteIncomplete(c, missing, "the others have no key");
+        }
+        else
+        {
+            ReplyFormatter.WriteNull(c.Output, c.Version);
+        }
+    }
+
+    /// <summary>Looks for a key in one partition, from a random place on and around.</summary>
+    /// <returns>Null, or that the partition did not answer.</returns>
+    private static async ValueTask<Unanswered?> RandomKeyAsync(RespConversation c, int partition, AnswerFold take, Func<bool> isFound)
+    {
+        if (!(await Surveys.StatisticsAsync(c, c.Cache, partition, 1)).TryTake(out var statistics, out var missing))
+        {
+            return missing;
+        }
+
+        var node = statistics.Entries == 0 ? 0 : (long)c.NextRandom((int)Math.Min(statistics.Entries, int.MaxValue));
+        for (var ends = 0; statistics.Entries > 0 && ends < 2 && !isFound(); ends += node == 0 ? 1 : 0)
+        {
+            if (!(await Surveys.ScanAsync(c, partition, node, 64, take)).TryTake(out node, out missing))
+            {
+                return missing;
+            }
+        }
+
+        return null;
     }
 
     private static bool Flush(RespConversation c, scoped in Arguments a, bool all)
@@ -224,20 +259,26 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>Clears what can be cleared, whatever cannot.</summary>
     private static async Task FlushAsync(RespConversation c, bool all)
     {
-        var chosen = c.Cache;
-        foreach (var cache in all ? c.Server.Catalog.Caches : [chosen])
+        var problems = new List<Unanswered>();
+        foreach (var cache in all ? c.Server.Catalog.Caches : [c.Cache])
         {
-            c.Cache = cache;
-            for (var partition = 0; partition < cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, cache, OperationKind.Clear, [])).TryTake(out _, out var missing))
             {
-                using var cleared = await c.Ask(new Operation { Kind = OperationKind.Clear, Partition = partition });
+                problems.Add(missing);
             }
         }
 
-        c.Cache = chosen;
-        ReplyFormatter.WriteOk(c.Output);
+        if (problems.Count == 0)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {string.Join("; ", problems)}; all else is cleared");
+        }
     }
 
     private static bool DeleteTags(RespConversation c, scoped in Arguments a)
@@ -254,13 +295,20 @@ internal static class ScanCommands
         return true;
     }
 
+    /// <summary>
+    /// Removes all tags from all partitions that answer; the tags that were not removed everywhere are named by their places in the
+    /// command.
+    /// </summary>
     private static async Task DeleteTagsAsync(RespConversation c, byte[][] a)
     {
+        Unanswered? missing = null;
+        var incomplete = 0;
         for (var i = 1; i < a.Length; i++)
         {
-            for (var partition = 0; partition < c.Cache.PartitionCount; partition++)
+            if (!(await Surveys.EverywhereAsync(c, c.Cache, OperationKind.RemoveByTag, a[i])).TryTake(out _, out var unanswered))
             {
-                using var done = await c.Ask(new Operation { Kind = OperationKind.RemoveByTag, Partition = partition, Key = a[i] });
+                missing = unanswered;
+                incomplete++;
             }
 
             if (i % TagsPerTurn == 0)
@@ -269,7 +317,14 @@ internal static class ScanCommands
             }
         }
 
-        ReplyFormatter.WriteOk(c.Output);
+        if (missing is null)
+        {
+            ReplyFormatter.WriteOk(c.Output);
+        }
+        else
+        {
+            WriteIncomplete(c, missing, $"{incomplete} of {a.Length - 1} tags still have entries there; elsewhere all are invalidated");
+        }
     }
 
     private sealed class KeyFilter

@@ -11,9 +11,10 @@ namespace Levee.Server.Resp.Commands;
 internal static class ServerCommands
 {
     /// <summary>
-    /// The version of Redis that is told to clients, who switch features by it: the newest whose commands, within the cache subset, behave as in Redis.
+    /// The version of Redis that is told to clients, who switch features by it: from 8.4 on StackExchange.Redis releases and extends its
+    /// locks with DELEX and SET IFEQ, before with transactions.
     /// </summary>
-    public const string RedisVersion = "7.2.5";
+    public const string RedisVersion = "8.4.0";
 
     /// <summary>Most patterns, commands or sections that one command names.</summary>
     private const int MaxNames = 256;
@@ -27,22 +28,6 @@ internal static class ServerCommands
         new("wait", 3, (RespConversation c, scoped in Arguments a) => Zero(c)),
         new("cluster", -2, (RespConversation c, scoped in Arguments a) => Refuse(c, "ERR This instance has cluster support disabled")),
     ];
-
-    /// <summary>The counters of a cache, added up over its partitions and tiers; in a cluster, over those that can be asked.</summary>
-    public static async ValueTask<PartitionStatistics> StatisticsAsync(RespConversation c, ICacheHost cache)
-    {
-        var chosen = c.Cache;
-        var sum = new PartitionStatistics();
-        c.Cache = cache;
-        for (var partition = 0; partition < cache.PartitionCount + cache.TierCount; partition++)
-        {
-            using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = partition });
-            sum += answer.Answer.Statistics ?? new PartitionStatistics();
-        }
-
-        c.Cache = chosen;
-        return sum;
-    }
 
     private static bool Zero(RespConversation c)
     {
@@ -207,14 +192,15 @@ internal static class ServerCommands
 
     private static async Task InfoAsync(RespConversation c, HashSet<string> sections)
     {
-        var caches = new List<(string Name, PartitionStatistics Statistics)>();
+        var caches = new List<(string Name, PartitionStatistics Statistics, Unanswered? Missing)>();
         var tiers = new List<(string Name, object Value)>();
         var prefetch = new List<(string Name, object Value)>();
         foreach (var cache in c.Server.Catalog.Caches)
         {
-            caches.Add((cache.Name, await StatisticsAsync(c, cache)));
-            tiers.AddRange((await TierCommands.StatisticsAsync(c, cache)).SelectMany((tier, i) =>
-                TierFields.Of(tier).Select(field => ($"{cache.Name}_tier{i}_{field.Name}", field.Value))));
+            var statistics = (await Surveys.StatisticsAsync(c, cache)).TakePart(out var missing);
+            caches.Add((cache.Name, statistics, missing));
+            tiers.AddRange((await Surveys.TiersAsync(c, cache)).TakePart(out _).SelectMany(tier =>
+                TierFields.Of(tier.Statistics).Select(field => ($"{cache.Name}_tier{tier.Number}_{field.Name}", field.Value))));
             if (sections.Contains("prefetch") && await PrefetchCommands.ReportAsync(c, cache) is { } report)
             {
                 prefetch.AddRange(Prefetch(cache.Name, report));
@@ -258,10 +244,10 @@ internal static class ServerCommands
             ("used_cpu_sys", process.PrivilegedProcessorTime.TotalSeconds),
             ("used_cpu_user", process.UserProcessorTime.TotalSeconds));
         Section(text, sections, "cluster", ("cluster_enabled", 0));
-        Section(text, sections, "keyspace", [.. caches.Select((cache, i) => ($"db{i}", (object)$"keys={cache.Statistics.AllEntries},expires=0,avg_ttl=0")).Where(x => !x.Item2.Equals("keys=0,expires=0,avg_ttl=0"))]);
-        foreach (var (name, statistics) in caches)
+        Section(text, sections, "keyspace", [.. Keyspace(caches)]);
+        foreach (var (name, statistics, missing) in caches)
         {
-            Section(text, sections, "levee", [.. Levee(name, statistics)]);
+            Section(text, sections, "levee", [.. Levee(name, statistics, missing)]);
         }
 
         Section(text, sections, "tiers", tiers);
@@ -270,9 +256,29 @@ internal static class ServerCommands
         ReplyFormatter.WriteBulk(c.Output, text.ToString());
     }
 
-    private static IEnumerable<(string Name, object Value)> Levee(string name, PartitionStatistics statistics)
+    /// <summary>The keys of each cache that has any. What cannot be counted is said.</summary>
+    private static IEnumerable<(string Name, object Value)> Keyspace(
+        List<(string Name, PartitionStatistics Statistics, Unanswered? Missing)> caches)
+    {
+        for (var i = 0; i < caches.Count; i++)
+        {
+            var (_, statistics, missing) = caches[i];
+            if (missing is not null || statistics.AllEntries > 0)
+            {
+                var uncounted = missing is null ? "" : $",unanswered={missing.Count}";
+                yield return ($"db{i}", $"keys={statistics.AllEntries},expires=0,avg_ttl=0{uncounted}");
+            }
+        }
+    }
+
+    private static IEnumerable<(string Name, object Value)> Levee(string name, PartitionStatistics statistics, Unanswered? missing)
     {
         yield return ("cache", name);
+        if (missing is not null)
+        {
+            yield return ("unanswered", missing);
+        }
+
         yield return ("entries", statistics.Entries);
         yield return ("entries_below", statistics.EntriesBelow);
         yield return ("hits", statistics.Hits);

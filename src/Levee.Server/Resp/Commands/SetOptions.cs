@@ -4,14 +4,17 @@ using static Levee.Server.Resp.Commands.Parsing;
 namespace Levee.Server.Resp.Commands;
 
 /// <summary>
-/// The options of SET: EX, PX, EXAT, PXAT, KEEPTTL, NX, XX and GET as in Redis; SLIDING milliseconds, IFVERSION version and TAG name (any number of times) are Levee's own.
+/// The options of SET: EX, PX, EXAT, PXAT, KEEPTTL, NX, XX, IFEQ, IFNE, IFDEQ, IFDNE and GET as in Redis; SLIDING milliseconds, IFVERSION
+/// version and TAG name (any number of times) are Levee's own.
 /// </summary>
 internal static class SetOptions
 {
     /// <summary>Reads options from the fourth argument on.</summary>
-    /// <returns>False with an error.</returns>
-    public static bool TryRead(RespConversation c, scoped in Arguments a, ref Operation operation, out string error)
+    /// <returns>False with an error; <paramref name="comparison"/> is what the present value must be, where that is a condition.</returns>
+    public static bool TryRead(
+        RespConversation c, scoped in Arguments a, ref Operation operation, out Comparison? comparison, out string error)
     {
+        comparison = null;
         var tags = 0;
         var expiry = 0;
         error = SyntaxError;
@@ -19,11 +22,11 @@ internal static class SetOptions
         {
             var option = a[i];
             var hasNext = i + 1 < a.Count;
-            if (Is(option, "NX"u8) && operation.Condition is Condition.None or Condition.IfAbsent)
+            if (comparison is null && Is(option, "NX"u8) && operation.Condition is Condition.None or Condition.IfAbsent)
             {
                 operation.Condition = Condition.IfAbsent;
             }
-            else if (Is(option, "XX"u8) && operation.Condition is Condition.None or Condition.IfPresent)
+            else if (comparison is null && Is(option, "XX"u8) && operation.Condition is Condition.None or Condition.IfPresent)
             {
                 operation.Condition = Condition.IfPresent;
             }
@@ -35,7 +38,16 @@ internal static class SetOptions
             {
                 operation.KeepTtl = true;
             }
-            else if (hasNext && Is(option, "IFVERSION"u8) && operation.Condition == Condition.None)
+            else if (hasNext && comparison is null && operation.Condition == Condition.None && Comparison.IsOption(option))
+            {
+                if (!Comparison.TryRead(option, a[++i], out comparison, out error))
+                {
+                    return false;
+                }
+
+                error = SyntaxError;
+            }
+            else if (hasNext && comparison is null && Is(option, "IFVERSION"u8) && operation.Condition == Condition.None)
             {
                 if (!TryVersion(a[++i], out var version))
                 {
@@ -128,7 +140,7 @@ internal static class SetOptions
 
                 length += written;
             }
-            else if (Is(a[i], "IFVERSION"u8) || Is(a[i], "SLIDING"u8) || IsExpiry(a[i]))
+            else if (Is(a[i], "IFVERSION"u8) || Is(a[i], "SLIDING"u8) || Comparison.IsOption(a[i]) || IsExpiry(a[i]))
             {
                 i++;
             }

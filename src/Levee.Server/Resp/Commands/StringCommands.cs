@@ -37,9 +37,17 @@ internal static class StringCommands
     private static bool Set(RespConversation c, scoped in Arguments a)
     {
         var operation = On(c, OperationKind.Set, a);
-        if (a.Count > 3 && SetOptions.TryRead(c, a, ref operation, out var error) is false)
+        if (a.Count > 3)
         {
-            return Refuse(c, error);
+            if (!SetOptions.TryRead(c, a, ref operation, out var comparison, out var error))
+            {
+                return Refuse(c, error);
+            }
+
+            if (comparison is not null)
+            {
+                return ConditionalCommands.Set(c, a, operation, comparison);
+            }
         }
 
         Take(a, 2, ref operation);
@@ -125,6 +133,11 @@ internal static class StringCommands
         if (found.Outcome == Outcome.Hit && found.Answer.Entry.Kind == EntryKind.Bytes)
         {
             using var expired = await c.Ask(Expire(a[1], expiresAt));
+            if (expired.Outcome is not (Outcome.Stored or Outcome.Miss))
+            {
+                ReplyFormatter.WriteError(c.Output, ReplyFormatter.Error(expired.Answer));
+                return;
+            }
         }
 
         ReplyFormatter.Write(c.Output, ReplyKind.Value, found.Answer, c.Version, c.Now, default);
@@ -224,6 +237,10 @@ internal static class StringCommands
         foreach (var (key, version) in versions)
         {
             using var removed = await c.Ask(Rewriting.RemoveIf(key, version));
+            if (removed.Outcome is not (Outcome.Removed or Outcome.Miss or Outcome.ConditionFailed))
+            {
+                error = $"{ReplyFormatter.Error(removed.Answer)}; it was set by this MSETNX and could not be taken back";
+            }
         }
 
         if (error is null)

@@ -12,25 +12,6 @@ internal static class TierCommands
         new("tiers", 1, Tiers) { IsBarrier = true },
     ];
 
-    /// <summary>What each tier of a cache says of itself, the warmest first.</summary>
-    public static async ValueTask<List<TierStatistics>> StatisticsAsync(RespConversation c, ICacheHost cache)
-    {
-        var chosen = c.Cache;
-        var tiers = new List<TierStatistics>();
-        c.Cache = cache;
-        for (var tier = 0; tier < cache.TierCount; tier++)
-        {
-            using var answer = await c.Ask(new Operation { Kind = OperationKind.Statistics, Partition = cache.PartitionCount + tier });
-            if (answer.Answer.Statistics?.Tier is { } said)
-            {
-                tiers.Add(said);
-            }
-        }
-
-        c.Cache = chosen;
-        return tiers;
-    }
-
     private static bool Explain(RespConversation c, scoped in Arguments a)
     {
         c.Submit(On(c, OperationKind.Explain, a), ReplyKind.Explanation);
@@ -45,11 +26,16 @@ internal static class TierCommands
 
     private static async Task TiersAsync(RespConversation c)
     {
-        var tiers = await StatisticsAsync(c, c.Cache);
-        ReplyFormatter.WriteArray(c.Output, tiers.Count);
-        foreach (var tier in tiers)
+        if (!(await Surveys.TiersAsync(c, c.Cache)).TryTake(out var tiers, out var missing))
         {
-            Write(c, [.. TierFields.Of(tier)]);
+            ReplyFormatter.WriteError(c.Output, $"TRYAGAIN {missing}; what the others say is in INFO tiers");
+            return;
+        }
+
+        ReplyFormatter.WriteArray(c.Output, tiers.Count);
+        foreach (var (_, statistics) in tiers)
+        {
+            Write(c, [.. TierFields.Of(statistics)]);
         }
     }
 
