@@ -94,8 +94,7 @@ internal sealed class MoveRun : IAsyncDisposable
 
     private async Task<ArrivalReport> MoveAsync(int partition, LockHost from, LockHost to)
     {
-        var header = await from.FreezeAsync(partition, epoch) ?? throw new InvalidOperationException($"Partition {partition} was not frozen.");
-        to.Open(partition, epoch, header, new CopyingSource(from, partition, epoch));
+        to.Open(partition, epoch, await from.FreezeAsync(partition, epoch), new CopyingSource(from, partition, epoch));
         Volatile.Write(ref owners[partition], Array.IndexOf(hosts, to));
         return await to.Arrived(partition) ?? throw new InvalidOperationException($"Partition {partition} did not arrive.");
     }

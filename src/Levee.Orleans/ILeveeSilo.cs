@@ -36,6 +36,9 @@ public interface ILeveeSilo
     /// <summary>How often the lease ended before it was renewed.</summary>
     long LeaseLapses { get; }
 
+    /// <summary>How often background work of this silo failed. It was begun again each time.</summary>
+    long BackgroundFailures { get; }
+
     /// <summary>
     /// Gives all partitions of this silo away, while its front doors go on; done by itself when the silo stops, and earlier by whoever wants to close front doors afterwards. Completes when all have arrived elsewhere,
     /// at the latest after <see cref="LeveeSiloOptions.StopTimeout"/>.

@@ -171,7 +171,16 @@ internal sealed class ClusterRig : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync() => await Cluster.DisposeAsync();
+    /// <summary>A test that has failed with a silo cut off must end all the same.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var membership in memberships.Values)
+        {
+            membership.Restore();
+        }
+
+        await Cluster.DisposeAsync();
+    }
 }
 
 /// <summary>A silo that learns that it was declared dead goes on, as for a moment it does anyway: what it does then is what tests look at.</summary>
@@ -187,9 +196,15 @@ internal sealed class DeadSiloLives : IFatalErrorHandler
 /// <summary>Waits for what other threads bring about.</summary>
 internal static class Eventually
 {
-    public static async Task HoldsAsync(Func<bool> condition, TimeSpan? patience = null)
+    /// <summary>
+    /// How long anything may take before a test is given up: no test says how fast something is, and the machine may be busy with twenty
+    /// others.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    public static async Task HoldsAsync(Func<bool> condition)
     {
-        using var timeout = new CancellationTokenSource(patience ?? TimeSpan.FromSeconds(60));
+        using var timeout = new CancellationTokenSource(Patience);
         while (!condition())
         {
             await Task.Delay(10, timeout.Token);

@@ -7,8 +7,6 @@ namespace Levee.Orleans.Tests;
 /// <summary>A lower tier that hangs holds up who waits for it, and nobody else.</summary>
 public sealed class InterleavingTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -40,12 +38,12 @@ public sealed class InterleavingTests
         // All at once, so that they go in one batch.
         var together = fast.Select(key => door.GetAsync(key, Cancellation).AsTask()).Prepend(door.GetAsync("slow", Cancellation).AsTask()).ToArray();
         var slow = together[0];
-        Assert.Equal(fast, (await Task.WhenAll(together[1..]).WaitAsync(Patience, Cancellation)).Select(value => Encoding.UTF8.GetString(value!)));
+        Assert.Equal(fast, (await Task.WhenAll(together[1..]).WaitAsync(Eventually.Patience, Cancellation)).Select(value => Encoding.UTF8.GetString(value!)));
         await Eventually.HoldsAsync(() => tiers.Sum(tier => tier.Waiting) == 1);
         for (var i = 0; i < 50; i++)
         {
-            Assert.Equal(near, Encoding.UTF8.GetString((await door.GetAsync(near, Cancellation).AsTask().WaitAsync(Patience, Cancellation))!));
-            Assert.True((await door.SetAsync("written meanwhile", new byte[1], cancellationToken: Cancellation).AsTask().WaitAsync(Patience, Cancellation)).IsDone);
+            Assert.Equal(near, Encoding.UTF8.GetString((await door.GetAsync(near, Cancellation).AsTask().WaitAsync(Eventually.Patience, Cancellation))!));
+            Assert.True((await door.SetAsync("written meanwhile", new byte[1], cancellationToken: Cancellation).AsTask().WaitAsync(Eventually.Patience, Cancellation)).IsDone);
         }
 
         Assert.False(slow.IsCompleted);
@@ -54,6 +52,6 @@ public sealed class InterleavingTests
             tier.Release("brought up"u8.ToArray());
         }
 
-        Assert.Equal("brought up", Encoding.UTF8.GetString((await slow.WaitAsync(Patience, Cancellation))!));
+        Assert.Equal("brought up", Encoding.UTF8.GetString((await slow.WaitAsync(Eventually.Patience, Cancellation))!));
     }
 }

@@ -46,7 +46,7 @@ public sealed class ModelTests(ITestOutputHelper output)
         }
 
         Volatile.Write(ref isOver, true);
-        await Task.WhenAll(movers).WaitAsync(TimeSpan.FromSeconds(60), Cancellation);
+        await Task.WhenAll(movers).WaitAsync(Eventually.Patience, Cancellation);
         await rig.BalancedAsync();
         await model.CompareAllAsync();
         output.WriteLine($"seed {seed}: {moves} moves, {string.Join(", ", model.Reached.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key} {pair.Value}"))}");

@@ -11,8 +11,6 @@ namespace Levee.Orleans.Tests;
 /// <summary>A silo as the process that a user starts, on free ports.</summary>
 internal sealed partial class SiloProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-
     private readonly Process process;
     private readonly ConcurrentQueue<string> lines = new();
     private readonly TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -21,6 +19,9 @@ internal sealed partial class SiloProcess : IAsyncDisposable
 
     /// <summary>The program, where the silo project beside this one was built.</summary>
     public static string Program { get; } = Path.Combine(Repository.Root, "silo", Path.GetRelativePath(Path.Combine(Repository.Root, "tests", "Levee.Orleans.Tests"), AppContext.BaseDirectory), "Levee.Silo.dll");
+
+    /// <summary>The script that makes PostgreSQL ready, where the program has it.</summary>
+    public static string PostgresScript { get; } = Path.Combine(Path.GetDirectoryName(Program)!, "sql", "postgres.sql");
 
     public int RespPort { get; private set; }
 
@@ -34,10 +35,37 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     /// <summary>What it has printed.</summary>
     public string Printed => string.Join('\n', lines);
 
+    /// <summary>Starts one that is to serve.</summary>
     public static async Task<SiloProcess> StartAsync(IReadOnlyDictionary<string, string> environment, params string[] options)
     {
+        var silo = Launch(environment, options);
+        try
+        {
+            await silo.ready.Task.WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
+            return silo;
+        }
+        catch
+        {
+            await silo.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts one that is to refuse: what it ends with, and what it printed.</summary>
+    public static async Task<(int ExitCode, string Printed)> FailAsync(IReadOnlyDictionary<string, string> environment, params string[] options)
+    {
+        await using var silo = Launch(environment, options);
+        await silo.EndedAsync();
+        return (silo.ExitCode, silo.Printed);
+    }
+
+    private static SiloProcess Launch(IReadOnlyDictionary<string, string> environment, string[] options)
+    {
         Assert.SkipUnless(File.Exists(Program), $"the silo is not built: {Program}");
-        var start = new ProcessStartInfo("dotnet", [Program, "--resp-port", "0", "--http-port", "0", "--silo-port", "0", "--gateway-port", "0", "--memory", "128mb", "--tier", "none", .. options])
+
+        // Without a folder of its own it keeps nothing below memory.
+        var hasFolder = options.Contains("--data-dir");
+        var start = new ProcessStartInfo("dotnet", [Program, "--resp-port", "0", "--http-port", "0", "--silo-port", "0", "--gateway-port", "0", "--memory", "128mb", .. hasFolder ? (string[])[] : ["--tier", "none"], .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -55,16 +83,7 @@ internal sealed partial class SiloProcess : IAsyncDisposable
         silo.process.Start();
         silo.process.BeginOutputReadLine();
         silo.process.BeginErrorReadLine();
-        try
-        {
-            await silo.ready.Task.WaitAsync(Patience, TestContext.Current.CancellationToken);
-            return silo;
-        }
-        catch
-        {
-            await silo.DisposeAsync();
-            throw;
-        }
+        return silo;
     }
 
     public Task<RespConnection> ConnectAsync() => RespConnection.ConnectAsync("127.0.0.1", RespPort, cancellationToken: TestContext.Current.CancellationToken);
@@ -73,18 +92,18 @@ internal sealed partial class SiloProcess : IAsyncDisposable
     public async Task SignalAsync(string name)
     {
         using var kill = Process.Start("kill", [$"-{name}", process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
         Assert.Equal(0, kill.ExitCode);
     }
 
-    public Task EndedAsync() => process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+    public Task EndedAsync() => process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(Eventually.Patience, TestContext.Current.CancellationToken);
 
     public async ValueTask DisposeAsync()
     {
         if (!process.HasExited)
         {
             process.Kill();
-            await process.WaitForExitAsync(CancellationToken.None).WaitAsync(Patience, CancellationToken.None);
+            await process.WaitForExitAsync(CancellationToken.None).WaitAsync(Eventually.Patience, CancellationToken.None);
         }
 
         process.Dispose();

@@ -1,5 +1,6 @@
 using Levee.Caching;
 using Levee.Orleans.Grains;
+using Levee.Partitions;
 using Xunit;
 
 namespace Levee.Orleans.Tests;
@@ -82,6 +83,21 @@ public sealed class WiringTests
 
         await rig.Client.ClearAsync(Cancellation);
         Assert.False(await rig.Client.ExistsAsync("tagged:1", Cancellation));
+    }
+
+    /// <summary>As when a whole cluster stops: the last silo has said that it goes, and somebody asks for what lies below.</summary>
+    [Fact]
+    public async Task WhereNoSiloServesAnyMoreTheTiersOfThisOneAreAsked()
+    {
+        await using var rig = await ClusterRig.StartAsync(silos: 1, configure: options => options.OpenTiers = (_, _, _) => Task.FromResult<ITierChain?>(new NumberedTier(0)));
+        await rig.BalancedAsync();
+        await rig.Levee(rig.Cluster.Silos[0]).DrainAsync(Cancellation);
+        var cache = rig.CacheOn(rig.Cluster.Silos[0]);
+        await cache.GetStatisticsAsync(Cancellation).AsTask().WaitAsync(Eventually.Patience, Cancellation);
+        await foreach (var key in cache.ScanAsync("", Cancellation))
+        {
+            Assert.Fail($"{key} was never written");
+        }
     }
 
     [Fact]

@@ -1,3 +1,7 @@
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Xunit;
@@ -57,6 +61,72 @@ public sealed class ClusterCertificateTests : IDisposable
         Refused("--tls-certificate", bare, "without its private key");
         using var ended = Issue("levee", null, days: 0.5);
         Refused("--tls-certificate", Write("ended.pfx", ended, ""), "is valid from");
+    }
+
+    [Theory]
+    [InlineData(true, true, SslProtocols.Tls13, null)]
+    [InlineData(true, true, SslProtocols.Tls12, null)]
+    [InlineData(true, false, SslProtocols.Tls13, "refuses the certificate of --tls-certificate")]
+    [InlineData(true, false, SslProtocols.Tls12, "refuses the certificate of --tls-certificate")]
+    [InlineData(false, true, SslProtocols.Tls13, "shows a certificate that this one does not accept")]
+    [InlineData(true, true, SslProtocols.None, "does not talk TLS")]
+    public async Task A_silo_learns_before_it_joins_whether_certificates_fit(bool isSame, bool accepts, SslProtocols protocol, string? expected)
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        using var own = Issue("levee", null);
+        using var other = Issue("levee", null);
+        using var loaded = ClusterCertificate.Load(new TlsSettings(Write("a.pfx", own, ""), "", "", true), time);
+        using var shown = X509CertificateLoader.LoadPkcs12((isSame ? own : other).Export(X509ContentType.Pkcs12), null);
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var silo = ServeAsync();
+        var obstacle = await ClusterHandshake.ObstacleAsync((IPEndPoint)listener.LocalEndpoint, loaded, cancellation);
+        Assert.True(expected is null ? obstacle is null : obstacle?.Contains(expected, StringComparison.Ordinal) == true, obstacle);
+        await silo;
+
+        async Task ServeAsync()
+        {
+            using var client = await listener.AcceptTcpClientAsync(cancellation);
+            if (protocol == SslProtocols.None)
+            {
+                await client.GetStream().WriteAsync("-ERR what is that\r\n"u8.ToArray(), cancellation);
+                return;
+            }
+
+            try
+            {
+                await using var tls = new SslStream(client.GetStream());
+                await tls.AuthenticateAsServerAsync(
+                    new SslServerAuthenticationOptions
+                    {
+                        ServerCertificate = shown,
+                        ClientCertificateRequired = true,
+                        EnabledSslProtocols = protocol,
+                        RemoteCertificateValidationCallback = (_, _, _, _) => accepts,
+                    },
+                    cancellation);
+                Assert.Equal(0, await tls.ReadAsync(new byte[1], cancellation));
+            }
+            catch (Exception failure) when (failure is AuthenticationException or IOException)
+            {
+                // The other side did not like it, or this one.
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Where_nobody_answers_certificates_are_not_to_blame()
+    {
+        using var own = Issue("levee", null);
+        using var loaded = ClusterCertificate.Load(new TlsSettings(Write("a.pfx", own, ""), "", "", true), time);
+        int port;
+        using (var listener = new TcpListener(IPAddress.Loopback, 0))
+        {
+            listener.Start();
+            port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+
+        Assert.Null(await ClusterHandshake.ObstacleAsync(new IPEndPoint(IPAddress.Loopback, port), loaded, TestContext.Current.CancellationToken));
     }
 
     private void Refused(string option, string file, string expected, string password = "", string trust = "")

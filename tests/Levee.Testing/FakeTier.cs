@@ -109,8 +109,16 @@ public sealed class FakeTier : ITierChain
     /// <summary>Whether the disk on which reservations are noted fails.</summary>
     public bool CannotReserve { get; set; }
 
+    /// <summary>What notes of reservations end with that no disk is to blame for; null: nothing.</summary>
+    public Exception? ReserveFailure { get; set; }
+
     public void Reserve(long untilMs)
     {
+        if (ReserveFailure is { } failure)
+        {
+            throw failure;
+        }
+
         if (CannotReserve)
         {
             throw new IOException("The disk fails.");

@@ -61,11 +61,15 @@ internal sealed class CachePartitionGrain(
     {
         try
         {
-            await cache.Claims.ClaimAsync(partition, ownership);
+            await cache.Claims.ClaimAsync(partition, ownership, silo.Withdrawn);
         }
         catch (Exception failure)
         {
-            silo.Log.ClaimFailed(cache.Name, partition, failure);
+            if (!silo.Withdrawn.IsCancellationRequested)
+            {
+                silo.Log.ClaimFailed(cache.Name, partition, failure);
+            }
+
             DeactivateOnIdle();
             throw;
         }

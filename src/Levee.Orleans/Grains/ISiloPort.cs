@@ -1,3 +1,4 @@
+using Levee.Hosting;
 using Orleans.Concurrency;
 using Orleans.Services;
 
@@ -30,7 +31,7 @@ public interface ISiloPort : IGrainService
     ValueTask WriteLarge(string cache, long number, int length, int offset, Immutable<byte[]> piece);
 
     /// <summary>Stops a partition for the owner of a higher epoch.</summary>
-    /// <returns>What it was when it stopped. No claim of a lower epoch opens it here any more.</returns>
+    /// <returns>What it was when it stopped, or that it cannot be said yet. No claim of a lower epoch opens it here any more.</returns>
     [Alias("freeze")]
     [ResponseTimeout("00:00:10")]
     ValueTask<StoppedPartition> Freeze(string cache, int partition, long epoch);
@@ -61,8 +62,62 @@ public interface ISiloPort : IGrainService
     ValueTask Configure(string cache, CacheConfiguration configuration);
 }
 
-/// <summary>A partition that a silo does not serve any more.</summary>
-/// <param name="Header">The header of what it has frozen; null where it has nothing of it.</param>
-/// <param name="ReachedMs">The highest clock, in Unix milliseconds, that it can have given out in a version.</param>
+/// <summary>What a silo can say of a partition that another silo has claimed: <see cref="FreezeAnswer"/> as it travels.</summary>
 [GenerateSerializer, Immutable, Alias("levee.stopped-partition")]
-public sealed record StoppedPartition([property: Id(0)] byte[]? Header, [property: Id(1)] long ReachedMs);
+public sealed record StoppedPartition
+{
+    /// <summary>The header of what it has frozen; null where it has nothing of it.</summary>
+    [Id(0)]
+    public byte[]? Header { get; init; }
+
+    /// <summary>The highest clock, in Unix milliseconds, that it can have given out in a version.</summary>
+    [Id(1)]
+    public long ReachedMs { get; init; }
+
+    /// <summary>Which answer it is. What this version does not know decides nothing.</summary>
+    [Id(2)]
+    public FreezeOutcome Outcome { get; init; }
+
+    /// <summary>See <see cref="FreezeAnswer.OpenedEpoch"/>.</summary>
+    [Id(3)]
+    public long OpenedEpoch { get; init; }
+
+    /// <summary>See <see cref="FreezeAnswer.KnownEpoch"/>.</summary>
+    [Id(4)]
+    public long KnownEpoch { get; init; }
+
+    /// <summary>See <see cref="FreezeAnswer.CopyEpoch"/>.</summary>
+    [Id(5)]
+    public long CopyEpoch { get; init; }
+
+    /// <summary>See <see cref="FreezeAnswer.IsCurrent"/>.</summary>
+    [Id(6)]
+    public bool IsCurrent { get; init; }
+
+    /// <summary>See <see cref="FreezeAnswer.Reason"/>.</summary>
+    [Id(7)]
+    public string Reason { get; init; } = "";
+
+    internal static StoppedPartition Of(FreezeAnswer answer, long reachedMs) => new()
+    {
+        Header = answer.Header,
+        ReachedMs = reachedMs,
+        Outcome = answer.Outcome,
+        OpenedEpoch = answer.OpenedEpoch,
+        KnownEpoch = answer.KnownEpoch,
+        CopyEpoch = answer.CopyEpoch,
+        IsCurrent = answer.IsCurrent,
+        Reason = answer.Reason,
+    };
+
+    internal FreezeAnswer ToAnswer() => new()
+    {
+        Outcome = Enum.IsDefined(Outcome) ? Outcome : FreezeOutcome.CannotSay,
+        OpenedEpoch = OpenedEpoch,
+        KnownEpoch = KnownEpoch,
+        Header = Header,
+        CopyEpoch = CopyEpoch,
+        IsCurrent = IsCurrent,
+        Reason = Reason,
+    };
+}

@@ -26,8 +26,8 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     private readonly SiloPortClient ports;
     private readonly TimeProvider time;
     private readonly Dictionary<string, SiloCache> caches = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource stopping = new();
-    private readonly List<Task> loops = [];
+    private readonly SiloLoops withdrawing;
+    private readonly SiloLoops stopping;
     private readonly SiloLease lease;
     private readonly SiloClock clock;
     private Task? draining;
@@ -50,6 +50,8 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         Address = details.SiloAddress;
         Log = new SiloLog(logs.CreateLogger("Levee.Orleans"));
         View = new ClusterView(services.GetRequiredService<IClusterMembershipService>(), time);
+        withdrawing = new SiloLoops(time, Log);
+        stopping = new SiloLoops(time, Log);
         lease = new SiloLease(services.GetRequiredService<IMembershipTable>(), Address, this.options.Lease, time, Log);
         clock = new SiloClock(services, Address, ReachedMs, LimitClocks, time, Log);
     }
@@ -72,13 +74,27 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public MillisecondClock Clock => caches[options.Caches[0].Name].Local.Clock;
 
     /// <inheritdoc/>
-    public string? Obstacle => stopping.IsCancellationRequested ? "the silo is stopping" : !isActive ? "the silo is not active yet" : lease.IsLost ? "the membership table says that this silo is dead" : lease.IsValid ? null : "the silo's lease has ended: it has not seen the membership table lately";
+    public string? Obstacle =>
+        withdrawing.IsOver ? "the silo is stopping"
+        : !isActive ? "the silo is not active yet"
+        : lease.IsLost ? "the membership table says that this silo is dead"
+        : lease.IsValid ? null
+        : "the silo's lease has ended: it has not seen the membership table lately";
 
     /// <inheritdoc/>
     public IReadOnlyList<ClusterCounts> Counts => [.. options.Caches.Select(cache => caches[cache.Name].Counts)];
 
     /// <inheritdoc/>
     public long LeaseLapses => lease.Lapses;
+
+    /// <inheritdoc/>
+    public long BackgroundFailures => withdrawing.Failures + stopping.Failures;
+
+    /// <summary>
+    /// Cancelled when the silo has given its partitions away: from then on it claims nothing, and uses neither grains nor their storage,
+    /// which may be on this silo and end before Levee does.
+    /// </summary>
+    public CancellationToken Withdrawn => withdrawing.Token;
 
     /// <summary>The cache with a name.</summary>
     /// <exception cref="ArgumentException">There is none; the message says which there are.</exception>
@@ -97,7 +113,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
     public void Participate(ISiloLifecycle lifecycle)
     {
         lifecycle.Subscribe("Levee caches", ServiceLifecycleStage.ApplicationServices, StartAsync, StopAsync);
-        lifecycle.Subscribe("Levee partitions", ServiceLifecycleStage.Active, BalanceAsync, DrainAsync);
+        lifecycle.Subscribe("Levee partitions", ServiceLifecycleStage.Active, BalanceAsync, WithdrawAsync);
     }
 
     /// <inheritdoc/>
@@ -131,6 +147,7 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             await cache.DisposeAsync();
         }
 
+        withdrawing.Dispose();
         stopping.Dispose();
         lease.Dispose();
         clock.Dispose();
@@ -145,9 +162,9 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
             caches.Add(cacheOptions.Name, new SiloCache(this, cacheOptions, options, tiers, clock, grains, ports, time));
         }
 
-        loops.Add(Task.Run(() => View.FollowAsync(stopping.Token), CancellationToken.None));
-        loops.Add(Task.Run(() => clock.RenewAsync(stopping.Token), CancellationToken.None));
-        loops.Add(Task.Run(() => lease.RenewAsync(ExtendLeases, stopping.Token), CancellationToken.None));
+        stopping.Begin("following the membership", View.FollowAsync);
+        stopping.Begin("renewing the lease", cancelled => lease.RenewAsync(ExtendLeases, cancelled));
+        withdrawing.Begin("reserving the clock", clock.RenewAsync);
     }
 
     private async Task BalanceAsync(CancellationToken cancellation)
@@ -156,11 +173,11 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         foreach (var cache in caches.Values)
         {
             await cache.JoinAsync();
-            loops.Add(Task.Run(() => cache.Balancer.RunAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.FollowConfigurationAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.LearnPolicyAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.Feeds.ReportAccessesAsync(stopping.Token), CancellationToken.None));
-            loops.Add(Task.Run(() => cache.Feeds.PublishInvalidationsAsync(stopping.Token), CancellationToken.None));
+            withdrawing.Begin($"balancing '{cache.Name}'", cache.Balancer.RunAsync);
+            withdrawing.Begin($"following the configuration of '{cache.Name}'", cache.FollowConfigurationAsync);
+            withdrawing.Begin($"learning the policy of '{cache.Name}'", cache.LearnPolicyAsync);
+            withdrawing.Begin($"reporting accesses to '{cache.Name}'", cache.Feeds.ReportAccessesAsync);
+            withdrawing.Begin($"publishing invalidations of '{cache.Name}'", cache.Feeds.PublishInvalidationsAsync);
         }
 
         isActive = true;
@@ -204,6 +221,21 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
         }
     }
 
+    /// <summary>
+    /// The first step of a stop, while all grains still answer: gives the partitions away, and ends all that uses grains and their storage.
+    /// </summary>
+    private async Task WithdrawAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await DrainAsync(cancellation);
+        }
+        finally
+        {
+            await withdrawing.EndAsync();
+        }
+    }
+
     private async Task StopAsync(CancellationToken cancellation)
     {
         foreach (var report in await TakeDownAsync(null, cancellation))
@@ -217,13 +249,8 @@ internal sealed class LeveeSilo : ILeveeSilo, ILifecycleParticipant<ISiloLifecyc
 
     private async Task EndLoopsAsync()
     {
-        await stopping.CancelAsync();
-        foreach (var loop in loops)
-        {
-            await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        loops.Clear();
+        await withdrawing.EndAsync();
+        await stopping.EndAsync();
     }
 
     private void ExtendLeases(TimeSpan left)

@@ -58,7 +58,7 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
     private Task FetchAsync(CancellationToken cancellation)
     {
         var missing = Enumerable.Range(0, cache.PartitionCount).Where(partition => silo.Address.Equals(cache.Routes.Planned(partition)) && !cache.Local.IsOpen(partition));
-        return ForEachAsync(missing, options.ConcurrentMoves, EnsureAsync, cancellation);
+        return ForEachAsync(missing, options.ConcurrentMoves, partition => EnsureAsync(partition, cancellation), cancellation);
     }
 
     private async Task MoveAsync(OpenPartition moved, SiloAddress target, CancellationToken cancellation)
@@ -104,13 +104,13 @@ internal sealed class PartitionBalancer(LeveeSilo silo, SiloCache cache, LeveeSi
         }
     }
 
-    private async Task EnsureAsync(int partition)
+    private async Task EnsureAsync(int partition, CancellationToken cancellation)
     {
         try
         {
-            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).Ensure();
+            await grains.GetGrain<ICachePartitionGrain>(PartitionKey.Of(cache.Name, partition)).Ensure().AsTask().WaitAsync(cancellation);
         }
-        catch (Exception failure)
+        catch (Exception failure) when (!cancellation.IsCancellationRequested)
         {
             silo.Log.MoveFailed(cache.Name, partition, failure);
         }

@@ -7,12 +7,6 @@ namespace Levee.Orleans.Silo;
 /// <summary>The frozen copy of a partition on another silo.</summary>
 internal sealed class PortSource(ISiloPort port, string cache, int partition, long epoch) : IPartitionSource
 {
-    /// <summary>The epoch that it is stopped for.</summary>
-    public long Epoch => epoch;
-
-    /// <summary>Stops the partition there.</summary>
-    public async Task<StoppedPartition> FreezeAsync() => await port.Freeze(cache, partition, epoch);
-
     /// <inheritdoc/>
     public async ValueTask<byte[]> ReadChunkAsync(long position, CancellationToken cancellation) => (await port.ReadChunk(cache, partition, epoch, position).AsTask().WaitAsync(cancellation)).Value;
 

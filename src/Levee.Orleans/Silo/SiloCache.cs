@@ -33,7 +33,11 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
         this.grains = grains;
         started = options;
         Feeds = new SiloFeeds(options.Name, silo.Log, siloOptions, grains, time);
-        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions)) { NotesPollution = siloOptions.CreatePrefetcher is not null };
+        Local = new LockHost(options, time, tiers, opens: false, listener: Feeds, moves: MovesOf(siloOptions))
+        {
+            NotesPollution = siloOptions.CreatePrefetcher is not null,
+            MaintenanceFailed = failure => silo.Log.MaintenanceFailed(options.Name, failure),
+        };
         Local.TakePolicyReport(); // From here on the cache's grain decides.
         Prefetching = siloOptions.CreatePrefetcher is null ? null : new RemotePrefetching(grains.GetGrain<IPrefetchGrain>(options.Name), siloOptions.CallTimeout, failure => silo.Log.FeedDropped(options.Name, "hints", failure));
         this.time = time;
@@ -173,7 +177,8 @@ internal sealed class SiloCache : ICacheHost, IBatchExecutor, IAsyncDisposable
     public void Flush(IAnswerSink sink) => router.Flush();
 
     /// <inheritdoc/>
-    public string? DescribeFailure(int partition) => router.LastFailure(partition);
+    public string? DescribeFailure(int partition) =>
+        (partition < PartitionCount ? Claims.ObstacleOf(partition) : null) ?? router.LastFailure(partition);
 
     /// <summary>Runs the cache's one prefetcher here, until it is ended or this silo stops. The metrics of this silo show it.</summary>
     public async ValueTask<PrefetchRunner> StartPrefetchingAsync(IPrefetcher? learner)

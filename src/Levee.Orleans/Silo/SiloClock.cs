@@ -45,10 +45,10 @@ internal sealed class SiloClock(IServiceProvider services, SiloAddress self, Fun
             {
                 if (isReserved)
                 {
-                    await ReserveAsync(reached());
+                    await ReserveAsync(reached()).WaitAsync(cancellation);
                 }
             }
-            catch (Exception failure)
+            catch (Exception failure) when (!cancellation.IsCancellationRequested)
             {
                 log.ClockNotReserved(failure);
             }

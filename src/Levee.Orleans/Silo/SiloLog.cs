@@ -52,4 +52,14 @@ internal sealed partial class SiloLog(ILogger logger)
 
     [LoggerMessage(15, LogLevel.Warning, "Cache {Cache}: the prefetcher failed; what it was told is not learnt")]
     public partial void PrefetcherFailed(string cache, Exception failure);
+
+    [LoggerMessage(16, LogLevel.Warning, "Cache {Cache}, partition {Partition}: silo {Silo} may still serve it and cannot say ({Reason}); "
+        + "it is asked again, and the partition is opened nowhere before it answers or is dead")]
+    public partial void CannotSay(string cache, int partition, string silo, string reason);
+
+    [LoggerMessage(17, LogLevel.Error, "Background work failed and is begun again: {What}")]
+    public partial void LoopFailed(string what, Exception failure);
+
+    [LoggerMessage(18, LogLevel.Error, "Cache {Cache}: maintenance failed and goes on")]
+    public partial void MaintenanceFailed(string cache, Exception failure);
 }

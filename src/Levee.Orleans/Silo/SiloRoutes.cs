@@ -73,12 +73,16 @@ internal sealed class SiloRoutes : IBatchRoutes
     /// <inheritdoc/>
     public IBatchTarget KeeperOf(IBatchTarget asked, string owner) => asked is PartitionTarget ? PortOf(SiloAddress.FromParsableString(owner)) : asked;
 
-    /// <summary>The silo that shard <paramref name="shard"/> is on: shards are numbered through the silos in the order of their names, each with as many tiers as this one.</summary>
+    /// <summary>
+    /// The silo that shard <paramref name="shard"/> is on: shards are numbered through the silos in the order of their names, each with as
+    /// many tiers as this one. Where no silo serves (a whole cluster
+    /// stops) there is only this one.
+    /// </summary>
     private ShardTarget ShardOf(int shard)
     {
         var tiers = Math.Max(1, silo.CacheNamed(cache).Local.TierCount);
         var names = Current().Names;
-        var address = names[Math.Min(shard / tiers, names.Length - 1)];
+        var address = names.Length == 0 ? silo.Address : names[Math.Min(shard / tiers, names.Length - 1)];
         return TargetOf(shardTargets, address, silo => new ShardTarget(grains.GetGrain<ITierShardGrain>(TierShardKey.Of(cache, silo)), silo.ToString()));
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,6 +19,9 @@ internal sealed class DashboardPages
         var own = new ServiceCollection();
         own.AddSingleton(silo.GetRequiredService<ILoggerFactory>());
         own.AddLogging();
+
+        // Routing asks for it; a host would have brought it.
+        own.AddSingleton(new DiagnosticListener("Levee.Dashboard"));
         own.AddRouting();
         var dashboard = typeof(ServiceCollectionExtensions).Assembly;
         foreach (var type in silo.GetRequiredService<IServiceCollection>().Select(service => service.ServiceType).Where(type => type.Assembly == dashboard).Distinct())

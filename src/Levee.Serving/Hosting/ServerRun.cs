@@ -53,7 +53,7 @@ internal sealed partial class ServerRun : IAsyncDisposable
         await using var run = new ServerRun(serve, cluster, configuration, error);
         try
         {
-            await CheckJoinAsync(cluster, stop.Token);
+            await CheckJoinAsync(cluster, run.certificate, stop.Token);
             await run.StartAsync(stop.Token);
             await Banner.WriteAsync(output, serve, cluster, configuration, run.host.Services, run.doors!);
             using var ended = run.host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(stop.Cancel);
@@ -151,8 +151,7 @@ internal sealed partial class ServerRun : IAsyncDisposable
         }
         catch (Exception failure) when (failure is not OperationCanceledException and not OptionException and not StartException)
         {
-            // Whatever a provider throws: the store is not there, refuses, or lacks its tables.
-            throw new StartException($"the silo did not start: {Redaction.Of(failure.GetBaseException().Message, cluster.Connection)}", failure);
+            throw new StartException($"the silo did not start: {Redaction.Of(StartFailure.Sentence(failure), cluster.Connection)}", failure);
         }
     }
 
@@ -226,11 +225,17 @@ internal sealed partial class ServerRun : IAsyncDisposable
     }
 
     /// <summary>Orleans would try for minutes.</summary>
-    private static async Task CheckJoinAsync(ClusterSettings cluster, CancellationToken cancellation)
+    private static async Task CheckJoinAsync(ClusterSettings cluster, ClusterCertificate? certificate, CancellationToken cancellation)
     {
         if (cluster.Join is { } first && !await FrontDoors.AnswersAsync(first, cancellation))
         {
             throw new StartException($"nothing answers at {first}: start the first silo without {ClusterOption.Join.Flag}, or name its endpoint");
+        }
+
+        if (cluster.Join is { } peer && certificate is not null
+            && await ClusterHandshake.ObstacleAsync(peer, certificate, cancellation) is { } obstacle)
+        {
+            throw new StartException(obstacle);
         }
     }
 }

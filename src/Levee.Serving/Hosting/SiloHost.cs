@@ -38,7 +38,8 @@ internal sealed record SiloParts(ServeSettings Serve, ClusterSettings Cluster, I
 internal static class SiloHost
 {
     /// <summary>These log why a start failed, each with the same stack trace; <see cref="ServerRun"/> says it in one sentence.</summary>
-    private static readonly string[] RepeatedAtStart = ["Orleans.Runtime.SiloLifecycleSubject", "Orleans.Runtime.Silo", "Microsoft.Extensions.Hosting.Internal.Host"];
+    private static readonly string[] RepeatedAtStart =
+        ["Orleans.Runtime.MembershipService.MembershipTableManager", "Orleans.Runtime.SiloLifecycleSubject", "Orleans.Runtime.Silo", "Microsoft.Extensions.Hosting.Internal.Host"];
 
     /// <summary>Builds it; nothing runs yet.</summary>
     /// <exception cref="OptionException">Orleans refuses the configuration.</exception>

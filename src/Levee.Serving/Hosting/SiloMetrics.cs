@@ -11,8 +11,14 @@ internal sealed class SiloMetrics(ILeveeSilo silo) : IMetricSource
     {
         writer.Gauge("levee_serving", "Whether this silo may answer: it is active and its lease is valid.", silo.Obstacle is null ? 1 : 0);
         writer.Counter("levee_lease_lapses_total", "How often this silo's lease ended before it was renewed.", silo.LeaseLapses);
+        writer.Counter("levee_background_failures_total", "How often background work of this silo failed; it is begun again.", silo.BackgroundFailures);
         foreach (var host in silo.Hosts)
         {
+            writer.Counter(
+                "levee_maintenance_failures_total",
+                "How often a step of background maintenance (expiry, payback) failed; it is tried again.",
+                host.MaintenanceFailures,
+                ("cache", host.Name));
             foreach (var group in Enum.GetValues<PartitionState>().GroupJoin(host.Partitions, state => state, partition => partition.State, (state, here) => (State: state, Count: here.Count())))
             {
                 writer.Gauge("levee_partitions", "Partitions on this silo, by state.", group.Count, ("cache", host.Name), ("state", group.State.ToString().ToLowerInvariant()));

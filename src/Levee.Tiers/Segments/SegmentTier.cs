@@ -433,7 +433,11 @@ public sealed class SegmentTier : ITier
         {
             await WriteAndSealRestAsync(cancellation).ConfigureAwait(false);
         }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or OperationCanceledException)
+        catch (OperationCanceledException)
+        {
+            // The time is over: whoever set it says so. What the store has not taken stays in the folder.
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // What the store has not taken stays in the folder, and the next start hands it over.
             TierLog.Failed(context.Logger, "Handing the last segments to the store", failure.Message);

@@ -57,11 +57,19 @@ internal sealed class BatchLane(int number)
     /// <summary>Whether some of it is to be sent again by the sure way.</summary>
     public bool IsRetrying { get; set; }
 
-    /// <summary>What went wrong last.</summary>
-    public string? LastFailure { get; set; }
+    /// <summary>Why its partition does not answer; null where it does.</summary>
+    public string? LastFailure { get; private set; }
 
     /// <summary>Ends a pause.</summary>
     public ITimer? Timer { get; set; }
+
+    /// <summary>
+    /// Notes why its partition does not answer. What only says that it does not, such as a time-out, does not hide a cause that is known.
+    /// </summary>
+    public void NoteFailure(string text, bool isVague) => LastFailure = isVague ? LastFailure ?? text : text;
+
+    /// <summary>Its partition has answered.</summary>
+    public void ForgetFailure() => LastFailure = null;
 
     public ref RoutedOperation First => ref ring[head];
 
@@ -204,6 +212,9 @@ internal struct FlightOperation
     public RoutedOperation Operation;
     public BatchLane Lane;
     public FlightState State;
+
+    /// <summary>Whether its partition has answered it.</summary>
+    public bool IsAnswered;
 
     /// <summary>Whether a part of its answer has been given.</summary>
     public bool HasItems;

@@ -12,6 +12,18 @@ public sealed partial class BatchRouter
 
     private async Task RunAsync(BatchFlight flight)
     {
+        try
+        {
+            await SendAsync(flight).ConfigureAwait(false);
+        }
+        finally
+        {
+            End(flight);
+        }
+    }
+
+    private async Task SendAsync(BatchFlight flight)
+    {
         var target = flight.Queue.Target;
         try
         {
@@ -38,8 +50,6 @@ public sealed partial class BatchRouter
         {
             await CollectAsync(flight, flight.Keeper!).ConfigureAwait(false);
         }
-
-        End(flight);
     }
 
     /// <summary>A call that is given up after a time. What comes of it later is let go.</summary>
@@ -157,7 +167,23 @@ public sealed partial class BatchRouter
             flight.Keeper ??= KeeperOf(flight.Queue.Target, reply);
         }
 
+        ForgetFailures(flight);
         TellMoves(flight, reader.OwnerUtf8);
+    }
+
+    /// <summary>What went wrong before a partition answered is no cause any more.</summary>
+    private void ForgetFailures(BatchFlight flight)
+    {
+        foreach (ref readonly var operation in CollectionsMarshal.AsSpan(flight.Operations))
+        {
+            if (operation.IsAnswered && operation.Lane.LastFailure is not null)
+            {
+                lock (gate)
+                {
+                    operation.Lane.ForgetFailure();
+                }
+            }
+        }
     }
 
     /// <returns>How many operations are answered by it.</returns>
@@ -182,7 +208,13 @@ public sealed partial class BatchRouter
 
             operation.State = answer.IsItem ? FlightState.Open : FlightState.Done;
             operation.HasItems |= answer.IsItem;
+            operation.IsAnswered = answer.Outcome != Outcome.Unavailable;
             settled += answer.IsItem ? 0 : 1;
+            if (answer.Outcome == Outcome.Unavailable)
+            {
+                NoteUnavailable(operation.Lane, flight.Queue.Target);
+            }
+
             if (answer.LargeNumber != 0 || operation.LargeAnswers is not null)
             {
                 Defer(flight, ref operation, reply, start);
@@ -194,6 +226,14 @@ public sealed partial class BatchRouter
         }
 
         return settled;
+    }
+
+    private void NoteUnavailable(BatchLane lane, IBatchTarget target)
+    {
+        lock (gate)
+        {
+            lane.NoteFailure($"{target.Name}: it says that the partition is unavailable", isVague: true);
+        }
     }
 
     private static void GiveAnswer(in RoutedOperation operation, scoped in PackedAnswer packed, LargeValue? large, ref byte[] scratch)
@@ -249,7 +289,7 @@ public sealed partial class BatchRouter
         {
             foreach (var lane in flight.Lanes)
             {
-                lane.LastFailure = text;
+                lane.NoteFailure(text, isVague: failure is TimeoutException);
                 if (isDelivered)
                 {
                     lane.Void(flight.Batch, NowMs + VoidedMs);
@@ -309,7 +349,27 @@ public sealed partial class BatchRouter
             return;
         }
 
-        operation.Operation.Sink.Answer(operation.Operation.Ticket, GivenUp(operation.Operation.Kind));
+        Tell(operation.Operation, GivenUp(operation.Operation.Kind));
+    }
+
+    private void GiveUp(in RoutedOperation operation)
+    {
+        Interlocked.Increment(ref unavailable);
+        Tell(operation, GivenUp(operation.Kind));
+    }
+
+    /// <summary>A caller that cannot take its answer does not keep others from theirs.</summary>
+    private void Tell(in RoutedOperation operation, in Answer answer)
+    {
+        try
+        {
+            operation.Sink.Answer(operation.Ticket, answer);
+        }
+        catch (Exception failure)
+        {
+            Interlocked.Increment(ref failures);
+            NoteFailure(PackedOperation.Lane(operation.Packed), $"a caller could not take its answer: {failure.Message}");
+        }
     }
 
     private Answer GivenUp(OperationKind kind) =>
@@ -331,7 +391,11 @@ public sealed partial class BatchRouter
 
                 if (now >= operation.Operation.DeadlineMs || disposing.IsCancellationRequested)
                 {
-                    operation.Lane.LastFailure ??= $"{flight.Queue.Target.Name}: the partition is not there";
+                    lock (gate)
+                    {
+                        operation.Lane.NoteFailure($"{flight.Queue.Target.Name}: the partition is not there", isVague: true);
+                    }
+
                     GiveUp(ref operation);
                 }
             }
@@ -445,7 +509,7 @@ public sealed partial class BatchRouter
             var text = $"{target.Name}: answers could not be collected: {failure.Message}";
             lock (gate)
             {
-                flight.Lanes.ForEach(lane => lane.LastFailure = text);
+                flight.Lanes.ForEach(lane => lane.NoteFailure(text, isVague: failure is TimeoutException));
             }
         }
 
@@ -468,6 +532,7 @@ public sealed partial class BatchRouter
         }
 
         flight.Pending -= Deliver(flight, ref reader, reply, flight.Operations.Count);
+        ForgetFailures(flight);
         if (flight.Pending != reader.Pending)
         {
             throw new FormatException($"a reply says that {reader.Pending} operations are pending where {flight.Pending} are");
@@ -504,7 +569,7 @@ public sealed partial class BatchRouter
         foreach (var operation in operations ?? [])
         {
             Interlocked.Increment(ref unavailable);
-            operation.Sink.Answer(operation.Ticket, new Answer(Outcome.Unavailable));
+            Tell(operation, new Answer(Outcome.Unavailable));
         }
     }
 }

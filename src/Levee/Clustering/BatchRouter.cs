@@ -32,6 +32,7 @@ public sealed partial class BatchRouter : IAsyncDisposable
     private readonly Queue<TargetQueue> sendable = new();
     private readonly Stack<BatchFlight> idleFlights = new();
     private readonly HashSet<long> voiding = [];
+    private readonly List<RoutedOperation> astray = [];
     private readonly OperationBatchWriter writer = new();
     private readonly CancellationTokenSource disposing = new();
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -143,9 +144,16 @@ public sealed partial class BatchRouter : IAsyncDisposable
         while (true)
         {
             BatchFlight? flight;
+            List<RoutedOperation>? lost;
             lock (gate)
             {
                 flight = isDisposed ? null : NextFlight();
+                lost = TakeAstray();
+            }
+
+            foreach (var operation in lost ?? [])
+            {
+                GiveUp(operation);
             }
 
             if (flight is null)
@@ -159,7 +167,10 @@ public sealed partial class BatchRouter : IAsyncDisposable
         }
     }
 
-    /// <summary>What went wrong last with a partition, for people; null where nothing did.</summary>
+    /// <summary>
+    /// Why a partition does not answer, for people: the first cause since it answered last, or a clearer one that came later. Null where it
+    /// answers.
+    /// </summary>
     public string? LastFailure(int partition)
     {
         lock (gate)
@@ -209,7 +220,7 @@ public sealed partial class BatchRouter : IAsyncDisposable
     {
         lock (gate)
         {
-            LaneOf(partition).LastFailure = text;
+            LaneOf(partition).NoteFailure(text, isVague: false);
         }
     }
 
@@ -273,7 +284,14 @@ public sealed partial class BatchRouter : IAsyncDisposable
     {
         while (ready.TryDequeue(out var lane))
         {
-            Direct(lane);
+            try
+            {
+                Direct(lane);
+            }
+            catch (Exception failure) // Whatever routes throw: this lane's operations are given up, and the others go on.
+            {
+                LeadAstray(lane, failure);
+            }
         }
 
         while (sendable.TryPeek(out var queue))
@@ -310,6 +328,34 @@ public sealed partial class BatchRouter : IAsyncDisposable
 
         (lane.First.Large is null ? queue.Lanes : queue.LargeLanes).Enqueue(lane);
         sendable.Enqueue(queue);
+    }
+
+    /// <summary>Nobody knows a way for a lane: what waits in it is to be given up when the router is not held.</summary>
+    private void LeadAstray(BatchLane lane, Exception failure)
+    {
+        failures++;
+        lane.NoteFailure($"no way to partition {lane.Number} is known: {failure.Message}", isVague: false);
+        lane.ViaFallback = false;
+        lane.State = LaneState.Idle;
+        while (lane.Count > 0)
+        {
+            var operation = lane.Pop();
+            waiting--;
+            waitingBytes -= operation.Length;
+            astray.Add(operation);
+        }
+    }
+
+    private List<RoutedOperation>? TakeAstray()
+    {
+        if (astray.Count == 0)
+        {
+            return null;
+        }
+
+        List<RoutedOperation> taken = [.. astray];
+        astray.Clear();
+        return taken;
     }
 
     private bool MaySend(TargetQueue queue)

@@ -5,7 +5,7 @@ using Levee.Partitions;
 namespace Levee.Hosting;
 
 /// <summary>A partition that serves nobody any more but the host that takes it over. Owned by its slot's gate.</summary>
-internal sealed class FrozenCopy(Partition partition, long epoch, byte[] header)
+internal sealed class FrozenCopy(Partition partition, long epoch, byte[] header, bool isCurrent)
 {
     private byte[]? keptKey;
     private LargeValue? kept;
@@ -15,6 +15,9 @@ internal sealed class FrozenCopy(Partition partition, long epoch, byte[] header)
 
     /// <summary>The epoch of the owner for whom it was frozen.</summary>
     public long Epoch { get; } = epoch;
+
+    /// <summary>Whether it served under a valid lease until it was frozen.</summary>
+    public bool IsCurrent { get; } = isCurrent;
 
     /// <summary>Its header.</summary>
     public byte[] Header { get; } = header;

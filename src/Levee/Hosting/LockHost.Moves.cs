@@ -84,6 +84,9 @@ public sealed partial class LockHost
     /// <summary>Whether a partition is here and has not been frozen, whatever the lease.</summary>
     public bool IsHere(int partition) => Volatile.Read(ref slots[partition].Serving) is not null;
 
+    /// <summary>Whether a partition was ever opened here for an owner.</summary>
+    public bool WasHere(int partition) => Volatile.Read(ref slots[partition].Epoch) > 0;
+
     /// <summary>Whether a partition is here and serves.</summary>
     public bool IsOpen(int partition) => Volatile.Read(ref slots[partition].Serving) is not null && !IsLeaseOver;
 
@@ -91,23 +94,24 @@ public sealed partial class LockHost
     /// <param name="partition">Its number.</param>
     /// <param name="epoch">The owner's epoch, above that of any owner before.</param>
     /// <param name="floorMs">The highest clock, in Unix milliseconds, that an earlier owner can have given out in a version; 0: there was none.</param>
-    /// <exception cref="InvalidOperationException">It is here already.</exception>
+    /// <exception cref="InvalidOperationException">It is here already, or a later epoch is known here.</exception>
     /// <exception cref="IOException">The tiers could not note the clock; nothing changed.</exception>
     public void Open(int partition, long epoch, long floorMs) => Open(partition, epoch, floorMs, isCleared: true, null, null);
 
     /// <summary>Opens a partition empty, with what this silo's tiers hold of it still its own: this silo was its last owner and stopped cleanly. Where it is here still, it goes on for the new epoch.</summary>
     /// <param name="partition">Its number.</param>
     /// <param name="epoch">The owner's epoch, above that of any owner before.</param>
-    /// <exception cref="InvalidOperationException">It is here for a later epoch, or is being frozen.</exception>
+    /// <exception cref="InvalidOperationException">It is being frozen, or a later epoch is known here.</exception>
     /// <exception cref="IOException">The tiers could not note the clock; nothing changed.</exception>
     public void Reopen(int partition, long epoch)
     {
         var slot = slots[partition];
         lock (slot.Gate)
         {
-            if (slot.Serving is not null && slot.Epoch <= epoch)
+            if (slot.Serving is not null && slot.KnownEpoch <= epoch)
             {
                 slot.Epoch = epoch;
+                slot.KnownEpoch = epoch;
                 return;
             }
         }
@@ -120,55 +124,64 @@ public sealed partial class LockHost
     /// there is memory for it. <see cref="Arrived"/> completes when that is over.
     /// </summary>
     /// <param name="partition">Its number.</param>
-    /// <param name="epoch">The owner's epoch, for which the copy was frozen.</param>
-    /// <param name="header">What <see cref="FreezeAsync"/> of the other host returned.</param>
+    /// <param name="epoch">The owner's epoch, not below that for which the copy was frozen.</param>
+    /// <param name="copy">What <see cref="FreezeAsync"/> of the other host answered: <see cref="FreezeOutcome.Frozen"/>.</param>
     /// <param name="source">The frozen copy.</param>
+    /// <exception cref="ArgumentException">The answer is another.</exception>
     /// <exception cref="FormatException">The header is none, or damaged.</exception>
-    /// <exception cref="InvalidOperationException">It is here already.</exception>
+    /// <exception cref="InvalidOperationException">It is here already, or a later epoch is known here.</exception>
     /// <exception cref="IOException">The tiers could not note the clock; nothing changed.</exception>
-    public void Open(int partition, long epoch, byte[] header, IPartitionSource source)
+    public void Open(int partition, long epoch, FreezeAnswer copy, IPartitionSource source)
     {
-        ArgumentNullException.ThrowIfNull(header);
+        ArgumentNullException.ThrowIfNull(copy);
         ArgumentNullException.ThrowIfNull(source);
-        Open(partition, epoch, 0, isCleared: true, PartitionHeader.Read(header), source);
+        if (copy.Header is not { } header)
+        {
+            throw new ArgumentException($"A partition cannot be opened from the answer {copy.Outcome}; allowed: {FreezeOutcome.Frozen}.", nameof(copy));
+        }
+
+        Open(partition, epoch, 0, isCleared: true, PartitionHeader.Read(header), source, copy.CopyEpoch);
     }
 
     /// <summary>Completes when all contents of a partition have come, or what was lost was counted; with null where nothing was to come.</summary>
     public Task<ArrivalReport?> Arrived(int partition) => Volatile.Read(ref slots[partition].Arrival)?.Over ?? Task.FromResult<ArrivalReport?>(null);
 
     /// <summary>
-    /// Freezes a partition for its next owner: from the call on it executes nothing, loads under way are waited for (<see cref="MoveOptions.FreezeWait"/>; then who waits is told that it is not
-    /// known), then its contents do not change any more.
+    /// Freezes a partition for its next owner: from the call on it executes nothing, whatever the lease; loads under way are waited for
+    /// (<see cref="MoveOptions.FreezeWait"/>; then who waits is told that
+    /// it is not known), then its contents do not change any more. No owner of an earlier epoch opens it here any more. May be asked again,
+    /// and answers the same.
     /// </summary>
     /// <param name="partition">Its number.</param>
     /// <param name="epoch">The next owner's epoch.</param>
     /// <param name="cancellation">Ends the wait for loads; the partition is frozen all the same.</param>
-    /// <returns>The header, the same where it is frozen for this epoch already; null where it is not here, or not of an older epoch, or the lease is over.</returns>
-    public Task<byte[]?> FreezeAsync(int partition, long epoch, CancellationToken cancellation = default)
+    public Task<FreezeAnswer> FreezeAsync(int partition, long epoch, CancellationToken cancellation = default)
     {
         var slot = slots[partition];
         lock (slot.Gate)
         {
-            if (slot.Frozen is { } frozen && frozen.Epoch == epoch)
+            var step = FreezeRule.Of(slot.View, epoch);
+            slot.KnownEpoch = Math.Max(slot.KnownEpoch, epoch);
+            switch (step)
             {
-                frozen.ReadAtMs = Clock.Monotonic;
-                return Task.FromResult<byte[]?>(frozen.Header);
+                case FreezeStep.Freeze:
+                    var isCurrent = slot.Serving is not null && !IsLeaseOver;
+                    slot.Serving = null;
+                    var task = Task.Run(() => FreezeHeldAsync(partition, epoch, isCurrent, cancellation), CancellationToken.None);
+                    slot.Freezing = (epoch, task);
+                    return task;
+                case FreezeStep.Join:
+                    return slot.Freezing!.Value.Task;
+                case FreezeStep.Give:
+                    return Task.FromResult(AnswerOf(slot, Touched(slot.Frozen!, Clock.Monotonic), epoch));
+                case FreezeStep.Defer:
+                    var other = slot.Freezing!.Value.Epoch;
+                    return Task.FromResult(AnswerOf(slot, FreezeOutcome.CannotSay, $"it is being frozen for epoch {other}"));
+                case FreezeStep.Deny:
+                    return Task.FromResult(AnswerOf(slot, FreezeOutcome.NotHere));
+                default:
+                    return Task.FromResult(AnswerOf(slot, FreezeOutcome.Refused));
             }
-
-            if (slot.Freezing is { } under)
-            {
-                return under.Epoch == epoch ? under.Task : Task.FromResult<byte[]?>(null);
-            }
-
-            if (slot.Serving is null || slot.Epoch >= epoch || IsLeaseOver)
-            {
-                return Task.FromResult<byte[]?>(null);
-            }
-
-            slot.Serving = null;
-            var task = Task.Run(() => FreezeHeldAsync(partition, epoch, cancellation), CancellationToken.None);
-            slot.Freezing = (epoch, task);
-            return task;
         }
     }
 
@@ -257,6 +270,16 @@ public sealed partial class LockHost
 
     internal void Hurry() => HurryMaintenance();
 
+    private static FreezeAnswer AnswerOf(Slot slot, FreezeOutcome outcome, string reason = "") =>
+        new() { Outcome = outcome, OpenedEpoch = slot.Epoch, KnownEpoch = slot.KnownEpoch, Reason = reason };
+
+    private static FreezeAnswer AnswerOf(Slot slot, FrozenCopy frozen, long epoch) => AnswerOf(slot, FreezeOutcome.Frozen) with
+    {
+        Header = frozen.Header,
+        CopyEpoch = frozen.Epoch,
+        IsCurrent = frozen.IsCurrent && frozen.Epoch == epoch,
+    };
+
     private static FrozenCopy Touched(FrozenCopy frozen, long nowMs)
     {
         frozen.ReadAtMs = nowMs;
@@ -267,7 +290,14 @@ public sealed partial class LockHost
         ? Touched(frozen, Clock.Monotonic)
         : throw new InvalidOperationException($"There is no frozen copy of partition {partition} for epoch {epoch} here.");
 
-    private void Open(int number, long epoch, long floorMs, bool isCleared, PartitionHeader? header, IPartitionSource? source)
+    private void Open(
+        int number,
+        long epoch,
+        long floorMs,
+        bool isCleared,
+        PartitionHeader? header,
+        IPartitionSource? source,
+        long copyEpoch = long.MaxValue)
     {
         lock (opening)
         {
@@ -280,41 +310,61 @@ public sealed partial class LockHost
                     throw new InvalidOperationException($"Partition {number} is here already, for epoch {slot.Epoch}.");
                 }
 
+                ThrowWhereOver(slot, number, epoch);
                 leftVersion = slot.LeftVersion;
             }
 
             floorMs = Math.Max(floorMs, (long)(leftVersion >> 16));
             reservation.Reach(Math.Max(floorMs + 1, Math.Max(header?.ClockMs ?? 0, (long)((header?.LastVersion ?? 0) >> 16))));
             reservation.Renew();
-            DropOlder(slot, epoch);
+            DropOlder(slot, Math.Min(epoch, copyEpoch));
 
             // What left in this process left for good; of an earlier process only what is opened again is believed.
             var voidBelow = Math.Max(leftVersion, isCleared && tiers is { FloorMs: > 0 and var tierFloor } ? ((ulong)tierFloor << 16) | ushort.MaxValue : 0);
             var partition = NewPartition(number, ShareOut(1), floorMs, voidBelow, header);
             Arrival? arrival = null;
-            lock (slot.Gate)
+            try
             {
-                if (voidBelow > 0)
+                lock (slot.Gate)
                 {
-                    tiers?.Clear(number, voidBelow);
-                    slot.Told = null;
-                }
+                    ThrowWhereOver(slot, number, epoch);
+                    if (voidBelow > 0)
+                    {
+                        tiers?.Clear(number, voidBelow);
+                        slot.Told = null;
+                    }
 
-                if (source is not null)
-                {
-                    arrival = new Arrival(this, slot, partition, number, epoch, header!, source);
-                }
+                    if (source is not null)
+                    {
+                        arrival = new Arrival(this, slot, partition, number, epoch, header!, source);
+                    }
 
-                if (slot.Arrival is { Over.IsCompleted: true } ended)
-                {
-                    ended.Dispose();
-                }
+                    if (slot.Arrival is { Over.IsCompleted: true } ended)
+                    {
+                        ended.Dispose();
+                    }
 
-                slot.Arrival = arrival;
-                Place(slot, partition, epoch);
+                    slot.Arrival = arrival;
+                    Place(slot, partition, epoch);
+                }
+            }
+            catch
+            {
+                Release(partition);
+                throw;
             }
 
             arrival?.Begin(pulls);
+        }
+    }
+
+    /// <summary>Who has been overtaken by a later owner opens nothing.</summary>
+    private static void ThrowWhereOver(Slot slot, int number, long epoch)
+    {
+        if (slot.KnownEpoch > epoch)
+        {
+            throw new InvalidOperationException(
+                $"Partition {number} has been claimed for epoch {slot.KnownEpoch} meanwhile, so it is not opened for epoch {epoch}.");
         }
     }
 
@@ -342,6 +392,7 @@ public sealed partial class LockHost
         slot.Told?.ForEach(tell => tell(partition));
         slot.Told = null;
         slot.Epoch = epoch;
+        slot.KnownEpoch = epoch;
         slot.Partition = partition;
         slot.Serving = partition;
     }
@@ -368,9 +419,54 @@ public sealed partial class LockHost
         return partition;
     }
 
-    private async Task<byte[]?> FreezeHeldAsync(int number, long epoch, CancellationToken cancellation)
+    /// <summary>Freezes what does not serve any more. Where that fails it still serves nobody, and the next request begins anew.</summary>
+    private async Task<FreezeAnswer> FreezeHeldAsync(int number, long epoch, bool isCurrent, CancellationToken cancellation)
     {
         var slot = slots[number];
+        try
+        {
+            await QuietAsync(slot, cancellation).ConfigureAwait(false);
+            FrozenCopy? older;
+            FreezeAnswer answer;
+            lock (slot.Gate)
+            {
+                var partition = slot.Partition ?? throw new ObjectDisposedException(nameof(LockHost));
+                partition.EndArrival(ArrivalEnd.Lost);
+                partition.AbandonLoads();
+                var header = partition.Header(slot.Epoch).Write();
+                reservation.Reach(partition.LastVersionMs);
+                slot.Quiet = null;
+                slot.Freezing = null;
+                slot.Partition = null;
+                slot.LeftVersion = Math.Max(slot.LeftVersion, partition.LastVersion);
+                older = slot.Frozen;
+                older?.Forget();
+                slot.Frozen = new FrozenCopy(partition, epoch, header, isCurrent) { ReadAtMs = Clock.Monotonic };
+                answer = AnswerOf(slot, slot.Frozen, epoch);
+            }
+
+            if (older is not null)
+            {
+                Release(older.Partition);
+            }
+
+            ShareOut(0);
+            return answer;
+        }
+        catch (Exception failure) // Whatever it was, the owner that asks gets an answer.
+        {
+            lock (slot.Gate)
+            {
+                slot.Quiet = null;
+                slot.Freezing = null;
+                return AnswerOf(slot, FreezeOutcome.CannotSay, $"the freeze failed: {failure.Message}");
+            }
+        }
+    }
+
+    /// <summary>Waits for an arrival under way and for loads under way.</summary>
+    private async Task QuietAsync(Slot slot, CancellationToken cancellation)
+    {
         if (slot.Arrival is { } arrival)
         {
             await WaitBrieflyAsync(arrival.Over, cancellation).ConfigureAwait(false);
@@ -387,23 +483,6 @@ public sealed partial class LockHost
         }
 
         await WaitBrieflyAsync(quiet, cancellation).ConfigureAwait(false);
-        byte[] header;
-        lock (slot.Gate)
-        {
-            var partition = slot.Partition!;
-            partition.EndArrival(ArrivalEnd.Lost);
-            partition.AbandonLoads();
-            slot.Quiet = null;
-            slot.Freezing = null;
-            slot.Partition = null;
-            header = partition.Header(slot.Epoch).Write();
-            reservation.Reach(partition.LastVersionMs);
-            slot.LeftVersion = Math.Max(slot.LeftVersion, partition.LastVersion);
-            slot.Frozen = new FrozenCopy(partition, epoch, header) { ReadAtMs = Clock.Monotonic };
-        }
-
-        ShareOut(0);
-        return header;
     }
 
     private async Task WaitBrieflyAsync(Task awaited, CancellationToken cancellation)

@@ -33,6 +33,8 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
     private readonly Task maintenance;
     private readonly ulong secret;
     private readonly ClockReservation reservation;
+    private readonly bool isBackground;
+    private long maintenanceFailures;
     private CacheOptions options;
     private long leaseUntil = long.MaxValue;
 
@@ -75,6 +77,7 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
 
         StartLearning();
         tiers?.Attach(this);
+        isBackground = maintains;
         maintenance = maintains ? Task.Run(MaintainAsync) : Task.CompletedTask;
     }
 
@@ -104,6 +107,14 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
 
     /// <summary>How often the tiers could not note how far the clock goes. It stands still until they can.</summary>
     public long ClockFailures => reservation.Failures;
+
+    /// <summary>How often a step of background maintenance failed. The others go on, and it is tried again.</summary>
+    public long MaintenanceFailures => Interlocked.Read(ref maintenanceFailures);
+
+    /// <summary>
+    /// Hears of the 1st, 2nd, 4th, 8th … of <see cref="MaintenanceFailures"/>, on the maintenance's thread; null: nobody.
+    /// </summary>
+    public Action<Exception>? MaintenanceFailed { get; set; }
 
     /// <summary>Pages rented from the system for this cache, in bytes.</summary>
     public long HeldBytes => arena.RentedPages * PageArena.PageBytes;
@@ -362,34 +373,22 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
     /// <returns>Whether any found work.</returns>
     public bool MaintainOnce()
     {
-        reservation.TryRenew();
-        var worked = MaintainMoves();
+        Guarded(static (host, _) =>
+        {
+            host.reservation.TryRenew();
+            return false;
+        }, 0);
+        var worked = Guarded(static (host, _) => host.MaintainMoves(), 0);
         for (var i = 0; i < slots.Length; i++)
         {
-            var slot = slots[i];
-            var samples = 0;
-            lock (slot.Gate)
-            {
-                if (slot.Serving is not { } partition)
-                {
-                    continue;
-                }
-
-                reservation.Reach(partition.LastVersionMs);
-                samples = Visit(partition);
-                var began = Stopwatch.GetTimestamp();
-                var work = partition.Maintain(Clock.Now);
-                if (work != MaintenanceWork.None)
-                {
-                    worked = true;
-                    Pauses.Note(work, Stopwatch.GetElapsedTime(began));
-                }
-            }
-
-            Learn(i, samples);
+            worked |= Guarded(static (host, number) => host.MaintainSlot(number), i);
         }
 
-        EndVisits();
+        Guarded(static (host, _) =>
+        {
+            host.EndVisits();
+            return false;
+        }, 0);
         return worked;
     }
 
@@ -536,6 +535,54 @@ public sealed partial class LockHost : ICacheHost, IEffectHost, IPrefetchTarget,
             {
                 // Another thread hurried it in the same moment.
             }
+        }
+    }
+
+    private bool MaintainSlot(int number)
+    {
+        var slot = slots[number];
+        var worked = false;
+        int samples;
+        lock (slot.Gate)
+        {
+            if (slot.Serving is not { } partition)
+            {
+                return false;
+            }
+
+            reservation.Reach(partition.LastVersionMs);
+            samples = Visit(partition);
+            var began = Stopwatch.GetTimestamp();
+            var work = partition.Maintain(Clock.Now);
+            if (work != MaintenanceWork.None)
+            {
+                worked = true;
+                Pauses.Note(work, Stopwatch.GetElapsedTime(began));
+            }
+        }
+
+        Learn(number, samples);
+        return worked;
+    }
+
+    /// <summary>
+    /// Does one step of maintenance. In the background a step that fails is counted and told, and the others go on: expiry and payback end
+    /// for nobody. Who drives maintenance sees the failure.
+    /// </summary>
+    private bool Guarded(Func<LockHost, int, bool> step, int number)
+    {
+        try
+        {
+            return step(this, number);
+        }
+        catch (Exception failure) when (isBackground)
+        {
+            if (BitOperations.IsPow2(Interlocked.Increment(ref maintenanceFailures)))
+            {
+                MaintenanceFailed?.Invoke(failure);
+            }
+
+            return false;
         }
     }
 

@@ -92,10 +92,10 @@ public sealed class ProblemsTests : IAsyncLifetime
     [Fact]
     public async Task Dot_segments_and_broken_escapes_are_refused()
     {
-        Assert.Contains("bad-path", await RawAsync("PUT /caches/default/keys/a/../b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
-        Assert.Contains("bad-path", await RawAsync("PUT /caches/default/keys/a/%2e/b HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
-        Assert.Contains("bad-path", await RawAsync("GET /caches/default/keys/100%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
-        Assert.Contains("204 No Content", await RawAsync("PUT http://x/caches/default/keys/absolute HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Contains("bad-path", await RawAsync("PUT /caches/default/keys/a/../b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Contains("bad-path", await RawAsync("PUT /caches/default/keys/a/%2e/b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Contains("bad-path", await RawAsync("GET /caches/default/keys/100%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        Assert.Contains("204 No Content", await RawAsync("PUT http://localhost/caches/default/keys/absolute HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
         Assert.Empty(await server.GetBytesAsync("/caches/default/keys/absolute"));
     }
 
@@ -137,7 +137,7 @@ public sealed class ProblemsTests : IAsyncLifetime
     [Fact]
     public async Task A_body_that_breaks_off_harms_nobody()
     {
-        await RawAsync("PUT /caches/default/keys/half HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc", shuts: true);
+        await RawAsync("PUT /caches/default/keys/half HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nabc", shuts: true);
         Assert.Equal(HttpStatusCode.NotFound, (await server.GetAsync("/caches/default/keys/half")).StatusCode);
         Assert.Equal(HttpStatusCode.NoContent, (await server.PutAsync("/caches/default/keys/half", [1])).StatusCode);
     }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Levee.Testing;
 using Xunit;
 
 namespace Levee.Server.Tests.Resp;
@@ -49,7 +48,6 @@ public sealed class SameRepliesAsRedisTests
     [InlineData(2, 3)]
     public async Task A_script_and_random_commands_get_the_same_replies(int version, int seed)
     {
-        Assert.SkipUnless(Traces.LongTestsAreOn, "long: set LEVEE_LONG=1");
         using var redis = await RealRedis.StartAsync();
         await using var rig = new RespRig();
         var client = rig.Connect();

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Levee.Testing;
 using Xunit;
 
 namespace Levee.Server.Tests.Resp;
@@ -97,7 +96,6 @@ public sealed class StockClientsTests
 
     private static string Program(string name)
     {
-        Assert.SkipUnless(Traces.LongTestsAreOn, "long: set LEVEE_LONG=1");
         var path = RealRedis.Find(name);
         Assert.SkipWhen(path is null, $"{name} is not on PATH");
         return path;
@@ -105,7 +103,6 @@ public sealed class StockClientsTests
 
     private static async Task<string> PythonAsync()
     {
-        Assert.SkipUnless(Traces.LongTestsAreOn, "long: set LEVEE_LONG=1");
         foreach (var python in new[] { RealRedis.Find("python3"), "/usr/bin/python3" })
         {
             // Debian's package is for Debian's python; another may come first on PATH.

@@ -109,6 +109,52 @@ public sealed class BatchFailureTests
         Assert.Equal("silo1: the silo is gone", rig.Router.LastFailure(RouterRig.PartitionOf("key")));
     }
 
+    [Fact]
+    public async Task A_cause_is_forgotten_when_the_partition_answers_and_a_time_out_does_not_hide_it()
+    {
+        await using var rig = new RouterRig();
+        var partition = RouterRig.PartitionOf("key");
+        rig.Targets[0].Execution = (_, _) => throw new IOException("the store refuses");
+        Assert.Equal(Outcome.Unavailable, (await rig.Set("key", "1")).Outcome);
+        Assert.Equal("silo0: the store refuses", rig.Router.LastFailure(partition));
+
+        var never = new TaskCompletionSource<byte[]>();
+        rig.Targets[0].Execution = (_, _) => new ValueTask<byte[]>(never.Task);
+        var set = rig.Set("key", "2");
+        rig.Time.Advance(1001);
+        Assert.Equal(Outcome.Unavailable, (await set).Outcome);
+        Assert.Equal("silo0: the store refuses", rig.Router.LastFailure(partition));
+
+        rig.Targets[0].Execution = null;
+        Assert.Equal(Outcome.Stored, (await rig.Set("key", "3")).Outcome);
+        Assert.Null(rig.Router.LastFailure(partition));
+    }
+
+    [Fact]
+    public async Task A_lane_to_which_no_way_is_known_is_given_up_and_the_others_go_on()
+    {
+        await using var rig = new RouterRig();
+        var astray = RouterRig.Partitions + 1;
+        rig.Routes.Target = lane => lane == astray ? throw new InvalidOperationException("nobody serves") : rig.Targets[0];
+        var lost = rig.Submit(RouterRig.SetOf("key", "1"));
+        rig.Router.Submit(astray, ScanOf(astray), rig.Sink, 77);
+        rig.Router.Submit(astray, ScanOf(astray), rig.Sink, 78);
+        rig.Router.Flush();
+        Assert.Equal(Outcome.Stored, (await lost).Outcome);
+        Assert.Equal((Outcome.Unavailable, Outcome.Unavailable), ((await rig.Sink.Of(77)).Outcome, (await rig.Sink.Of(78)).Outcome));
+        Assert.Equal($"no way to partition {astray} is known: nobody serves", rig.Router.LastFailure(astray));
+        Assert.Equal(0, rig.Router.Statistics.Waiting);
+
+        // The way is known again, and the lane is as good as new.
+        rig.Routes.Target = _ => rig.Targets[0];
+        rig.Router.Submit(astray, ScanOf(0), rig.Sink, 79);
+        rig.Router.Flush();
+        Assert.Equal(Outcome.Done, (await rig.Sink.Of(79)).Outcome);
+        Assert.Null(rig.Router.LastFailure(astray));
+
+        static Operation ScanOf(int partition) => new() { Kind = OperationKind.Scan, Partition = partition };
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("010203")]
@@ -120,9 +166,9 @@ public sealed class BatchFailureTests
         await using var rig = new RouterRig(servers: 2);
         rig.Targets[0].Execution = (_, _) => ValueTask.FromResult(Convert.FromHexString(reply));
         Assert.Equal(Outcome.Unavailable, (await rig.Set("key", "1")).Outcome);
+        Assert.StartsWith("silo0: ", rig.Router.LastFailure(RouterRig.PartitionOf("key")), StringComparison.Ordinal);
         Assert.Equal(Outcome.Miss, (await rig.Get("key")).Outcome);
         Assert.Equal("Get key ", Assert.Single(rig.Executors[1].Seen));
-        Assert.StartsWith("silo0: ", rig.Router.LastFailure(RouterRig.PartitionOf("key")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -116,13 +116,14 @@ public sealed class TakeDownTests : IAsyncDisposable
     [Fact]
     public async Task From_then_on_the_tiers_are_not_asked_for_more_of_the_clock()
     {
-        Fill(10, 100);
-        await host.TakeDownAsync(null, CancellationToken.None);
-        var reserved = tier.ReservedMs;
-        tier.CannotReserve = true;
+        var below = new FakeTier { Holds = static _ => false };
+        var own = new LockHost(new CacheOptions { Name = "own", MemoryBytes = 16L << 20 }, time, below);
+        await own.TakeDownAsync(null, CancellationToken.None);
+        var reserved = below.ReservedMs;
+        below.CannotReserve = true;
         time.Advance(TimeSpan.FromMinutes(1));
-        await host.DisposeAsync();
-        Assert.Equal((reserved, 0L), (tier.ReservedMs, host.ClockFailures));
+        await own.DisposeAsync();
+        Assert.Equal((reserved, 0L), (below.ReservedMs, own.ClockFailures));
     }
 
     [Fact]

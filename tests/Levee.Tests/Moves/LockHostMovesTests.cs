@@ -19,7 +19,8 @@ public sealed class LockHostMovesTests
         host.Submit(Set("a", 10), sink, 1);
         Assert.Equal(Outcome.Unavailable, sink.Last.Outcome);
         Assert.Empty(host.Partitions);
-        Assert.Null(await host.FreezeAsync(0, 1, TestContext.Current.CancellationToken));
+        var nothing = await host.FreezeAsync(0, 1, TestContext.Current.CancellationToken);
+        Assert.Equal((FreezeOutcome.NotHere, 0L, 1L), (nothing.Outcome, nothing.OpenedEpoch, nothing.KnownEpoch));
 
         host.Open(0, 3, 5_000_000_000_000);
         Assert.True(host.IsOpen(0));
@@ -28,7 +29,10 @@ public sealed class LockHostMovesTests
         Assert.True(sink.Last.Entry!.Version >> 16 > 5_000_000_000_000, "versions begin above those of the owner before");
         Assert.Equal((0, 3L, PartitionState.Open, 1L), (host.Partitions[0].Number, host.Partitions[0].Epoch, host.Partitions[0].State, host.Partitions[0].Entries));
         Assert.Throws<InvalidOperationException>(() => host.Open(0, 4, 0));
-        Assert.Null(await host.FreezeAsync(0, 3, TestContext.Current.CancellationToken));
+        Assert.Equal(FreezeOutcome.Refused, (await host.FreezeAsync(0, 3, TestContext.Current.CancellationToken)).Outcome);
+        Assert.Equal(FreezeOutcome.Refused, (await host.FreezeAsync(0, 2, TestContext.Current.CancellationToken)).Outcome);
+        Assert.True(host.IsOpen(0));
+        Assert.Throws<InvalidOperationException>(() => host.Reopen(0, 2));
         host.Reopen(0, 5);
         Assert.Equal(5, host.Partitions[0].Epoch);
         Assert.Null(await host.Arrived(0));
@@ -48,10 +52,70 @@ public sealed class LockHostMovesTests
         Assert.False(host.TrySubmit(TestBed.On("a", OperationKind.Get), sink, 3));
         Assert.False(host.TrySubmit(TestBed.On("a", OperationKind.Explain), sink, 3));
         Assert.False(host.IsOpen(0));
-        Assert.Null(await host.FreezeAsync(0, 9, TestContext.Current.CancellationToken));
         host.LeaseUntil = host.Clock.Monotonic + 100;
         Assert.True(host.TrySubmit(TestBed.On("a", OperationKind.Get), sink, 4));
         Assert.Equal(3, sink.Answers.Count);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_partition_without_a_lease_is_frozen_all_the_same_and_serves_no_more_when_the_lease_is_back(bool lapses)
+    {
+        var time = new SteppedTime();
+        await using var host = New(opens: true, time);
+        var sink = new CopyingSink();
+        host.LeaseUntil = host.Clock.Monotonic + 100;
+        Assert.True(host.TrySubmit(Set("a", 10), sink, 1));
+        time.Step(lapses ? 100 : 99);
+        var frozen = await host.FreezeAsync(0, 9, TestContext.Current.CancellationToken);
+        Assert.Equal((FreezeOutcome.Frozen, 9L, !lapses), (frozen.Outcome, frozen.CopyEpoch, frozen.IsCurrent));
+        Assert.NotNull(frozen.Header);
+        host.LeaseUntil = host.Clock.Monotonic + 100;
+        Assert.False(host.TrySubmit(TestBed.On("a", OperationKind.Get), sink, 2));
+        Assert.Throws<InvalidOperationException>(() => host.Open(0, 8, 0));
+        Assert.Equal(FreezeOutcome.Refused, (await host.FreezeAsync(0, 8, TestContext.Current.CancellationToken)).Outcome);
+        Assert.Single(host.Partitions);
+    }
+
+    [Fact]
+    public async Task While_one_owner_waits_for_a_freeze_another_hears_that_it_cannot_be_said()
+    {
+        var tier = new FakeTier();
+        await using var host = new LockHost(
+            new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, tier, seed: 1, maintains: false, moves: new MoveOptions { FreezeWait = TimeSpan.FromMinutes(1) });
+        host.Submit(TestBed.On("a", OperationKind.Get), new CopyingSink(), 1); // A load that does not end.
+        using var cancelled = new CancellationTokenSource();
+        var first = host.FreezeAsync(0, 5, cancelled.Token);
+        Assert.Same(first, host.FreezeAsync(0, 5, TestContext.Current.CancellationToken));
+        var second = await host.FreezeAsync(0, 6, TestContext.Current.CancellationToken);
+        Assert.Equal((FreezeOutcome.CannotSay, "it is being frozen for epoch 5"), (second.Outcome, second.Reason));
+        Assert.Equal(FreezeOutcome.Refused, (await host.FreezeAsync(0, 5, TestContext.Current.CancellationToken)).Outcome);
+        await cancelled.CancelAsync();
+        Assert.Equal((FreezeOutcome.Frozen, 5L), ((await first).Outcome, (await first).CopyEpoch));
+        second = await host.FreezeAsync(0, 6, TestContext.Current.CancellationToken);
+        Assert.Equal((FreezeOutcome.Frozen, 5L, false), (second.Outcome, second.CopyEpoch, second.IsCurrent));
+    }
+
+    [Fact]
+    public async Task Maintenance_that_fails_is_counted_and_told_and_goes_on()
+    {
+        var tier = new FakeTier { Holds = static _ => false };
+        await using var host = new LockHost(new CacheOptions { MemoryBytes = 16L << 20, Partitions = 1 }, TimeProvider.System, tier, seed: 1);
+        var told = new TaskCompletionSource<Exception>(TaskCreationOptions.RunContinuationsAsynchronously);
+        host.MaintenanceFailed = failure => told.TrySetResult(failure);
+        tier.ReserveFailure = new InvalidOperationException("the test says so");
+        Assert.Equal("the test says so", (await told.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken)).Message);
+        Assert.True(host.MaintenanceFailures > 0);
+        tier.ReserveFailure = null;
+        var sink = new CopyingSink();
+        var set = Set("a", 10);
+        set.ExpiresAt = host.Clock.Now + 1;
+        host.Submit(set, sink, 1);
+        while (host.Partitions[0].Entries > 0)
+        {
+            await Task.Delay(10, TestContext.Current.CancellationToken); // Until maintenance has removed what has expired.
+        }
     }
 
     [Fact]
@@ -61,7 +125,7 @@ public sealed class LockHostMovesTests
         await using var host = New(opens: true, time);
         var sink = new CopyingSink();
         host.Submit(Set("a", 10), sink, 1);
-        Assert.NotNull(await host.FreezeAsync(0, 7, TestContext.Current.CancellationToken));
+        Assert.Equal(FreezeOutcome.Frozen, (await host.FreezeAsync(0, 7, TestContext.Current.CancellationToken)).Outcome);
         Assert.Equal(PartitionState.Frozen, host.Partitions[0].State);
         Assert.Throws<InvalidOperationException>(() => host.ReadChunk(0, 6, 0));
         time.Step(59_999);
@@ -91,7 +155,7 @@ public sealed class LockHostMovesTests
         }
 
         var source = new ControlledSource(from, 0, 1);
-        to.Open(0, 1, (await from.FreezeAsync(0, 1, TestContext.Current.CancellationToken))!, source);
+        to.Open(0, 1, await from.FreezeAsync(0, 1, TestContext.Current.CancellationToken), source);
         Assert.Equal(PartitionState.Arriving, to.Partitions[0].State);
         sink.Answers.Clear();
         var waiting = new WaitingSink();
@@ -117,14 +181,14 @@ public sealed class LockHostMovesTests
             new CacheOptions { MemoryBytes = 16L << 20, Partitions = 2 }, TimeProvider.System, seed: 1, maintains: false, opens: false, moves: new MoveOptions { MaxPulls = 1, FrozenIdle = TimeSpan.FromMilliseconds(8) });
         Fill(from, 100, 50, new DroppingSink());
         var pulled = new ControlledSource(from, 0, 1);
-        to.Open(0, 1, (await from.FreezeAsync(0, 1, cancellation))!, pulled);
+        to.Open(0, 1, await from.FreezeAsync(0, 1, cancellation), pulled);
         while (pulled.Chunks == 0)
         {
             await Task.Yield(); // Until it has the turn.
         }
 
         var waiting = new CountingSource(from, 1, 1, enough: 3);
-        to.Open(1, 1, (await from.FreezeAsync(1, 1, cancellation))!, waiting);
+        to.Open(1, 1, await from.FreezeAsync(1, 1, cancellation), waiting);
         await waiting.Enough.WaitAsync(TimeSpan.FromSeconds(30), cancellation);
         Assert.Equal(0, to.Arrivals[1].Received);
         pulled.AnswersAtOnce = true;
@@ -178,7 +242,7 @@ public sealed class LockHostMovesTests
         var most = 0L;
         for (var i = 0; i < Count; i++)
         {
-            to.Open(i, 1, (await from.FreezeAsync(i, 1, TestContext.Current.CancellationToken))!, new ControlledSource(from, i, 1) { AnswersAtOnce = true });
+            to.Open(i, 1, await from.FreezeAsync(i, 1, TestContext.Current.CancellationToken), new ControlledSource(from, i, 1) { AnswersAtOnce = true });
             most = Math.Max(most, to.HeldBytes);
         }
 

@@ -257,12 +257,12 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             Answer();
         }
 
-        var header = await freezing;
+        var copy = await freezing;
         Note(partition, "", $"is frozen for epoch {epoch} {hosts[owners[partition]].Arrivals.FirstOrDefault(arrival => arrival.Partition == partition)}");
         Doing = "";
-        Assert.NotNull(header);
-        Assert.Equal(header, await from.FreezeAsync(partition, epoch));
-        Assert.Null(await from.FreezeAsync(partition, epoch + 1));
+        Assert.Equal((FreezeOutcome.Frozen, epoch, true), (copy.Outcome, copy.CopyEpoch, copy.IsCurrent));
+        Assert.Equal(copy, await from.FreezeAsync(partition, epoch));
+        Assert.Equal((FreezeOutcome.Refused, epoch), ((await from.FreezeAsync(partition, epoch - 1)).Outcome, copy.KnownEpoch));
         Assert.False(from.IsOpen(partition));
         Assert.False(from.TrySubmit(new Operation { Kind = OperationKind.Clear, Partition = partition }, this, -1));
         var target = (owners[partition] + random.Next(1, 3)) % 3;
@@ -288,7 +288,7 @@ internal sealed class MoveModel : IAnswerSink, IAsyncDisposable
             var source = new ControlledSource(from, partition, epoch) { AnswersAtOnce = random.Next(6) == 0 };
             allSources.Add(source);
             sources[partition] = source;
-            hosts[target].Open(partition, epoch, header, source);
+            hosts[target].Open(partition, epoch, copy, source);
             arrivals.Add(hosts[target].Arrived(partition));
             Reach("moved");
         }

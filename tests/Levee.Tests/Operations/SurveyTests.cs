@@ -9,7 +9,7 @@ namespace Levee.Tests.Operations;
 public sealed class SurveyTests : IAsyncDisposable
 {
     private readonly LockHost host = new(
-        new CacheOptions { MemoryBytes = 32L << 20, Partitions = 8, Name = "c" }, new ManualTime(), new FakeTier { Holds = static _ => false }, seed: 1, maintains: false);
+        new CacheOptions { MemoryBytes = 64L << 20, Partitions = 8, Name = "c" }, new ManualTime(), new FakeTier(), seed: 1, maintains: false);
 
     private readonly Unanswered missing;
 
@@ -51,7 +51,8 @@ public sealed class SurveyTests : IAsyncDisposable
         Assert.Equal((5, 2, "c"), (missing.Count, missing.First, missing.Cache));
         Assert.Equal(
             "partition 2 of the cache 'c' did not answer (its silo is gone); partition 3 of the cache 'c' answered BadKey; "
-            + "partition 5 of the cache 'c' did not answer (its silo is gone); partition 6 of the cache 'c' did not answer (its silo is gone); 1 more",
+            + "partition 5 of the cache 'c' did not answer (its silo is gone); "
+            + "partition 6 of the cache 'c' did not answer (its silo is gone); 1 more",
             missing.ToString());
         var tier = new Unanswered(host);
         tier.Note(8, Outcome.Unavailable);
