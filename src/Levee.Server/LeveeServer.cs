@@ -73,8 +73,14 @@ public sealed class LeveeServer : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(logs);
         var door = new PasswordDoor(options.RespOptions.Credentials, time, logs.CreateLogger("Levee.Passwords"));
         staging = StagingArea.For(options.MemoryBytes, time);
-        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp")) { MemoryBytes = options.MemoryBytes, Door = door, Staging = staging };
-        transport = Transports.Create(options.Resp, resp.Accept, options.Limits with { Staging = staging }, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
+        resp = new RespServer(catalog, options.RespOptions, clock, logs.CreateLogger("Levee.Resp"))
+        {
+            MemoryBytes = options.MemoryBytes,
+            Door = door,
+            Staging = staging,
+        };
+        var limits = options.Limits with { Staging = staging };
+        transport = Transports.Create(options.Resp, resp.Accept, limits, options.IoThreads, time, logs.CreateLogger("Levee.Transport"), options.UsesPortableTransport, catalog.TakeTurn);
         HttpEndPoint = options.Http;
         http = HttpApplication.Create(catalog, options, time, logs, door, staging);
         var metrics = http.Services.GetRequiredService<MetricRegistry>();

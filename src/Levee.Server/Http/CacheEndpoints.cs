@@ -110,7 +110,8 @@ internal sealed class CacheEndpoints(CacheCatalog catalog, TimeProvider time)
         for (var slice = 0; slice < MaxSlices && keys.Count < count && bytes < MaxPageBytes && partition < end; slice++)
         {
             var found = keys.Count;
-            var survey = await host.ScanAsync(partition, position, Math.Min(nodes, count - keys.Count), prefix, keys, context.RequestAborted).ConfigureAwait(false);
+            var most = Math.Min(nodes, count - keys.Count);
+            var survey = await host.ScanAsync(partition, position, most, prefix, keys, context.RequestAborted).ConfigureAwait(false);
             if (!survey.TryTake(out position, out var missing))
             {
                 await Problems.WriteAsync(context, Problems.Unanswered(missing, "Ask for the same page again.")).ConfigureAwait(false);
