@@ -84,7 +84,15 @@ public static class TierChainFactory
         }
         catch (Exception failure)
         {
-            await (chain?.DisposeAsync() ?? DisposeAsync(tiers)).ConfigureAwait(false);
+            if (chain is not null)
+            {
+                await chain.DisposeAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                await DisposeAsync(tiers).ConfigureAwait(false);
+            }
+
             if (failure is UnauthorizedAccessException)
             {
                 throw new TierException($"the folder {options.Folder} cannot be used: {failure.Message} Everything in it must belong to this user.", failure);

@@ -39,7 +39,7 @@ public sealed class FusionCacheTests : IAsyncLifetime
     public async Task The_backplane_is_refused()
     {
         var backplane = new RedisBackplane(new RedisBackplaneOptions { Configuration = server.Configuration });
-        var message = BackplaneMessage.CreateForEntrySet("source", "k", DateTimeOffset.UtcNow.Ticks);
+        var message = BackplaneMessage.CreateForEntrySet("source", "k", TimeProvider.System.GetUtcNow().Ticks);
         var options = new BackplaneSubscriptionOptions("cache", "id", "channel", _ => { }, _ => { }, _ => default, _ => default);
         await backplane.SubscribeAsync(options).AsTask().RefusedAsync("Levee has no pub/sub");
         await backplane.PublishAsync(message, new FusionCacheEntryOptions(), Cancellation).AsTask().RefusedAsync("Levee has no pub/sub");

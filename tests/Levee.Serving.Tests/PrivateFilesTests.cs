@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using Levee.Hosting;
 using Levee.Keys;
 using Levee.Operations;
@@ -8,6 +9,7 @@ using Xunit;
 namespace Levee.Serving.Tests;
 
 /// <summary>What is cached on the disk is its owner's alone.</summary>
+[UnsupportedOSPlatform("windows")] // As far as modes are asked for: those tests skip there.
 public sealed class PrivateFilesTests : IDisposable
 {
     private const UnixFileMode Folder = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -105,7 +107,8 @@ public sealed class PrivateFilesTests : IDisposable
         {
             await using var host = new LockHost(settings.Caches[0], TimeProvider.System, await tiers.OpenAsync(settings.Caches[0], TestContext.Current.CancellationToken));
             host.Submit(new Operation { Kind = OperationKind.Set, Key = "k"u8, Hash = KeyHash.Of("k"u8), Value = new byte[1000] }, new NoSink(), 0);
-            await tiers.StopAsync([host], TextWriter.Null);
+            using var stop = new CleanStop("levee", TimeSpan.FromMinutes(5), TextWriter.Null, TimeProvider.System);
+            await tiers.StopAsync([await host.TakeDownAsync(null, stop.Deadline)], stop);
         }
 
         lock (said)

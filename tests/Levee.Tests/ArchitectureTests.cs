@@ -45,7 +45,7 @@ public sealed partial class ArchitectureTests
     [InlineData("src/Levee/Levee.csproj", "")]
     [InlineData("src/Levee.Resp/Levee.Resp.csproj", "")]
     [InlineData("src/Levee.Server/Levee.Server.csproj", "Levee Levee.Resp")]
-    [InlineData("src/Levee.Serving/Levee.Serving.csproj", "Levee Levee.Server Levee.Storage.Azure Levee.Storage.S3 Levee.Tiers")]
+    [InlineData("src/Levee.Serving/Levee.Serving.csproj", "Levee Levee.Orleans Levee.Server Levee.Storage.Azure Levee.Storage.S3 Levee.Tiers")]
     [InlineData("src/Levee.Cli/Levee.Cli.csproj", "Levee.Serving")]
     [InlineData("src/Levee.Tiers/Levee.Tiers.csproj", "Levee Levee.Resp")]
     [InlineData("src/Levee.Storage.S3/Levee.Storage.S3.csproj", "Levee.Tiers")]

@@ -13,14 +13,12 @@ internal sealed class PrefetchEndpoints(CacheCatalog catalog)
     /// <summary>POST /caches/{cache}/prefetch.</summary>
     public async Task HintAsync(HttpContext context, string cache)
     {
-        var problem = Locate(cache, out var prefetching);
         List<byte[]> keys = [];
         var priority = 0;
-        if (problem is null)
-        {
-            (var request, problem) = await JsonBody.ReadAsync(context, LeveeJson.Default.HintList).ConfigureAwait(false);
-            problem ??= request!.Read(out keys, out priority);
-        }
+        var (request, problem) = await JsonBody.ReadAsync(context, LeveeJson.Default.HintList).ConfigureAwait(false);
+        problem ??= request!.Read(out keys, out priority);
+        IPrefetchControl prefetching = null!;
+        problem ??= Locate(cache, out prefetching);
 
         if (problem is not null)
         {

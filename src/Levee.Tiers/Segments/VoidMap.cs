@@ -41,7 +41,8 @@ internal sealed class VoidMap
             Seal(bytes.AsSpan(block * BlockBytes, BlockBytes), block);
         }
 
-        var handle = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        PrivateFiles.Open(path, FileMode.Create, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0).Dispose();
+        var handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         try
         {
             RandomAccess.Write(handle, bytes, 0);

@@ -58,7 +58,7 @@ public sealed partial class Partition
         var payload = store.PayloadBytes;
         var handed = handedDown;
         var evicted = 0;
-        while (evicted < maxEntries && lower!.HasRoom && store.EvictOne())
+        while (evicted < maxEntries && (lower is null || lower.HasRoom) && store.EvictOne())
         {
             evicted++;
         }

@@ -20,13 +20,9 @@ public sealed class ServeProcessTests
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send");
         using var server = Start("--resp-port", "0", "--http-port", "0", "--memory", "32mb", "--tier", "none");
-        var lines = new List<string?>();
-        for (var i = 0; i < 6; i++)
-        {
-            lines.Add(await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken));
-        }
-
-        Assert.StartsWith("levee  RESP on 127.0.0.1:", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("Levee is ready: ", await ReadToAsync(server, "Levee"), StringComparison.Ordinal);
+        Assert.Contains("nothing: what memory has no room for is gone", await ReadToAsync(server, "  Below"), StringComparison.Ordinal);
+        await ReadToAsync(server, "  Ctrl-C stops it");
         using var kill = Process.Start("kill", [$"-{signal}", $"{server.Id}"]);
         var (output, error) = await EndAsync(server);
         Assert.Equal("levee: stopped|", $"{output.Trim()}|{error}");
@@ -156,9 +152,23 @@ public sealed class ServeProcessTests
 
     private static async Task<RespConnection> ConnectAsync(Process server)
     {
-        var line = await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken) ?? "";
+        var line = await ReadToAsync(server, "  Clients");
         var port = line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..line.IndexOf(',', StringComparison.Ordinal)];
         return await RespConnection.ConnectAsync("127.0.0.1", int.Parse(port, CultureInfo.InvariantCulture), cancellationToken: TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>The next line that begins so.</summary>
+    private static async Task<string> ReadToAsync(Process server, string start)
+    {
+        while (true)
+        {
+            var line = await server.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Patience, TestContext.Current.CancellationToken);
+            Assert.NotNull(line);
+            if (line.StartsWith(start, StringComparison.Ordinal))
+            {
+                return line;
+            }
+        }
     }
 
     private static Process Start(params string[] options) => Process.Start(new ProcessStartInfo("dotnet", [typeof(CommandRoot).Assembly.Location, "serve", .. options])

@@ -1,9 +1,11 @@
+using System.Runtime.Versioning;
 using System.Text;
 using Levee.Serving.Records;
 using Xunit;
 
 namespace Levee.Serving.Tests.Records;
 
+[UnsupportedOSPlatform("windows")] // As far as modes are asked for: those tests skip there.
 public sealed class RecordStoreTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("levee-records-").FullName;

@@ -112,9 +112,9 @@ public sealed class HostedCacheTests : IAsyncDisposable
                 failure.Message);
         }
 
-        Assert.Equal(1, (await Assert.ThrowsAsync<CacheUnavailableException>(async () => await cut.ScanAsync().ToListAsync(Cancellation))).Partition);
+        Assert.Equal(1, (await Assert.ThrowsAsync<CacheUnavailableException>(async () => await cut.ScanAsync(cancellationToken: Cancellation).ToListAsync(Cancellation))).Partition);
         Assert.InRange(before[1] + before[3], 1, 99);
-        Assert.Equal(before[1] + before[3], (await cache.ScanAsync().ToListAsync(Cancellation)).Count);
+        Assert.Equal(before[1] + before[3], (await cache.ScanAsync(cancellationToken: Cancellation).ToListAsync(Cancellation)).Count);
     }
 
     [Fact]

@@ -111,8 +111,18 @@ public sealed class LargeValueStoreTests
         var bytes = new byte[90 * 1024];
         new Random(4).NextBytes(bytes);
         var value = store.Begin(bytes.Length);
-        Assert.True(value.TryGrow());
-        value.Append(bytes);
+        for (var at = 0; at < bytes.Length;)
+        {
+            if (value.Unfilled().IsEmpty)
+            {
+                Assert.True(value.TryGrow());
+            }
+
+            var count = Math.Min(value.Unfilled().Length, bytes.Length - at);
+            value.Append(bytes.AsSpan(at, count));
+            at += count;
+        }
+
         AssertHolds(value, bytes);
         Assert.Equal(4, arena.RentedPages);
         value.Release();
