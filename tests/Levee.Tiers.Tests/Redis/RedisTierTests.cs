@@ -332,7 +332,14 @@ public sealed class RedisTierTests
         {
             for (var i = 0; i < 500; i++)
             {
-                Assert.Equal(i.ToString(CultureInfo.InvariantCulture), await bed.ReadAsync($"key{round}-{i}"));
+                // A read that failed, on a busy machine by its time-out, says nothing of the entry.
+                var found = await bed.ReadAsync($"key{round}-{i}");
+                for (var tries = 0; tries < 10 && found == "!"; tries++)
+                {
+                    found = await bed.ReadAsync($"key{round}-{i}");
+                }
+
+                Assert.Equal(i.ToString(CultureInfo.InvariantCulture), found);
             }
         }
     }
