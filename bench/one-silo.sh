@@ -48,7 +48,7 @@ for depth in 1 16 64; do
     done
 done
 
-# begin NAME command...: starts it and prints the seconds from the start of the process to the first SET that was answered, and its CPU until then.
+# first_set NAME command...: starts it and notes the seconds from the start of the process to the first SET that was answered, its CPU until then, and its resident set 3 s later.
 first_set() {
     local name=$1 began=$EPOCHREALTIME
     shift
